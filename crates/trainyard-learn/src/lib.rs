@@ -1,0 +1,14 @@
+//! The mathematics of trainyard: arrays and specs in, values out.
+//!
+//! This crate knows nothing of HTTP, SQL, files, threads of a server or the time of day. Everything
+//! random takes a seed, so the same call gives the same bits.
+//!
+//! Start reading at [`perceptron`], the smallest model, and [`splits`], which decides what it sees.
+
+#![forbid(unsafe_code)]
+
+pub mod generators;
+pub mod metrics;
+pub mod perceptron;
+pub mod random;
+pub mod splits;

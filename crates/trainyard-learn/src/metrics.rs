@@ -1,0 +1,1 @@
+//! Placeholder: see the branch that builds this module.
