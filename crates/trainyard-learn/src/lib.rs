@@ -7,8 +7,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod csv;
+pub mod describe;
 pub mod generators;
 pub mod metrics;
 pub mod perceptron;
+pub mod problem;
 pub mod random;
+pub mod scalar;
 pub mod splits;
+pub mod table;

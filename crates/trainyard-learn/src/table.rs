@@ -1,0 +1,252 @@
+//! A table in memory: named, typed columns of equal length.
+//!
+//! Missing values stay missing here; what to do about them is decided by whoever trains on the
+//! table. Start reading at [`Table`]; [`crate::csv`] makes one from a file and
+//! [`crate::describe`] says what is in it.
+
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnType {
+    /// Finite numbers.
+    Numeric,
+    /// The words `true` and `false`, in any case.
+    Boolean,
+    /// Any other text.
+    Categorical,
+}
+
+/// Named columns of equal length.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    n_rows: usize,
+    columns: Vec<Column>,
+}
+
+/// One named column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// Its name, unique in its table.
+    pub name: String,
+    /// Its values, one a row.
+    pub values: Values,
+}
+
+/// A column's values, one a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// Finite numbers; NaN where missing.
+    Numeric(Vec<f64>),
+    /// `None` where missing.
+    Boolean(Vec<Option<bool>>),
+    /// Text as indices into its sorted, distinct categories; [`MISSING_CODE`] where missing.
+    Categorical {
+        /// One index a row.
+        codes: Vec<u32>,
+        /// Sorted by bytes, each present in some row.
+        categories: Vec<String>,
+    },
+}
+
+/// The category index of a missing value.
+pub const MISSING_CODE: u32 = u32::MAX;
+
+impl Table {
+    /// A table of these columns.
+    ///
+    /// # Panics
+    /// When the columns differ in length, which is a defect in the caller.
+    pub fn new(columns: Vec<Column>) -> Self {
+        let n_rows = columns.first().map_or(0, |column| column.values.len());
+        assert!(
+            columns.iter().all(|c| c.values.len() == n_rows),
+            "columns differ in length"
+        );
+        Self { n_rows, columns }
+    }
+
+    /// How many rows there are.
+    pub fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    /// The columns, in the file's order.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The column of that name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The named columns as a row-major matrix, n_rows × names; booleans are 0 and 1.
+    ///
+    /// `None` when a name is absent, a column is text, or a value is missing: a checked job never
+    /// asks for such a column.
+    pub fn matrix(&self, names: &[String]) -> Option<Array2<f64>> {
+        let mut x = Array2::zeros((self.n_rows, names.len()));
+        for (name, mut target) in names.iter().zip(x.columns_mut()) {
+            match &self.column(name)?.values {
+                Values::Numeric(values) => {
+                    if values.iter().any(|value| value.is_nan()) {
+                        return None;
+                    }
+                    target
+                        .iter_mut()
+                        .zip(values)
+                        .for_each(|(to, from)| *to = *from);
+                }
+                Values::Boolean(values) => {
+                    for (to, from) in target.iter_mut().zip(values) {
+                        *to = f64::from(u8::from((*from)?));
+                    }
+                }
+                Values::Categorical { .. } => return None,
+            }
+        }
+        Some(x)
+    }
+
+    /// The named column as indices into `classes`, matched by [`Values::text`].
+    ///
+    /// `None` when the column is absent or holds a value that is no class.
+    pub fn class_indices(&self, name: &str, classes: &[String]) -> Option<Vec<u32>> {
+        let values = &self.column(name)?.values;
+        let index_of = |text: &str| classes.iter().position(|class| class == text);
+        match values {
+            // Text is matched once a category, not once a row.
+            Values::Categorical { codes, categories } => {
+                let lookup: Vec<Option<usize>> = categories.iter().map(|c| index_of(c)).collect();
+                codes
+                    .iter()
+                    .map(|code| Some((*lookup.get(*code as usize)?)? as u32))
+                    .collect()
+            }
+            Values::Boolean(rows) => {
+                let lookup = [index_of("false"), index_of("true")];
+                rows.iter()
+                    .map(|row| Some(lookup[usize::from((*row)?)]? as u32))
+                    .collect()
+            }
+            Values::Numeric(rows) => {
+                let classes: Vec<f64> = classes
+                    .iter()
+                    .map(|class| class.parse().ok())
+                    .collect::<Option<_>>()?;
+                rows.iter()
+                    .map(|row| Some(classes.iter().position(|class| class == row)? as u32))
+                    .collect()
+            }
+        }
+    }
+}
+
+impl Values {
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Numeric(rows) => rows.len(),
+            Self::Boolean(rows) => rows.len(),
+            Self::Categorical { codes, .. } => codes.len(),
+        }
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What kind of column this is.
+    pub fn column_type(&self) -> ColumnType {
+        match self {
+            Self::Numeric(_) => ColumnType::Numeric,
+            Self::Boolean(_) => ColumnType::Boolean,
+            Self::Categorical { .. } => ColumnType::Categorical,
+        }
+    }
+
+    /// The value of a row as its shortest text, or `None` where it is missing.
+    pub fn text(&self, row: usize) -> Option<String> {
+        match self {
+            Self::Numeric(rows) => rows
+                .get(row)
+                .filter(|v| !v.is_nan())
+                .map(|v| number_text(*v)),
+            Self::Boolean(rows) => rows.get(row).copied().flatten().map(|v| v.to_string()),
+            Self::Categorical { codes, categories } => {
+                categories.get(*codes.get(row)? as usize).cloned()
+            }
+        }
+    }
+}
+
+/// The shortest decimal text that reads back as the same number; minus zero reads as zero.
+pub fn number_text(value: f64) -> String {
+    // Adding zero turns -0.0 into 0.0, so that both are one class and one distinct value.
+    (value + 0.0).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        Table::new(vec![
+            Column {
+                name: "a".into(),
+                values: Values::Numeric(vec![1.0, 2.5]),
+            },
+            Column {
+                name: "b".into(),
+                values: Values::Boolean(vec![Some(true), Some(false)]),
+            },
+            Column {
+                name: "c".into(),
+                values: Values::Categorical {
+                    codes: vec![1, 0],
+                    categories: vec!["no".into(), "yes".into()],
+                },
+            },
+            Column {
+                name: "gap".into(),
+                values: Values::Numeric(vec![f64::NAN, 1.0]),
+            },
+        ])
+    }
+
+    #[test]
+    fn a_matrix_is_row_major_with_booleans_as_numbers() {
+        let x = table().matrix(&["b".into(), "a".into()]).unwrap();
+        assert_eq!(x.as_slice().unwrap(), [1.0, 1.0, 0.0, 2.5]);
+    }
+
+    #[test]
+    fn text_and_missing_values_make_no_matrix() {
+        assert!(table().matrix(&["c".into()]).is_none());
+        assert!(table().matrix(&["gap".into()]).is_none());
+        assert!(table().matrix(&["absent".into()]).is_none());
+    }
+
+    #[test]
+    fn classes_are_matched_by_their_text() {
+        let classes = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            table().class_indices("c", &classes(&["no", "yes"])),
+            Some(vec![1, 0])
+        );
+        assert_eq!(
+            table().class_indices("b", &classes(&["false", "true"])),
+            Some(vec![1, 0])
+        );
+        assert_eq!(
+            table().class_indices("a", &classes(&["1", "2.5"])),
+            Some(vec![0, 1])
+        );
+        assert_eq!(table().class_indices("a", &classes(&["1"])), None);
+    }
+}
