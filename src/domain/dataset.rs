@@ -1,0 +1,81 @@
+//! A dataset: immutable bytes, how to read them, and what is in them.
+
+use serde::{Deserialize, Serialize};
+use trainyard_learn::csv::CsvSchema;
+use trainyard_learn::describe::DescribedColumn;
+
+use super::clock::Timestamp;
+use super::ids::DatasetId;
+
+/// A stored dataset.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// Its id.
+    pub id: DatasetId,
+    /// What the client calls it.
+    pub name: Option<String>,
+    /// Bytes as uploaded.
+    pub size_bytes: u64,
+    /// SHA-256 of the bytes as uploaded, in hexadecimal; also the blob's name.
+    pub sha256: String,
+    /// How to read it and what is in it.
+    pub content: Content,
+    /// When it was stored.
+    pub created_at: Timestamp,
+}
+
+/// How to read a dataset and what is in it; stored as one JSON document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Content {
+    /// How to read the bytes.
+    pub csv: CsvSchema,
+    /// Each column, described.
+    pub columns: Vec<DescribedColumn>,
+    /// What the user should know about it.
+    pub warnings: Vec<Warning>,
+    /// The generator that made it, as it was asked for.
+    pub generator: Option<serde_json::Value>,
+}
+
+impl Dataset {
+    /// How many rows there are.
+    pub fn n_rows(&self) -> usize {
+        self.content.csv.n_rows
+    }
+
+    /// The column of that name.
+    pub fn column(&self, name: &str) -> Option<&DescribedColumn> {
+        self.content.columns.iter().find(|column| column.description.name == name)
+    }
+
+    /// All names, in the file's order.
+    pub fn column_names(&self) -> impl Iterator<Item = &str> {
+        self.content.columns.iter().map(|column| column.description.name.as_str())
+    }
+}
+
+/// Something that is allowed and that the user should know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Warning {
+    /// Stable and machine-readable.
+    pub code: String,
+    /// The column it is about.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub column: Option<String>,
+    /// What it is, in a sentence.
+    pub detail: String,
+}
+
+impl Warning {
+    /// A warning about everything.
+    pub fn new(code: &str, detail: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), column: None, detail: detail.into() }
+    }
+
+    /// The same about one column.
+    #[must_use]
+    pub fn column(mut self, name: &str) -> Self {
+        self.column = Some(name.to_owned());
+        self
+    }
+}

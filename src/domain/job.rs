@@ -1,0 +1,315 @@
+//! A job: its states and how it moves between them, its tasks, its result.
+//!
+//! [`JobStatus::after`] is the whole state machine; the schema repeats it as CHECKs.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::clock::Timestamp;
+use super::ids::{DatasetId, JobId, ModelId};
+use super::spec::JobRequest;
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobStatus {
+    /// No task has started.
+    Queued,
+    /// A task has started.
+    Running,
+    /// Cancelled by a client; a running task has not heard of it yet.
+    Cancelling,
+    /// All tasks succeeded.
+    Succeeded,
+    /// A task failed for good.
+    Failed,
+    /// Cancelled by a client, and nothing of it runs any more.
+    Cancelled,
+}
+
+/// What can happen to a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobEvent {
+    /// A worker claimed one of its tasks.
+    TaskClaimed,
+    /// Its last task was published.
+    AllTasksSucceeded,
+    /// A task failed for good.
+    TaskFailed,
+    /// A client asked for its end.
+    CancelRequested {
+        /// Whether a task is running and must hear of it first.
+        tasks_running: bool,
+    },
+    /// The last running task of a job that is being cancelled has ended.
+    TasksStopped,
+}
+
+/// The event cannot happen to a job in this state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a job that is {} cannot take {event:?}", status.name())]
+pub struct IllegalTransition {
+    status: JobStatus,
+    event: JobEvent,
+}
+
+impl JobStatus {
+    /// Every status.
+    pub const ALL: [Self; 6] = [
+        Self::Queued,
+        Self::Running,
+        Self::Cancelling,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
+    /// The status after an event.
+    ///
+    /// # Errors
+    /// When the event cannot happen in this state.
+    pub fn after(self, event: JobEvent) -> Result<Self, IllegalTransition> {
+        match (self, event) {
+            (Self::Queued | Self::Running, JobEvent::TaskClaimed) => Ok(Self::Running),
+            (Self::Running, JobEvent::AllTasksSucceeded) => Ok(Self::Succeeded),
+            (Self::Running, JobEvent::TaskFailed) => Ok(Self::Failed),
+            // A second request changes nothing, so that a client may repeat it.
+            (
+                Self::Queued | Self::Running | Self::Cancelling,
+                JobEvent::CancelRequested { tasks_running: true },
+            ) => Ok(Self::Cancelling),
+            (
+                Self::Queued | Self::Running | Self::Cancelling,
+                JobEvent::CancelRequested { tasks_running: false },
+            )
+            | (Self::Cancelling, JobEvent::TasksStopped) => Ok(Self::Cancelled),
+            (status, event) => Err(IllegalTransition { status, event }),
+        }
+    }
+
+    /// Whether nothing can happen to the job any more.
+    pub fn has_ended(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+
+    /// The name that JSON and the database have for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Cancelling => "cancelling",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The status of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+}
+
+/// A job, as a client sees it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// What the client calls it.
+    pub name: Option<String>,
+    /// Where it stands.
+    pub status: JobStatus,
+    /// What is being done.
+    pub phase: JobPhase,
+    /// The share of its tasks that are done, from 0 to 1.
+    pub progress: f64,
+    /// Seconds until it ends, by the pace so far; null before the first task is done.
+    pub eta_s: Option<f64>,
+    /// How often its most tried task was tried.
+    pub attempt: i64,
+    /// The spec as the client sent it.
+    #[schema(value_type = Object)]
+    pub spec: Value,
+    /// The spec with every default filled in; POSTed again, it gives the same result.
+    #[schema(value_type = JobRequest)]
+    pub resolved_spec: Value,
+    /// The dataset it trains on.
+    pub dataset_id: DatasetId,
+    /// How many tasks there are, by state.
+    pub tasks: TaskCounts,
+    /// How long it took.
+    pub timings: Timings,
+    /// What came out; null until it has succeeded.
+    pub result: Option<JobResult>,
+    /// Why it failed; null unless it has.
+    pub error: Option<JobError>,
+    /// Why it ended where it did, in a word.
+    pub stop_reason: Option<String>,
+    /// What the user should know about the spec.
+    pub warnings: Vec<super::dataset::Warning>,
+    /// The client's own.
+    #[schema(value_type = Object)]
+    pub metadata: Value,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When its first task was claimed.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+
+/// What a job is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobPhase {
+    /// Waiting for a worker.
+    Waiting,
+    /// Training and scoring the folds.
+    CrossValidation,
+    /// Training the model on all rows.
+    Refit,
+    /// Nothing any more.
+    Done,
+}
+
+/// A job's tasks by state: one for each fold, and a last one that reduces and refits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct TaskCounts {
+    /// All of them.
+    pub total: i64,
+    /// Waiting for a worker or for other tasks.
+    pub queued: i64,
+    /// Claimed by a worker.
+    pub running: i64,
+    /// Published.
+    pub succeeded: i64,
+    /// Failed for good.
+    pub failed: i64,
+}
+
+/// How long the parts of a job took, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
+pub struct Timings {
+    /// From its acceptance to the claim of its first task.
+    pub queued_s: Option<f64>,
+    /// Reading and parsing the dataset, at the worker that took longest.
+    pub load_s: Option<f64>,
+    /// Wall-clock from the first task's start to the last task's end, the refit included.
+    pub fit_s: Option<f64>,
+    /// From its acceptance to its end.
+    pub total_s: Option<f64>,
+}
+
+/// What came out of a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct JobResult {
+    /// Scores over the test folds, by scorer; empty without cross-validation.
+    pub cv: BTreeMap<String, ScoreSummary>,
+    /// Each fold, in order.
+    pub folds: Vec<FoldResult>,
+    /// Scores of the refitted model on the rows it was trained on; empty without a refit.
+    pub train: BTreeMap<String, Option<f64>>,
+    /// The refit: how it went; null without one.
+    pub refit: Option<RefitResult>,
+    /// The model; null without a refit.
+    pub model_id: Option<ModelId>,
+}
+
+/// A scorer's values over the folds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ScoreSummary {
+    /// Arithmetic mean.
+    pub mean: Option<f64>,
+    /// Population standard deviation, as numpy's default is.
+    pub std: Option<f64>,
+    /// The worst fold.
+    pub min: Option<f64>,
+    /// The best fold.
+    pub max: Option<f64>,
+}
+
+/// One trained and scored fold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FoldResult {
+    /// Which repeat, from 0.
+    pub repeat: u32,
+    /// Which fold of the repeat, from 0.
+    pub fold: u32,
+    /// Rows trained on.
+    pub n_train: u32,
+    /// Rows scored on.
+    pub n_test: u32,
+    /// Scores on the test rows, by scorer; null where a scorer is undefined.
+    pub scores: BTreeMap<String, Option<f64>>,
+    /// Epochs trained.
+    pub epochs: u32,
+    /// Whether training stopped by its own criterion before the last epoch allowed.
+    pub converged: bool,
+    /// Seconds of training, scoring not counted.
+    pub fit_s: f64,
+}
+
+/// The training of the final model on all rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RefitResult {
+    /// Rows trained on.
+    pub n_train: u32,
+    /// Epochs trained.
+    pub epochs: u32,
+    /// Whether training stopped by its own criterion before the last epoch allowed.
+    pub converged: bool,
+    /// Seconds of training.
+    pub fit_s: f64,
+}
+
+/// Why a job failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobError {
+    /// Stable and machine-readable.
+    pub code: String,
+    /// What happened, in a sentence.
+    pub detail: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVENTS: [JobEvent; 6] = [
+        JobEvent::TaskClaimed,
+        JobEvent::AllTasksSucceeded,
+        JobEvent::TaskFailed,
+        JobEvent::CancelRequested { tasks_running: true },
+        JobEvent::CancelRequested { tasks_running: false },
+        JobEvent::TasksStopped,
+    ];
+
+    #[test]
+    fn nothing_happens_to_a_job_that_has_ended() {
+        for status in JobStatus::ALL.into_iter().filter(|status| status.has_ended()) {
+            for event in EVENTS {
+                assert!(status.after(event).is_err(), "{status:?} {event:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cancelled_job_cannot_succeed() {
+        let cancelling =
+            JobStatus::Running.after(JobEvent::CancelRequested { tasks_running: true }).unwrap();
+        assert!(cancelling.after(JobEvent::AllTasksSucceeded).is_err());
+        assert_eq!(cancelling.after(JobEvent::TasksStopped), Ok(JobStatus::Cancelled));
+    }
+
+    #[test]
+    fn names_read_back() {
+        for status in JobStatus::ALL {
+            assert_eq!(JobStatus::from_name(status.name()), Some(status));
+            assert_eq!(serde_json::to_value(status).unwrap(), status.name());
+        }
+    }
+}

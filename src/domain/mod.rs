@@ -1,0 +1,14 @@
+//! What the service is about, as plain data and pure functions: ids, datasets, jobs, models.
+//!
+//! Knows nothing of SQL, HTTP, files, threads or tokio. Start reading at [`spec`], which turns what
+//! a client asks for into a job that can run, and [`job`], which says how a job moves.
+
+pub mod clock;
+pub mod dataset;
+pub mod ids;
+pub mod job;
+pub mod limits;
+pub mod model;
+pub mod predictions;
+pub mod spec;
+pub mod suggest;

@@ -1,0 +1,158 @@
+//! What a client asks for ([`JobRequest`]) and what can run ([`JobSpec`]).
+//!
+//! [`check`] is the only way from one to the other. It finds every problem at once; nothing
+//! downstream checks again. Shapes and ranges of single fields are the schema's business, checked
+//! where the body is read; here is what needs the dataset or several fields.
+
+mod check;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use trainyard_learn::metrics::Scorer;
+use trainyard_learn::perceptron::PerceptronSpec;
+use trainyard_learn::scalar::Scalar;
+use trainyard_learn::splits::SplitSpec;
+use utoipa::ToSchema;
+
+use super::dataset::Warning;
+use super::ids::DatasetId;
+pub use check::check;
+
+/// A job as a client asks for it. Only `dataset_id`, `target` and `model` are required.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobRequest {
+    /// What the client calls it.
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    pub name: Option<String>,
+    /// The dataset to train on.
+    #[schema(value_type = DatasetId)]
+    pub dataset_id: String,
+    /// The column to predict.
+    pub target: String,
+    /// The columns to predict from; all others than the target if left out.
+    #[serde(default)]
+    #[schema(min_items = 1, max_items = 10000)]
+    pub features: Option<Vec<String>>,
+    /// Whether the target holds classes or amounts.
+    #[serde(default)]
+    #[schema(default = "auto")]
+    pub task: TaskRequest,
+    /// The model and its parameters.
+    pub model: ModelSpec,
+    /// How to cross-validate; null trains on all rows without it.
+    #[serde(default)]
+    pub cv: Option<SplitSpec>,
+    /// What to measure on every fold.
+    #[serde(default = "default_scoring")]
+    #[schema(min_items = 1, max_items = 50, default = json!(["accuracy"]))]
+    pub scoring: Vec<Scorer>,
+    /// Whether to train a model on all rows in the end.
+    #[serde(default = "default_refit")]
+    #[schema(default = true)]
+    pub refit: bool,
+    /// The seed of everything random that has no seed of its own.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 4294967295u32, default = 0)]
+    pub random_state: u32,
+    /// Anything the client wants to keep with the job; at most 16 KiB of JSON.
+    #[serde(default)]
+    #[schema(value_type = Object, max_properties = 100)]
+    pub metadata: Map<String, Value>,
+    /// How networks learn. A `perceptron` takes none.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub optimizer: Option<Value>,
+    /// What networks minimise. A `perceptron` takes none.
+    #[serde(default)]
+    pub loss: Option<Value>,
+    /// How long and in what portions networks learn. A `perceptron` takes none.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub training: Option<Value>,
+}
+
+/// Whether a target holds classes or amounts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskRequest {
+    /// Text, booleans, and whole numbers of at most 32 distinct values are classes.
+    #[default]
+    Auto,
+    /// The target holds classes.
+    Classification,
+    /// The target holds amounts.
+    Regression,
+}
+
+/// A model by its name, with its parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ModelSpec {
+    /// scikit-learn's `Perceptron`.
+    Perceptron(PerceptronSpec),
+}
+
+/// A job that can run: checked against its dataset, every default filled in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct JobSpec {
+    /// What the client calls it.
+    pub name: Option<String>,
+    /// The dataset to train on.
+    pub dataset_id: DatasetId,
+    /// The column to predict.
+    pub target: String,
+    /// The columns to predict from, in the model's order.
+    pub features: Vec<String>,
+    /// What the target was taken for.
+    pub task: TaskRequest,
+    /// The model and its parameters.
+    pub model: ModelSpec,
+    /// How to cross-validate.
+    pub cv: Option<SplitSpec>,
+    /// What to measure on every fold.
+    pub scoring: Vec<Scorer>,
+    /// Whether to train a model on all rows in the end.
+    pub refit: bool,
+    /// The seed of everything random that has no seed of its own.
+    pub random_state: u32,
+    /// The client's own.
+    #[schema(value_type = Object)]
+    pub metadata: Map<String, Value>,
+}
+
+/// A spec with what its check learned on the way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckedJob {
+    /// The spec.
+    pub spec: JobSpec,
+    /// The classes of the target, in the order of their indices.
+    pub classes: Vec<Scalar>,
+    /// What the user should know.
+    pub warnings: Vec<Warning>,
+    /// What it will need.
+    pub estimate: Estimate,
+}
+
+/// What a job will need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Estimate {
+    /// Numbers that training finds.
+    pub n_parameters: u64,
+    /// Memory of one running task, the dataset included.
+    pub memory_bytes: u64,
+    /// One a fold, and one that reduces and refits.
+    pub n_tasks: u64,
+    /// Microseconds that one fold is expected to take.
+    #[serde(skip)]
+    pub task_cost_us: i64,
+}
+
+fn default_scoring() -> Vec<Scorer> {
+    vec![Scorer::Accuracy]
+}
+
+fn default_refit() -> bool {
+    true
+}

@@ -1,0 +1,180 @@
+//! Datasets: inserted whole, read, deleted.
+
+use sqlx::FromRow;
+
+use super::idempotency::{self, Created, IdempotencyKey, Known};
+use super::{Result, Store, from_json, json, now, parsed};
+use crate::domain::clock::Timestamp;
+use crate::domain::dataset::{Content, Dataset};
+use crate::domain::ids::{DatasetId, ProjectId};
+
+/// A dataset about to be stored; its bytes are durable already.
+#[derive(Clone, Debug)]
+pub struct NewDataset {
+    /// Its id.
+    pub id: DatasetId,
+    /// What the client calls it.
+    pub name: Option<String>,
+    /// Bytes as uploaded.
+    pub size_bytes: u64,
+    /// The blob's name.
+    pub sha256: String,
+    /// How to read it and what is in it.
+    pub content: Content,
+}
+
+/// What became of a wish to delete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// It is gone.
+    Yes,
+    /// There was none.
+    NotFound,
+    /// Something that has not ended needs it.
+    InUse,
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    name: Option<String>,
+    size_bytes: i64,
+    sha256: String,
+    content: String,
+    created_at: i64,
+}
+
+impl Row {
+    fn dataset(self) -> Result<Dataset> {
+        Ok(Dataset {
+            id: parsed("dataset id", &self.id)?,
+            name: self.name,
+            size_bytes: self.size_bytes as u64,
+            sha256: self.sha256,
+            content: from_json("dataset content", &self.content)?,
+            created_at: Timestamp(self.created_at),
+        })
+    }
+}
+
+impl Store {
+    /// Stores a dataset, or finds the one that the same call stored before.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn create_dataset(
+        &self,
+        project: ProjectId,
+        new: NewDataset,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Created<Dataset>> {
+        let mut tx = self.begin().await?;
+        match idempotency::look_up(&mut tx, project, key).await? {
+            Known::Nothing => {}
+            Known::OtherCall => return Ok(Created::KeyReused),
+            Known::SameCall { resource_id } => {
+                let id = parsed("dataset id", &resource_id)?;
+                drop(tx);
+                // A dataset that was deleted since is created anew by nobody: the key is spent.
+                return Ok(self
+                    .dataset(project, id)
+                    .await?
+                    .map_or(Created::KeyReused, Created::Before));
+            }
+        }
+        let created_at = now(&mut tx).await?;
+        sqlx::query(
+            "INSERT INTO datasets (id, project_id, name, size_bytes, sha256, content, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(new.id.to_string())
+        .bind(project.to_string())
+        .bind(&new.name)
+        .bind(new.size_bytes as i64)
+        .bind(&new.sha256)
+        .bind(json("dataset content", &new.content)?)
+        .bind(created_at.0)
+        .execute(&mut *tx)
+        .await?;
+        idempotency::remember(&mut tx, project, key, &new.id.to_string()).await?;
+        tx.commit().await?;
+        let NewDataset { id, name, size_bytes, sha256, content } = new;
+        Ok(Created::New(Dataset { id, name, size_bytes, sha256, content, created_at }))
+    }
+
+    /// A dataset of the project.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn dataset(&self, project: ProjectId, id: DatasetId) -> Result<Option<Dataset>> {
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT id, name, size_bytes, sha256, content, created_at FROM datasets
+             WHERE project_id = $1 AND id = $2",
+        )
+        .bind(project.to_string())
+        .bind(id.to_string())
+        .fetch_optional(&self.readers)
+        .await?;
+        row.map(Row::dataset).transpose()
+    }
+
+    /// At most `limit` datasets of the project before `after`, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn datasets(
+        &self,
+        project: ProjectId,
+        after: Option<DatasetId>,
+        limit: i64,
+    ) -> Result<Vec<Dataset>> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT id, name, size_bytes, sha256, content, created_at FROM datasets
+             WHERE project_id = $1 AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
+        )
+        .bind(project.to_string())
+        .bind(after.map(|id| id.to_string()))
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await?;
+        rows.into_iter().map(Row::dataset).collect()
+    }
+
+    /// Deletes a dataset unless a job that has not ended trains on it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delete_dataset(&self, project: ProjectId, id: DatasetId) -> Result<Deleted> {
+        let mut tx = self.begin().await?;
+        let in_use: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM jobs WHERE project_id = $1 AND dataset_id = $2
+             AND status IN ('queued', 'running', 'cancelling'))",
+        )
+        .bind(project.to_string())
+        .bind(id.to_string())
+        .fetch_one(&mut *tx)
+        .await?;
+        if in_use {
+            return Ok(Deleted::InUse);
+        }
+        let deleted = sqlx::query("DELETE FROM datasets WHERE project_id = $1 AND id = $2")
+            .bind(project.to_string())
+            .bind(id.to_string())
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(if deleted.rows_affected() == 0 { Deleted::NotFound } else { Deleted::Yes })
+    }
+
+    /// The names of all blobs that some row refers to.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn blobs_in_use(&self) -> Result<std::collections::HashSet<String>> {
+        let names: Vec<String> =
+            sqlx::query_scalar("SELECT sha256 FROM datasets UNION SELECT sha256 FROM models")
+                .fetch_all(&self.readers)
+                .await?;
+        Ok(names.into_iter().collect())
+    }
+}

@@ -1,0 +1,77 @@
+//! One persisted, ordered log a job.
+
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::{Sqlite, Transaction};
+
+use super::{Result, Store, from_json};
+use crate::domain::clock::Timestamp;
+use crate::domain::ids::{JobId, ProjectId};
+
+/// Something that happened to a job.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct Event {
+    /// Its place in the job's log, from 1.
+    pub seq: i64,
+    /// When it was stored.
+    pub time: Timestamp,
+    /// What happened: `queued`, `started`, `fold_finished`, `model_stored`, `retrying`,
+    /// `cancelling`, `succeeded`, `failed` or `cancelled`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// More about it, by type.
+    #[schema(value_type = Object)]
+    pub data: Value,
+}
+
+/// Appends to a job's log, inside the transaction in which it happened.
+pub(super) async fn append(
+    tx: &mut Transaction<'static, Sqlite>,
+    (project, job): (ProjectId, JobId),
+    time: Timestamp,
+    kind: &'static str,
+    data: &Value,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO events (job_id, seq, project_id, time, type, data)
+         SELECT $1, COALESCE(MAX(seq), 0) + 1, $2, $3, $4, $5 FROM events WHERE job_id = $1",
+    )
+    .bind(job.to_string())
+    .bind(project.to_string())
+    .bind(time.0)
+    .bind(kind)
+    .bind(data.to_string())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+impl Store {
+    /// At most `limit` events of a job after `seq`, in order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn events(
+        &self,
+        project: ProjectId,
+        job: JobId,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<Event>> {
+        let rows: Vec<(i64, i64, String, String)> = sqlx::query_as(
+            "SELECT seq, time, type, data FROM events
+             WHERE project_id = $1 AND job_id = $2 AND seq > $3 ORDER BY seq LIMIT $4",
+        )
+        .bind(project.to_string())
+        .bind(job.to_string())
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await?;
+        rows.into_iter()
+            .map(|(seq, time, kind, data)| {
+                Ok(Event { seq, time: Timestamp(time), kind, data: from_json("event", &data)? })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,78 @@
+//! Hints that something changed, so that nobody has to poll often.
+//!
+//! A hint is only that: it can be lost or come for nothing. Whoever waits for one also looks again
+//! after a second or two, and what the database says is true.
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, broadcast};
+
+use crate::domain::ids::JobId;
+
+/// Wakes workers and those who wait for a job.
+#[derive(Clone, Debug)]
+pub struct Hints {
+    work: Arc<Notify>,
+    cancel: Arc<Notify>,
+    jobs: broadcast::Sender<JobId>,
+}
+
+impl Default for Hints {
+    fn default() -> Self {
+        Self { work: Arc::default(), cancel: Arc::default(), jobs: broadcast::channel(1024).0 }
+    }
+}
+
+impl Hints {
+    /// A task became available.
+    pub fn work_available(&self) {
+        self.work.notify_one();
+    }
+
+    /// A job was cancelled while a task of it was running.
+    pub fn job_cancelled(&self) {
+        self.cancel.notify_one();
+    }
+
+    /// A job or its events changed.
+    pub fn job_changed(&self, job: JobId) {
+        // Nobody waiting is no failure.
+        let _ = self.jobs.send(job);
+    }
+
+    /// Waits for [`work_available`](Self::work_available), also if it came before the call.
+    pub async fn work(&self) {
+        self.work.notified().await;
+    }
+
+    /// Waits for [`job_cancelled`](Self::job_cancelled), also if it came before the call.
+    pub async fn cancel(&self) {
+        self.cancel.notified().await;
+    }
+
+    /// Changes of one job from now on.
+    pub fn watch(&self, job: JobId) -> Watch {
+        Watch { job, changes: self.jobs.subscribe() }
+    }
+}
+
+/// A subscription to one job's changes.
+#[derive(Debug)]
+pub struct Watch {
+    job: JobId,
+    changes: broadcast::Receiver<JobId>,
+}
+
+impl Watch {
+    /// Waits until the job may have changed.
+    pub async fn changed(&mut self) {
+        loop {
+            match self.changes.recv().await {
+                Ok(job) if job != self.job => {}
+                // Overrun or closed: look, rather than miss something.
+                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
+                Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+            }
+        }
+    }
+}

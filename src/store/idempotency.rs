@@ -1,0 +1,77 @@
+//! Idempotency keys: the same POST sent twice creates once.
+
+use sqlx::{Sqlite, Transaction};
+
+use super::{Result, now};
+use crate::domain::ids::ProjectId;
+
+/// A key with the fingerprint of the call that came with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// As the client sent it.
+    pub key: String,
+    /// SHA-256 of the call and its body, in hexadecimal.
+    pub fingerprint: String,
+}
+
+/// What became of a call that creates.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Created<T> {
+    /// It was created.
+    New(T),
+    /// The same call had created it before.
+    Before(T),
+    /// Another call has used the key.
+    KeyReused,
+}
+
+/// What is known of a key.
+pub(super) enum Known {
+    Nothing,
+    SameCall { resource_id: String },
+    OtherCall,
+}
+
+pub(super) async fn look_up(
+    tx: &mut Transaction<'static, Sqlite>,
+    project: ProjectId,
+    key: Option<&IdempotencyKey>,
+) -> Result<Known> {
+    let Some(key) = key else { return Ok(Known::Nothing) };
+    let row: Option<(String, String)> = sqlx::query_as(
+        "SELECT fingerprint, resource_id FROM idempotency_keys WHERE project_id = $1 AND key = $2",
+    )
+    .bind(project.to_string())
+    .bind(&key.key)
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(match row {
+        None => Known::Nothing,
+        Some((fingerprint, resource_id)) if fingerprint == key.fingerprint => {
+            Known::SameCall { resource_id }
+        }
+        Some(_) => Known::OtherCall,
+    })
+}
+
+pub(super) async fn remember(
+    tx: &mut Transaction<'static, Sqlite>,
+    project: ProjectId,
+    key: Option<&IdempotencyKey>,
+    resource_id: &str,
+) -> Result<()> {
+    let Some(key) = key else { return Ok(()) };
+    let now = now(tx).await?;
+    sqlx::query(
+        "INSERT INTO idempotency_keys (project_id, key, fingerprint, resource_id, created_at)
+         VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(project.to_string())
+    .bind(&key.key)
+    .bind(&key.fingerprint)
+    .bind(resource_id)
+    .bind(now.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,467 @@
+//! Jobs: accepted with all their tasks, read, cancelled, deleted.
+
+use serde_json::{Value, json};
+use sqlx::{FromRow, QueryBuilder, Sqlite, Transaction};
+
+use super::datasets::Deleted;
+use super::idempotency::{self, Created, IdempotencyKey, Known};
+use super::{Result, Store, StoreError, events, from_json, json as to_json, now, parsed};
+use crate::domain::clock::Timestamp;
+use crate::domain::ids::{DatasetId, JobId, ProjectId};
+use crate::domain::job::{
+    FoldResult, Job, JobEvent, JobPhase, JobStatus, TaskCounts, Timings,
+};
+use crate::domain::predictions::FoldPredictions;
+use crate::domain::spec::CheckedJob;
+
+/// A job about to be accepted.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    /// Its id.
+    pub id: JobId,
+    /// What will run.
+    pub checked: CheckedJob,
+    /// The spec as the client sent it.
+    pub spec: Value,
+}
+
+/// What became of a new job.
+#[derive(Debug)]
+pub enum Submitted {
+    /// It is queued, or was by the same call before.
+    Job(Created<Box<Job>>),
+    /// The dataset was deleted meanwhile.
+    DatasetGone,
+    /// The project has as many unfinished jobs as it may.
+    QueueFull,
+}
+
+/// A fold's predictions with its place.
+#[derive(Clone, Debug)]
+pub struct StoredPredictions {
+    /// The fold's number over all repeats.
+    pub idx: i64,
+    /// Its repeat and fold.
+    pub fold: FoldResult,
+    /// What was predicted.
+    pub predictions: FoldPredictions,
+}
+
+macro_rules! columns {
+    () => {
+        "id, name, dataset_id, status, spec, resolved_spec, warnings, n_pending, result, error,
+         stop_reason, load_us, fit_started_us, fit_ended_us, created_at, started_at, finished_at,
+         CAST(unixepoch('subsec') * 1000 AS INTEGER) AS now"
+    };
+}
+
+/// How often a task is tried before its job fails.
+const MAX_ATTEMPTS: i64 = 3;
+
+/// Rows in one INSERT; each binds eight values and SQLite takes 32,766.
+const ROWS_PER_INSERT: usize = 1_000;
+
+impl Store {
+    /// Accepts a job: plans one task a fold and a last one that reduces and refits.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn create_job(
+        &self,
+        project: ProjectId,
+        new: NewJob,
+        key: Option<&IdempotencyKey>,
+        max_unfinished: i64,
+    ) -> Result<Submitted> {
+        let mut tx = self.begin().await?;
+        match idempotency::look_up(&mut tx, project, key).await? {
+            Known::Nothing => {}
+            Known::OtherCall => return Ok(Submitted::Job(Created::KeyReused)),
+            Known::SameCall { resource_id } => {
+                let id = parsed("job id", &resource_id)?;
+                drop(tx);
+                let before = self.job(project, id).await?.map(Box::new);
+                return Ok(Submitted::Job(before.map_or(Created::KeyReused, Created::Before)));
+            }
+        }
+        let spec = &new.checked.spec;
+        let dataset_exists: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM datasets WHERE project_id = $1 AND id = $2)",
+        )
+        .bind(project.to_string())
+        .bind(spec.dataset_id.to_string())
+        .fetch_one(&mut *tx)
+        .await?;
+        if !dataset_exists {
+            return Ok(Submitted::DatasetGone);
+        }
+        let n_unfinished: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM jobs WHERE project_id = $1
+             AND status IN ('queued', 'running', 'cancelling')",
+        )
+        .bind(project.to_string())
+        .fetch_one(&mut *tx)
+        .await?;
+        if n_unfinished >= max_unfinished {
+            return Ok(Submitted::QueueFull);
+        }
+        let created_at = now(&mut tx).await?;
+        let n_folds = spec.cv.as_ref().map_or(0, |cv| cv.n_folds());
+        sqlx::query(
+            "INSERT INTO jobs (id, project_id, name, dataset_id, status, spec, resolved_spec,
+                               classes, warnings, n_pending, created_at)
+             VALUES ($1, $2, $3, $4, 'queued', $5, $6, $7, $8, $9, $10)",
+        )
+        .bind(new.id.to_string())
+        .bind(project.to_string())
+        .bind(&spec.name)
+        .bind(spec.dataset_id.to_string())
+        .bind(new.spec.to_string())
+        .bind(to_json("spec", spec)?)
+        .bind(to_json("classes", &new.checked.classes)?)
+        .bind(to_json("warnings", &new.checked.warnings)?)
+        .bind(n_folds as i64)
+        .bind(created_at.0)
+        .execute(&mut *tx)
+        .await?;
+        let cost_us = new.checked.estimate.task_cost_us;
+        insert_tasks(&mut tx, (project, new.id), n_folds, cost_us, created_at).await?;
+        let data = json!({"n_tasks": n_folds + 1});
+        events::append(&mut tx, (project, new.id), created_at, "queued", &data).await?;
+        idempotency::remember(&mut tx, project, key, &new.id.to_string()).await?;
+        let job = read(&mut tx, project, new.id).await?;
+        tx.commit().await?;
+        self.hints.work_available();
+        let job = job.ok_or_else(|| StoreError::corrupt("job", "not found after its insert"))?;
+        Ok(Submitted::Job(Created::New(Box::new(job))))
+    }
+
+    /// A job of the project.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn job(&self, project: ProjectId, id: JobId) -> Result<Option<Job>> {
+        read(&mut self.readers.begin().await?, project, id).await
+    }
+
+    /// At most `limit` jobs of the project before `after`, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn jobs(&self, project: ProjectId, filter: JobFilter) -> Result<Vec<Job>> {
+        let mut tx = self.readers.begin().await?;
+        let rows: Vec<Row> = sqlx::query_as(concat!(
+            "SELECT ", columns!(), " FROM jobs WHERE project_id = $1 AND ($2 IS NULL OR id < $2)
+             AND ($3 IS NULL OR status = $3) AND ($4 IS NULL OR dataset_id = $4)
+             ORDER BY id DESC LIMIT $5"
+        ))
+        .bind(project.to_string())
+        .bind(filter.after.map(|id| id.to_string()))
+        .bind(filter.status.map(JobStatus::name))
+        .bind(filter.dataset.map(|id| id.to_string()))
+        .bind(filter.limit)
+        .fetch_all(&mut *tx)
+        .await?;
+        let mut jobs = Vec::with_capacity(rows.len());
+        for row in rows {
+            jobs.push(with_tasks(&mut tx, row).await?);
+        }
+        Ok(jobs)
+    }
+
+    /// Ends what is queued of a job and tells what is running to stop.
+    ///
+    /// `None` when there is no such job.
+    ///
+    /// # Errors
+    /// [`StoreError::Transition`] when it has ended already; otherwise when the database fails.
+    pub async fn cancel_job(&self, project: ProjectId, id: JobId) -> Result<Option<Job>> {
+        let mut tx = self.begin().await?;
+        let Some(job) = read(&mut tx, project, id).await? else { return Ok(None) };
+        let tasks_running = job.tasks.running > 0;
+        let status = job.status.after(JobEvent::CancelRequested { tasks_running })?;
+        if status != job.status {
+            let now = now(&mut tx).await?;
+            sqlx::query(
+                "UPDATE tasks SET state = 'cancelled'
+                 WHERE job_id = $1 AND state IN ('queued', 'blocked')",
+            )
+            .bind(id.to_string())
+            .execute(&mut *tx)
+            .await?;
+            events::append(&mut tx, (project, id), now, status.name(), &json!({})).await?;
+            set_status(&mut tx, id, status, now).await?;
+        }
+        let job = read(&mut tx, project, id).await?;
+        tx.commit().await?;
+        self.hints.job_cancelled();
+        self.hints.job_changed(id);
+        Ok(job)
+    }
+
+    /// Deletes a job that has ended, with its folds and events; its model stays.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delete_job(&self, project: ProjectId, id: JobId) -> Result<Deleted> {
+        let mut tx = self.begin().await?;
+        let Some(job) = read(&mut tx, project, id).await? else { return Ok(Deleted::NotFound) };
+        if !job.status.has_ended() {
+            return Ok(Deleted::InUse);
+        }
+        sqlx::query("DELETE FROM jobs WHERE project_id = $1 AND id = $2")
+            .bind(project.to_string())
+            .bind(id.to_string())
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(Deleted::Yes)
+    }
+
+    /// The folds of a job that are published, in order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn folds(&self, project: ProjectId, id: JobId) -> Result<Vec<FoldResult>> {
+        let rows: Vec<String> = sqlx::query_scalar(
+            "SELECT result FROM folds WHERE project_id = $1 AND job_id = $2 ORDER BY idx",
+        )
+        .bind(project.to_string())
+        .bind(id.to_string())
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(|text| from_json("fold", text)).collect()
+    }
+
+    /// The predictions of the published folds from number `first` on, as many folds as are needed
+    /// for `n_rows` rows.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn predictions(
+        &self,
+        project: ProjectId,
+        id: JobId,
+        first: i64,
+        n_rows: i64,
+    ) -> Result<Vec<StoredPredictions>> {
+        let rows: Vec<(i64, String, Vec<u8>)> = sqlx::query_as(
+            "SELECT idx, result, predictions FROM folds
+             WHERE project_id = $1 AND job_id = $2 AND idx IN (
+                 SELECT idx FROM (
+                     SELECT idx, SUM(n_test) OVER (ORDER BY idx) - n_test AS n_before
+                     FROM folds WHERE job_id = $2 AND idx >= $3) AS sized
+                 WHERE n_before < $4)
+             ORDER BY idx",
+        )
+        .bind(project.to_string())
+        .bind(id.to_string())
+        .bind(first)
+        .bind(n_rows)
+        .fetch_all(&self.readers)
+        .await?;
+        rows.into_iter()
+            .map(|(idx, fold, bytes)| {
+                let predictions = FoldPredictions::unpack(&bytes)
+                    .ok_or_else(|| StoreError::corrupt("predictions", "wrong length"))?;
+                Ok(StoredPredictions { idx, fold: from_json("fold", &fold)?, predictions })
+            })
+            .collect()
+    }
+
+    /// The classes of a job's target, in the order of their indices.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn classes(
+        &self,
+        project: ProjectId,
+        id: JobId,
+    ) -> Result<Option<Vec<trainyard_learn::scalar::Scalar>>> {
+        let text: Option<String> =
+            sqlx::query_scalar("SELECT classes FROM jobs WHERE project_id = $1 AND id = $2")
+                .bind(project.to_string())
+                .bind(id.to_string())
+                .fetch_optional(&self.readers)
+                .await?;
+        text.map(|text| from_json("classes", &text)).transpose()
+    }
+}
+
+/// Which jobs to list.
+#[derive(Clone, Copy, Debug)]
+pub struct JobFilter {
+    /// Only older ones than this.
+    pub after: Option<JobId>,
+    /// Only those of this status.
+    pub status: Option<JobStatus>,
+    /// Only those on this dataset.
+    pub dataset: Option<DatasetId>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+async fn insert_tasks(
+    tx: &mut Transaction<'static, Sqlite>,
+    (project, job): (ProjectId, JobId),
+    n_folds: usize,
+    cost_us: i64,
+    now: Timestamp,
+) -> Result<()> {
+    let last = ("reduce", 0, if n_folds == 0 { "queued" } else { "blocked" });
+    let folds = (0..n_folds).map(|idx| ("fold", idx as i64, "queued"));
+    let tasks: Vec<_> = folds.chain([last]).collect();
+    for chunk in tasks.chunks(ROWS_PER_INSERT) {
+        let mut insert = QueryBuilder::new(
+            "INSERT INTO tasks (project_id, job_id, kind, idx, state, priority, cost_us,
+                                available_at, attempt, max_attempts) ",
+        );
+        insert.push_values(chunk, |mut row, (kind, idx, state)| {
+            row.push_bind(project.to_string())
+                .push_bind(job.to_string())
+                .push_bind(*kind)
+                .push_bind(*idx)
+                .push_bind(*state)
+                .push("0")
+                .push_bind(cost_us)
+                .push_bind(now.0)
+                .push("0")
+                .push_bind(MAX_ATTEMPTS);
+        });
+        insert.build().execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+/// Moves a job; the caller has asked the state machine.
+pub(super) async fn set_status(
+    tx: &mut Transaction<'static, Sqlite>,
+    job: JobId,
+    status: JobStatus,
+    now: Timestamp,
+) -> Result<()> {
+    let finished_at = status.has_ended().then_some(now.0);
+    let stop_reason = (status == JobStatus::Cancelled).then_some("cancelled");
+    sqlx::query(
+        "UPDATE jobs SET status = $2, finished_at = $3, stop_reason = COALESCE($4, stop_reason)
+         WHERE id = $1",
+    )
+    .bind(job.to_string())
+    .bind(status.name())
+    .bind(finished_at)
+    .bind(stop_reason)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    name: Option<String>,
+    dataset_id: String,
+    status: String,
+    spec: String,
+    resolved_spec: String,
+    warnings: String,
+    n_pending: i64,
+    result: Option<String>,
+    error: Option<String>,
+    stop_reason: Option<String>,
+    load_us: Option<i64>,
+    fit_started_us: Option<i64>,
+    fit_ended_us: Option<i64>,
+    created_at: i64,
+    started_at: Option<i64>,
+    finished_at: Option<i64>,
+    now: i64,
+}
+
+async fn read(
+    tx: &mut Transaction<'static, Sqlite>,
+    project: ProjectId,
+    id: JobId,
+) -> Result<Option<Job>> {
+    let row: Option<Row> = sqlx::query_as(concat!(
+        "SELECT ", columns!(), " FROM jobs WHERE project_id = $1 AND id = $2"
+    ))
+    .bind(project.to_string())
+    .bind(id.to_string())
+    .fetch_optional(&mut **tx)
+    .await?;
+    match row {
+        None => Ok(None),
+        Some(row) => with_tasks(tx, row).await.map(Some),
+    }
+}
+
+async fn with_tasks(tx: &mut Transaction<'static, Sqlite>, row: Row) -> Result<Job> {
+    let states: Vec<(String, i64, i64)> = sqlx::query_as(
+        "SELECT state, COUNT(*), MAX(attempt) FROM tasks WHERE job_id = $1 GROUP BY state",
+    )
+    .bind(&row.id)
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut tasks = TaskCounts::default();
+    for (state, n, _) in &states {
+        tasks.total += n;
+        match state.as_str() {
+            "queued" | "blocked" => tasks.queued += n,
+            "running" => tasks.running += n,
+            "succeeded" => tasks.succeeded += n,
+            "failed" => tasks.failed += n,
+            _ => {}
+        }
+    }
+    let attempt = states.iter().map(|(_, _, attempt)| *attempt).max().unwrap_or(0);
+    row.job(tasks, attempt)
+}
+
+impl Row {
+    fn job(self, tasks: TaskCounts, attempt: i64) -> Result<Job> {
+        let status = JobStatus::from_name(&self.status)
+            .ok_or_else(|| StoreError::corrupt("job status", &self.status))?;
+        let created_at = Timestamp(self.created_at);
+        let started_at = self.started_at.map(Timestamp);
+        let finished_at = self.finished_at.map(Timestamp);
+        let progress = tasks.succeeded as f64 / tasks.total.max(1) as f64;
+        let seconds = |us: i64| us as f64 / 1e6;
+        let resolved_spec: Value = from_json("resolved spec", &self.resolved_spec)?;
+        Ok(Job {
+            id: parsed("job id", &self.id)?,
+            name: self.name,
+            status,
+            phase: match status {
+                JobStatus::Queued => JobPhase::Waiting,
+                _ if status.has_ended() => JobPhase::Done,
+                _ if self.n_pending > 0 => JobPhase::CrossValidation,
+                _ => JobPhase::Refit,
+            },
+            progress,
+            eta_s: started_at.filter(|_| status == JobStatus::Running && progress > 0.0).map(
+                |started| {
+                    Timestamp(self.now).seconds_since(started) * (1.0 - progress) / progress
+                },
+            ),
+            attempt,
+            spec: from_json("spec", &self.spec)?,
+            metadata: resolved_spec.get("metadata").cloned().unwrap_or_default(),
+            resolved_spec,
+            dataset_id: parsed("dataset id", &self.dataset_id)?,
+            tasks,
+            timings: Timings {
+                queued_s: started_at.map(|started| started.seconds_since(created_at)),
+                load_s: self.load_us.map(seconds),
+                fit_s: self.fit_started_us.zip(self.fit_ended_us).map(|(a, b)| seconds(b - a)),
+                total_s: finished_at.map(|finished| finished.seconds_since(created_at)),
+            },
+            result: self.result.map(|text| from_json("result", &text)).transpose()?,
+            error: self.error.map(|text| from_json("error", &text)).transpose()?,
+            stop_reason: self.stop_reason,
+            warnings: from_json("warnings", &self.warnings)?,
+            created_at,
+            started_at,
+            finished_at,
+        })
+    }
+}

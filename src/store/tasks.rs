@@ -1,0 +1,369 @@
+//! Tasks: claimed with a lease, renewed, published once, handed back, reaped.
+//!
+//! A claim takes several short tasks under one lease; every later statement about a task names the
+//! lease's token, so that whoever lost the lease changes nothing.
+
+mod publish;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::json;
+use sqlx::{Sqlite, Transaction};
+use trainyard_learn::csv::CsvSchema;
+use trainyard_learn::scalar::Scalar;
+
+use super::{Result, Store, StoreError, events, from_json, now, parsed};
+use crate::domain::clock::Timestamp;
+use crate::domain::dataset::Warning;
+use crate::domain::ids::{JobId, ProjectId};
+use crate::domain::job::{FoldResult, JobError, JobEvent, JobStatus};
+use crate::domain::spec::JobSpec;
+pub use publish::{Finished, NewModel, Outcome};
+
+/// What a worker asks for.
+#[derive(Clone, Debug)]
+pub struct ClaimRequest<'a> {
+    /// The worker's name, for people.
+    pub worker: &'a str,
+    /// A fresh random token.
+    pub lease_token: String,
+    /// How long the lease lasts unless renewed.
+    pub lease_ms: i64,
+    /// Expected microseconds of work to take; at least one task is taken if there is any.
+    pub budget_us: i64,
+    /// At most so many tasks.
+    pub max_tasks: i64,
+}
+
+/// A claimed task. With its lease it is the right to publish one outcome.
+#[derive(Clone, Debug)]
+pub struct ClaimedTask {
+    /// The row.
+    pub id: i64,
+    /// How many times it was claimed, this time included.
+    pub attempt: i64,
+    /// The lease under which it is held.
+    pub lease_token: Arc<str>,
+    /// What to do.
+    pub kind: TaskKind,
+    /// The job it is part of.
+    pub job: Arc<JobContext>,
+}
+
+/// What a task does.
+#[derive(Clone, Debug)]
+pub enum TaskKind {
+    /// Train on a fold's training rows and score on its test rows.
+    Fold {
+        /// The fold's number over all repeats.
+        idx: usize,
+    },
+    /// Put the folds together and train on all rows.
+    Reduce {
+        /// What the folds published, in order.
+        folds: Vec<FoldResult>,
+    },
+}
+
+/// What all tasks of a job need to know.
+#[derive(Clone, Debug)]
+pub struct JobContext {
+    /// The job.
+    pub id: JobId,
+    /// Its project.
+    pub project: ProjectId,
+    /// What to run.
+    pub spec: JobSpec,
+    /// The classes of the target, in the order of their indices.
+    pub classes: Vec<Scalar>,
+    /// What the user should know; the model card repeats it.
+    pub warnings: Vec<Warning>,
+    /// The dataset's blob.
+    pub data_sha256: String,
+    /// How to read it.
+    pub csv: CsvSchema,
+}
+
+/// A task that is still held after a renewal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The row.
+    pub task: i64,
+    /// Whether its job is being cancelled.
+    pub cancelled: bool,
+}
+
+/// Tasks are tried again after this many milliseconds, times their attempts.
+const BACKOFF_MS: i64 = 1_000;
+
+/// Columns of the content document that a worker needs; the descriptions are left unread.
+#[derive(Deserialize)]
+struct ContentCsv {
+    csv: CsvSchema,
+}
+
+impl Store {
+    /// Takes queued tasks under one new lease: the first in line, and as many behind it as fit the
+    /// budget.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn claim(&self, request: &ClaimRequest<'_>) -> Result<Vec<ClaimedTask>> {
+        let mut tx = self.begin().await?;
+        let now = now(&mut tx).await?;
+        let rows: Vec<(i64, String, String, i64, i64)> = sqlx::query_as(
+            "UPDATE tasks SET state = 'running', attempt = attempt + 1, lease_token = $1,
+                              lease_until = $2, worker = $3
+             WHERE id IN (
+                 SELECT id FROM (
+                     SELECT id, SUM(cost_us) OVER (
+                                ORDER BY priority DESC, available_at, id
+                            ) - cost_us AS before_us
+                     FROM (SELECT id, cost_us, priority, available_at FROM tasks
+                           WHERE state = 'queued' AND available_at <= $4
+                           ORDER BY priority DESC, available_at, id LIMIT $5) AS line
+                 ) AS sized WHERE before_us < $6)
+             RETURNING id, job_id, kind, idx, attempt",
+        )
+        .bind(&request.lease_token)
+        .bind(now.0 + request.lease_ms)
+        .bind(request.worker)
+        .bind(now.0)
+        .bind(request.max_tasks)
+        .bind(request.budget_us)
+        .fetch_all(&mut *tx)
+        .await?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut jobs = HashMap::new();
+        let mut tasks = Vec::with_capacity(rows.len());
+        let lease_token: Arc<str> = request.lease_token.as_str().into();
+        for (id, job_id, kind, idx, attempt) in rows {
+            if !jobs.contains_key(&job_id) {
+                let context = start(&mut tx, &job_id, now).await?;
+                jobs.insert(job_id.clone(), Arc::new(context));
+            }
+            let job = Arc::clone(&jobs[&job_id]);
+            let kind = match kind.as_str() {
+                "fold" => TaskKind::Fold { idx: idx as usize },
+                _ => TaskKind::Reduce { folds: folds(&mut tx, &job_id).await? },
+            };
+            tasks.push(ClaimedTask { id, attempt, lease_token: Arc::clone(&lease_token), kind, job });
+        }
+        tx.commit().await?;
+        // RETURNING promises no order, and folds are nicer to watch in theirs.
+        tasks.sort_unstable_by_key(|task| task.id);
+        for job in jobs.values() {
+            self.hints.job_changed(job.id);
+        }
+        Ok(tasks)
+    }
+
+    /// Prolongs leases and says which tasks are still held and which should stop.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn renew(&self, lease_tokens: &[Arc<str>], lease_ms: i64) -> Result<Vec<Held>> {
+        let mut tx = self.begin().await?;
+        let now = now(&mut tx).await?;
+        let mut held = Vec::new();
+        for token in lease_tokens {
+            let rows: Vec<(i64, bool)> = sqlx::query_as(
+                "UPDATE tasks SET lease_until = $2 WHERE lease_token = $1 AND state = 'running'
+                 RETURNING id, EXISTS (SELECT 1 FROM jobs WHERE jobs.id = tasks.job_id
+                                       AND jobs.status = 'cancelling')",
+            )
+            .bind(&**token)
+            .bind(now.0 + lease_ms)
+            .fetch_all(&mut *tx)
+            .await?;
+            held.extend(rows.into_iter().map(|(task, cancelled)| Held { task, cancelled }));
+        }
+        tx.commit().await?;
+        Ok(held)
+    }
+
+    /// Takes back tasks whose lease has run out: to the queue with a pause, or, after the last
+    /// attempt, to the end of their job.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn reap(&self) -> Result<usize> {
+        let overdue: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM tasks WHERE state = 'running'
+             AND lease_until < CAST(unixepoch('subsec') * 1000 AS INTEGER))",
+        )
+        .fetch_one(&self.readers)
+        .await?;
+        if overdue { self.take_back(false).await } else { Ok(0) }
+    }
+
+    /// Takes back all leases: right only for a server that knows that no other worker lives.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_back_leases(&self) -> Result<usize> {
+        self.take_back(true).await
+    }
+
+    async fn take_back(&self, all: bool) -> Result<usize> {
+        let mut tx = self.begin().await?;
+        let now = now(&mut tx).await?;
+        let rows: Vec<(i64, String, i64, i64)> = sqlx::query_as(
+            "SELECT id, job_id, attempt, max_attempts FROM tasks
+             WHERE state = 'running' AND ($1 OR lease_until < $2) ORDER BY id",
+        )
+        .bind(all)
+        .bind(now.0)
+        .fetch_all(&mut *tx)
+        .await?;
+        let mut jobs = BTreeSet::new();
+        for (id, job_id, attempt, max_attempts) in &rows {
+            let (project, status) = project_and_status(&mut tx, job_id).await?;
+            let job: JobId = parsed("job id", job_id)?;
+            jobs.insert(job);
+            if status == JobStatus::Cancelling {
+                end_task(&mut tx, *id, "cancelled").await?;
+                publish::settle_cancelled(&mut tx, (project, job), now).await?;
+            } else if attempt < max_attempts {
+                requeue(&mut tx, *id, now.0 + if all { 0 } else { BACKOFF_MS * attempt }).await?;
+                let data = json!({"reason": "worker_lost", "attempt": attempt});
+                events::append(&mut tx, (project, job), now, "retrying", &data).await?;
+            } else if !status.has_ended() {
+                end_task(&mut tx, *id, "failed").await?;
+                let error = JobError {
+                    code: "worker_lost".to_owned(),
+                    detail: format!("a task's worker was lost {attempt} times"),
+                };
+                publish::fail_job(&mut tx, (project, job), status, &error, now).await?;
+            }
+        }
+        tx.commit().await?;
+        for job in jobs {
+            self.hints.job_changed(job);
+        }
+        if !rows.is_empty() {
+            self.hints.work_available();
+        }
+        Ok(rows.len())
+    }
+
+    /// Hands claimed tasks back as if they had never been claimed: the worker is going away.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hand_back(&self, tasks: &[ClaimedTask]) -> Result<()> {
+        let mut tx = self.begin().await?;
+        for task in tasks {
+            sqlx::query(
+                "UPDATE tasks SET state = 'queued', attempt = attempt - 1, lease_token = NULL,
+                                  lease_until = NULL, worker = NULL
+                 WHERE id = $1 AND attempt = $2 AND lease_token = $3 AND state = 'running'",
+            )
+            .bind(task.id)
+            .bind(task.attempt)
+            .bind(&*task.lease_token)
+            .execute(&mut *tx)
+            .await?;
+        }
+        tx.commit().await?;
+        self.hints.work_available();
+        Ok(())
+    }
+}
+
+/// Marks a claimed task's job as running and reads what its tasks need.
+async fn start(
+    tx: &mut Transaction<'static, Sqlite>,
+    job_id: &str,
+    now: Timestamp,
+) -> Result<JobContext> {
+    let row: (String, String, String, String, String) = sqlx::query_as(
+        "SELECT project_id, status, resolved_spec, classes, warnings FROM jobs WHERE id = $1",
+    )
+    .bind(job_id)
+    .fetch_one(&mut **tx)
+    .await?;
+    let (project, status, spec, classes, warnings) = row;
+    let spec: JobSpec = from_json("resolved spec", &spec)?;
+    let (project, id): (ProjectId, JobId) =
+        (parsed("project id", &project)?, parsed("job id", job_id)?);
+    let before = JobStatus::from_name(&status)
+        .ok_or_else(|| StoreError::corrupt("job status", &status))?;
+    let after = before.after(JobEvent::TaskClaimed)?;
+    if after != before {
+        sqlx::query("UPDATE jobs SET status = $2, started_at = $3 WHERE id = $1")
+            .bind(job_id)
+            .bind(after.name())
+            .bind(now.0)
+            .execute(&mut **tx)
+            .await?;
+        events::append(tx, (project, id), now, "started", &json!({})).await?;
+    }
+    let (data_sha256, content): (String, String) =
+        sqlx::query_as("SELECT sha256, content FROM datasets WHERE id = $1")
+            .bind(spec.dataset_id.to_string())
+            .fetch_one(&mut **tx)
+            .await?;
+    let ContentCsv { csv } = from_json("dataset content", &content)?;
+    Ok(JobContext {
+        id,
+        project,
+        spec,
+        classes: from_json("classes", &classes)?,
+        warnings: from_json("warnings", &warnings)?,
+        data_sha256,
+        csv,
+    })
+}
+
+async fn folds(tx: &mut Transaction<'static, Sqlite>, job_id: &str) -> Result<Vec<FoldResult>> {
+    let rows: Vec<String> =
+        sqlx::query_scalar("SELECT result FROM folds WHERE job_id = $1 ORDER BY idx")
+            .bind(job_id)
+            .fetch_all(&mut **tx)
+            .await?;
+    rows.iter().map(|text| from_json("fold", text)).collect()
+}
+
+async fn project_and_status(
+    tx: &mut Transaction<'static, Sqlite>,
+    job_id: &str,
+) -> Result<(ProjectId, JobStatus)> {
+    let (project, status): (String, String) =
+        sqlx::query_as("SELECT project_id, status FROM jobs WHERE id = $1")
+            .bind(job_id)
+            .fetch_one(&mut **tx)
+            .await?;
+    let status =
+        JobStatus::from_name(&status).ok_or_else(|| StoreError::corrupt("job status", &status))?;
+    Ok((parsed("project id", &project)?, status))
+}
+
+async fn end_task(tx: &mut Transaction<'static, Sqlite>, id: i64, state: &str) -> Result<()> {
+    sqlx::query(
+        "UPDATE tasks SET state = $2, lease_token = NULL, lease_until = NULL
+         WHERE id = $1 AND state = 'running'",
+    )
+    .bind(id)
+    .bind(state)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn requeue(tx: &mut Transaction<'static, Sqlite>, id: i64, available_at: i64) -> Result<()> {
+    sqlx::query(
+        "UPDATE tasks SET state = 'queued', available_at = $2, lease_token = NULL,
+                          lease_until = NULL, worker = NULL
+         WHERE id = $1 AND state = 'running'",
+    )
+    .bind(id)
+    .bind(available_at)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
