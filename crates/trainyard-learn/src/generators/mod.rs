@@ -135,7 +135,7 @@ pub enum GeneratorSpec {
         #[serde(default)]
         #[cfg_attr(
             feature = "openapi",
-            schema(minimum = 0, maximum = 4_294_967_295_i64, default = 0)
+            schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64, default = 0)
         )]
         random_state: u32,
     },
