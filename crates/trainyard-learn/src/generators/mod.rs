@@ -157,7 +157,7 @@ pub enum GeneratorSpec {
 pub enum PerFeature {
     /// The same number for every feature.
     Same(f64),
-    /// A number for each feature, in the order of the columns before they are shuffled.
+    /// A number for each feature; where columns are shuffled, in their order before that.
     Each(Vec<f64>),
 }
 
