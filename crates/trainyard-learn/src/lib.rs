@@ -10,5 +10,6 @@
 pub mod generators;
 pub mod metrics;
 pub mod perceptron;
+pub mod problem;
 pub mod random;
 pub mod splits;
