@@ -1,5 +1,7 @@
 //! `RandomState` against draws recorded from numpy, bit for bit.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use serde_json::{Value, json};
 use trainyard_learn::random::RandomState;
 
