@@ -132,34 +132,35 @@ impl<'a> Learner<'a> {
             if is_error {
                 objective -= margin;
             }
-            let step = if is_error { self.step(sign) } else { 0.0 };
-            match &mut self.regularizer {
-                None if is_error => self.weights.add(row, step),
-                None => {}
-                Some(regularizer) => {
-                    objective += regularizer.penalty(&self.weights);
-                    regularizer.shrink(&mut self.weights);
-                    if step != 0.0 {
-                        self.weights.add_with_norms(row, step);
-                    }
-                    regularizer.truncate(&mut self.weights);
-                }
+            if let Some(regularizer) = &self.regularizer {
+                objective += regularizer.penalty(&self.weights);
+                regularizer.shrink(&mut self.weights);
             }
-            if self.problem.spec.fit_intercept {
-                self.intercept += step;
+            if is_error {
+                self.correct(row, sign);
+            }
+            if let Some(regularizer) = &mut self.regularizer {
+                regularizer.truncate(&mut self.weights);
             }
         }
         objective
     }
 
-    /// How far an error on a row of this sign moves the weights.
-    fn step(&self, sign: f64) -> f64 {
+    /// Moves the boundary towards putting a row of this sign on its right side.
+    fn correct(&mut self, row: &[f64], sign: f64) {
         let class_weight = if sign > 0.0 {
             self.problem.positive_weight
         } else {
             self.problem.negative_weight
         };
-        self.problem.spec.eta0 * sign * class_weight
+        let step = self.problem.spec.eta0 * sign * class_weight;
+        if step == 0.0 {
+            return;
+        }
+        self.weights.add(row, step);
+        if self.problem.spec.fit_intercept {
+            self.intercept += step;
+        }
     }
 
     /// The accuracy on the held-out rows.

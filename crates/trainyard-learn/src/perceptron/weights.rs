@@ -35,16 +35,8 @@ impl<'a> ScaledWeights<'a> {
         dot(self.values, row) * self.scale
     }
 
-    /// Adds `step * row` without maintaining the norms, for training without a penalty.
-    pub(super) fn add(&mut self, row: &[f64], step: f64) {
-        let factor = step / self.scale;
-        for (value, &x) in self.values.iter_mut().zip(row) {
-            *value += x * factor;
-        }
-    }
-
     /// Adds `step * row` and takes the norms anew.
-    pub(super) fn add_with_norms(&mut self, row: &[f64], step: f64) {
+    pub(super) fn add(&mut self, row: &[f64], step: f64) {
         let factor = step / self.scale;
         let mut squares = 0.0;
         let mut magnitudes = 0.0;
