@@ -1,1 +1,0 @@
-//! Placeholder: see the branch that builds this module.

@@ -1,0 +1,170 @@
+"""Records scikit-learn's stratified splits, as splits.json beside this script."""
+
+import json
+import pathlib
+import warnings
+
+import numpy as np
+import sklearn
+from sklearn.model_selection import (
+    RepeatedStratifiedKFold,
+    StratifiedKFold,
+    StratifiedShuffleSplit,
+)
+
+warnings.simplefilter("ignore")
+
+# Class counts; the rows of each target are in random order unless it says otherwise.
+TARGETS = {
+    "even": [10, 10],
+    "odd": [7, 6],
+    "short": [9, 3],
+    "three": [20, 11, 5],
+    "four": [13, 13, 13, 13],
+    "five": [40, 3, 17, 8, 25],
+    "six": [31, 6, 12, 55, 9, 22],
+    "tied": [6, 6, 6, 6, 6],
+    "hundreds": [160, 90, 50],
+    "benchmark": [501, 499],
+    "thousand": [550, 250, 120, 80],
+}
+
+
+def shuffled_target(name):
+    counts = TARGETS[name]
+    y = np.repeat(np.arange(len(counts)), counts)
+    np.random.RandomState(len(name) + sum(counts)).shuffle(y)
+    return y
+
+
+Y = {name: shuffled_target(name) for name in TARGETS}
+Y["sorted"] = np.repeat(np.arange(3), [12, 7, 9])
+Y["reversed"] = Y["sorted"][::-1].copy()
+Y["alternating"] = np.tile([2, 0, 1], 15)
+
+KFOLDS = [
+    ("even", 2, False, None),
+    ("even", 5, False, None),
+    ("even", 10, True, 0),
+    ("odd", 3, False, None),
+    ("odd", 6, True, 42),
+    ("short", 3, True, 5),
+    ("short", 5, True, 5),
+    ("three", 4, False, None),
+    ("three", 5, True, 1),
+    ("four", 5, False, None),
+    ("four", 13, True, 2),
+    ("five", 3, True, 123456),
+    ("five", 3, False, None),
+    ("six", 6, False, None),
+    ("six", 5, True, 4294967295),
+    ("tied", 4, True, 8),
+    ("tied", 6, False, None),
+    ("hundreds", 10, True, 3),
+    ("hundreds", 7, False, None),
+    ("benchmark", 10, True, 1),
+    ("thousand", 5, False, None),
+    ("thousand", 80, True, 77),
+    ("sorted", 7, False, None),
+    ("sorted", 4, True, 0),
+    ("reversed", 7, False, None),
+    ("reversed", 4, True, 0),
+    ("alternating", 5, False, None),
+    ("alternating", 15, True, 31),
+]
+
+REPEATED = [
+    ("even", 5, 3, 0),
+    ("odd", 2, 10, 1),
+    ("short", 3, 2, 9),
+    ("three", 5, 4, 17),
+    ("four", 3, 5, 2147483648),
+    ("five", 3, 6, 1000),
+    ("six", 6, 2, 4),
+    ("tied", 5, 5, 5),
+    ("hundreds", 10, 2, 1),
+    ("benchmark", 10, 3, 1),
+    ("thousand", 4, 3, 12),
+    ("sorted", 3, 4, 6),
+    ("reversed", 3, 4, 6),
+    ("alternating", 2, 1, 0),
+]
+
+SHUFFLE_SPLITS = [
+    ("even", 0.1, 0),
+    ("even", 0.5, 1),
+    ("odd", 0.2, 2),
+    ("short", 0.3, 3),
+    ("three", 0.1, 4),
+    ("three", 0.85, 5),
+    ("four", 0.1, 6),
+    ("four", 0.11, 6),
+    ("five", 0.1, 7),
+    ("five", 0.25, 8),
+    ("six", 0.1, 9),
+    ("six", 0.33, 10),
+    ("tied", 0.2, 11),
+    ("tied", 0.25, 12),
+    ("tied", 0.77, 4294967295),
+    ("hundreds", 0.1, 13),
+    ("benchmark", 0.1, 1),
+    ("thousand", 0.07, 14),
+    ("sorted", 0.15, 15),
+    ("reversed", 0.15, 15),
+    ("alternating", 0.4, 16),
+    # These raise.
+    ("tied", 0.1, 0),
+    ("tied", 0.9, 0),
+    ("six", 0.01, 0),
+]
+
+
+def test_folds(splitter, n_splits, y):
+    """For each repeat the test fold of each row."""
+    repeats = []
+    for index, (train, test) in enumerate(splitter.split(y, y)):
+        assert np.array_equal(np.setdiff1d(np.arange(len(y)), test), train)
+        if index % n_splits == 0:
+            repeats.append(np.full(len(y), -1))
+        repeats[-1][test] = index % n_splits
+    return [folds.tolist() for folds in repeats]
+
+
+def stratified_kfold(name, n_splits, shuffle, random_state):
+    splitter = StratifiedKFold(n_splits, shuffle=shuffle, random_state=random_state)
+    spec = {"type": "stratified_kfold", "n_splits": n_splits, "shuffle": shuffle}
+    if random_state is not None:
+        spec["random_state"] = random_state
+    return {"target": name, "spec": spec, "folds": test_folds(splitter, n_splits, Y[name])}
+
+
+def repeated_stratified_kfold(name, n_splits, n_repeats, random_state):
+    spec = {"n_splits": n_splits, "n_repeats": n_repeats, "random_state": random_state}
+    splitter = RepeatedStratifiedKFold(**spec)
+    spec["type"] = "repeated_stratified_kfold"
+    return {"target": name, "spec": spec, "folds": test_folds(splitter, n_splits, Y[name])}
+
+
+def shuffle_split(name, test_size, random_state):
+    splitter = StratifiedShuffleSplit(1, test_size=test_size, random_state=random_state)
+    case = {"target": name, "test_size": test_size, "random_state": random_state}
+    try:
+        train, test = next(splitter.split(Y[name], Y[name]))
+    except ValueError:
+        return case
+    return {**case, "train": train.tolist(), "test": test.tolist()}
+
+
+def main():
+    golden = {
+        "versions": {"scikit-learn": sklearn.__version__, "numpy": np.__version__},
+        "targets": {name: "".join(map(str, y)) for name, y in Y.items()},
+        "folds": [stratified_kfold(*case) for case in KFOLDS]
+        + [repeated_stratified_kfold(*case) for case in REPEATED],
+        "shuffle_splits": [shuffle_split(*case) for case in SHUFFLE_SPLITS],
+    }
+    text = json.dumps(golden, separators=(",", ":")).replace('{"target":', '\n{"target":')
+    pathlib.Path(__file__).with_name("splits.json").write_text(text + "\n")
+
+
+main()

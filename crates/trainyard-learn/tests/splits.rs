@@ -1,0 +1,286 @@
+//! Splits against scikit-learn's, row by row.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use trainyard_learn::random::RandomState;
+use trainyard_learn::splits::{ShuffleSplitError, SplitSpec, stratified_shuffle_split};
+
+#[derive(Deserialize)]
+struct Golden {
+    targets: BTreeMap<String, String>,
+    folds: Vec<FoldCase>,
+    shuffle_splits: Vec<ShuffleCase>,
+}
+
+#[derive(Deserialize)]
+struct FoldCase {
+    target: String,
+    spec: SplitSpec,
+    /// For each repeat the test fold of each row.
+    folds: Vec<Vec<usize>>,
+}
+
+#[derive(Deserialize)]
+struct ShuffleCase {
+    target: String,
+    test_size: f64,
+    random_state: u32,
+    train: Option<Vec<u32>>,
+    test: Option<Vec<u32>>,
+}
+
+#[test]
+fn folds_are_scikit_learns() {
+    let golden = golden();
+    assert!(golden.folds.len() >= 40);
+    for case in &golden.folds {
+        let y = digits(&golden.targets[&case.target]);
+        let folds = case.spec.assign(&y);
+        assert_eq!(case.spec.check(), [], "{:?}", case.spec);
+        assert_eq!(folds.len(), case.spec.n_folds());
+        for split in folds.iter() {
+            let is_test = |row: &u32| case.folds[split.repeat][*row as usize] == split.fold;
+            let (test, train): (Vec<u32>, Vec<u32>) = (0..y.len() as u32).partition(is_test);
+            assert_eq!(split.test, test, "{} {:?}", case.target, case.spec);
+            assert_eq!(split.train, train, "{} {:?}", case.target, case.spec);
+        }
+        let last = folds.get(folds.len() - 1);
+        assert_eq!(last.repeat + 1, case.folds.len());
+    }
+}
+
+#[test]
+fn shuffle_splits_are_scikit_learns() {
+    let golden = golden();
+    assert!(golden.shuffle_splits.len() >= 20);
+    for case in &golden.shuffle_splits {
+        let y = digits(&golden.targets[&case.target]);
+        let split = stratified_shuffle_split(&y, case.test_size, case.random_state);
+        let name = format!("{} {} {}", case.target, case.test_size, case.random_state);
+        match (&case.train, &case.test) {
+            (Some(train), Some(test)) => {
+                assert_eq!(split, Ok((train.clone(), test.clone())), "{name}");
+            }
+            _ => assert!(
+                matches!(split, Err(ShuffleSplitError::TooFewRows { .. })),
+                "{name}"
+            ),
+        }
+    }
+}
+
+#[test]
+fn folds_partition_the_rows_and_spread_every_class() {
+    let mut random = RandomState::new(5);
+    for _ in 0..200 {
+        let n_classes = random.randint(1, 7);
+        let n_rows = random.randint(1, 120);
+        let y: Vec<u32> = (0..n_rows)
+            .map(|_| random.randint(0, n_classes) as u32)
+            .collect();
+        let n_splits = random.randint(2, 9) as u32;
+        let spec = match random.randint(0, 3) {
+            0 => SplitSpec::StratifiedKfold {
+                n_splits,
+                shuffle: false,
+                random_state: None,
+            },
+            1 => SplitSpec::StratifiedKfold {
+                n_splits,
+                shuffle: true,
+                random_state: Some(random.next_u32()),
+            },
+            _ => SplitSpec::RepeatedStratifiedKfold {
+                n_splits,
+                n_repeats: 3,
+                random_state: Some(random.next_u32()),
+            },
+        };
+        let folds = spec.assign(&y);
+        for repeat in 0..folds.len() / n_splits as usize {
+            let splits: Vec<_> = (0..n_splits as usize)
+                .map(|fold| folds.get(repeat * n_splits as usize + fold))
+                .collect();
+            let mut tested = BTreeSet::new();
+            for split in &splits {
+                assert!(
+                    split.test.iter().all(|&row| tested.insert(row)),
+                    "tested once"
+                );
+                let rows: BTreeSet<u32> = split.test.iter().chain(&split.train).copied().collect();
+                assert_eq!(rows.len(), y.len());
+                assert_eq!(split.test.len() + split.train.len(), y.len());
+                assert!(split.test.is_sorted() && split.train.is_sorted());
+            }
+            assert_eq!(tested.len(), y.len());
+            for class in 0..n_classes as u32 {
+                let of_class =
+                    |rows: &[u32]| rows.iter().filter(|&&row| y[row as usize] == class).count();
+                let counts: Vec<usize> = splits.iter().map(|split| of_class(&split.test)).collect();
+                let spread = counts.iter().max().zip(counts.iter().min());
+                assert!(
+                    spread.is_some_and(|(most, least)| most - least <= 1),
+                    "{counts:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_shuffle_split_takes_no_row_twice() {
+    let y: Vec<u32> = (0..97).map(|row| row % 5).collect();
+    for random_state in 0..50 {
+        let (train, test) = stratified_shuffle_split(&y, 0.3, random_state).expect("splits");
+        let rows: BTreeSet<u32> = train.iter().chain(&test).copied().collect();
+        assert_eq!((train.len(), test.len(), rows.len()), (67, 30, 97));
+    }
+}
+
+#[test]
+fn unusable_shuffle_splits_are_refused() {
+    let refusal =
+        |y: &[u32], test_size| stratified_shuffle_split(y, test_size, 0).expect_err("refused");
+    for test_size in [0.0, 1.0, -0.5, f64::NAN, f64::INFINITY] {
+        assert!(matches!(
+            refusal(&[0, 0, 1, 1], test_size),
+            ShuffleSplitError::TestSize(_)
+        ));
+    }
+    assert_eq!(
+        refusal(&[0, 0, 3], 0.5),
+        ShuffleSplitError::ClassTooSmall { class: 3 }
+    );
+    assert!(matches!(
+        refusal(&[], 0.5),
+        ShuffleSplitError::TooFewRows { .. }
+    ));
+}
+
+#[test]
+fn a_spec_reads_with_defaults_and_nothing_unknown() {
+    let read = serde_json::from_str::<SplitSpec>;
+    assert_eq!(
+        read(r#"{"type": "stratified_kfold"}"#).expect("parses"),
+        SplitSpec::StratifiedKfold {
+            n_splits: 5,
+            shuffle: false,
+            random_state: None
+        }
+    );
+    let repeated = read(r#"{"type": "repeated_stratified_kfold", "random_state": 3}"#);
+    let repeated = repeated.expect("parses");
+    assert_eq!(
+        repeated,
+        SplitSpec::RepeatedStratifiedKfold {
+            n_splits: 5,
+            n_repeats: 10,
+            random_state: Some(3)
+        }
+    );
+    let written = serde_json::to_string(&repeated).expect("serializes");
+    assert_eq!(read(&written).expect("parses"), repeated);
+    assert!(read(r#"{"type": "stratified_kfold", "n_repeats": 2}"#).is_err());
+    assert!(read(r#"{"type": "kfold"}"#).is_err());
+    assert!(read(r#"{"n_splits": 2}"#).is_err());
+}
+
+#[test]
+fn the_default_seed_goes_where_a_seed_is_used_and_missing() {
+    let read = |json: &str| serde_json::from_str::<SplitSpec>(json).expect("parses");
+    let seeded = |json: &str| read(json).with_default_seed(9);
+    let plain = r#"{"type": "stratified_kfold"}"#;
+    assert_eq!(seeded(plain), read(plain));
+    assert_eq!(
+        seeded(r#"{"type": "stratified_kfold", "shuffle": true}"#),
+        read(r#"{"type": "stratified_kfold", "shuffle": true, "random_state": 9}"#)
+    );
+    assert_eq!(
+        seeded(r#"{"type": "repeated_stratified_kfold"}"#),
+        read(r#"{"type": "repeated_stratified_kfold", "random_state": 9}"#)
+    );
+    let own = r#"{"type": "repeated_stratified_kfold", "random_state": 2}"#;
+    assert_eq!(seeded(own), read(own));
+}
+
+#[test]
+fn a_spec_reports_every_problem_at_once() {
+    let pointers = |json: &str| -> Vec<String> {
+        let spec: SplitSpec = serde_json::from_str(json).expect("parses");
+        spec.check()
+            .into_iter()
+            .map(|problem| problem.pointer)
+            .collect()
+    };
+    assert_eq!(
+        pointers(r#"{"type": "stratified_kfold", "n_splits": 1, "random_state": 0}"#),
+        ["/n_splits", "/random_state"]
+    );
+    assert_eq!(
+        pointers(r#"{"type": "repeated_stratified_kfold", "n_splits": 0, "n_repeats": 0}"#),
+        ["/n_splits", "/n_repeats"]
+    );
+    assert_eq!(
+        pointers(r#"{"type": "repeated_stratified_kfold", "n_splits": 101, "n_repeats": 100}"#),
+        ["/n_splits"]
+    );
+    assert_eq!(
+        pointers(r#"{"type": "repeated_stratified_kfold", "n_splits": 100, "n_repeats": 100}"#),
+        [""; 0]
+    );
+    assert_eq!(
+        pointers(
+            r#"{"type": "repeated_stratified_kfold", "n_splits": 4294967295,
+                "n_repeats": 4294967295}"#
+        ),
+        ["/n_splits"]
+    );
+}
+
+#[test]
+fn a_class_with_fewer_rows_than_folds_is_a_problem() {
+    let spec: SplitSpec = serde_json::from_str(r#"{"type": "stratified_kfold"}"#).expect("parses");
+    let counts = [("ant", 5), ("bee", 4), ("cat", 1)].map(|(label, n)| (label.to_owned(), n));
+    let problems = spec.check_target(&counts);
+    assert_eq!(problems.len(), 2);
+    assert_eq!(problems[0].pointer, "/n_splits");
+    assert_eq!(
+        problems[0].detail,
+        "class \"bee\" has 4 rows, fewer than the 5 folds"
+    );
+    assert!(
+        problems[0]
+            .suggestion
+            .as_ref()
+            .is_some_and(|text| text.contains("at most 4"))
+    );
+    assert_eq!(
+        problems[1].detail,
+        "class \"cat\" has 1 row, fewer than the 5 folds"
+    );
+}
+
+#[test]
+fn there_are_no_folds_beyond_the_last_and_none_of_nothing() {
+    let spec: SplitSpec = serde_json::from_str(r#"{"type": "stratified_kfold"}"#).expect("parses");
+    let folds = spec.assign(&[0, 1, 0, 1, 1]);
+    assert_eq!(folds.len(), 5);
+    assert!(folds.get(5).test.is_empty() && folds.get(5).train.is_empty());
+    assert!(spec.assign(&[]).is_empty());
+    assert!(spec.assign(&[]).get(0).train.is_empty());
+}
+
+fn digits(text: &str) -> Vec<u32> {
+    text.chars()
+        .filter_map(|digit| digit.to_digit(10))
+        .collect()
+}
+
+fn golden() -> Golden {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/splits.json");
+    let text = fs::read_to_string(path).expect("the golden file");
+    serde_json::from_str(&text).expect("the golden file's form")
+}
