@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod artifact;
 pub mod csv;
 pub mod describe;
 pub mod generators;

@@ -1,0 +1,352 @@
+//! Datasets and models as immutable bytes, named by their SHA-256.
+//!
+//! Bytes are durable before a row names them; a blob that no row names is swept after a day, which
+//! is long enough for whoever is about to name it. Knows nothing of what the bytes mean.
+
+use std::collections::HashSet;
+use std::io::Read;
+use std::ops::Range;
+use std::path::Path as FilePath;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt, TryStreamExt};
+use object_store::buffered::BufWriter;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt};
+use sha2::{Digest, Sha256};
+use tokio::io::AsyncWriteExt;
+use tokio_util::io::{StreamReader, SyncIoBridge};
+
+use crate::domain::clock::Clock;
+
+/// The blobs of a server.
+#[derive(Clone, Debug)]
+pub struct Blobs {
+    store: Arc<dyn ObjectStore>,
+    clock: Clock,
+}
+
+/// Why a blob could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobError {
+    /// The store failed.
+    #[error("blob store: {0}")]
+    Store(#[from] object_store::Error),
+    /// Reading or writing failed.
+    #[error("blob: {0}")]
+    Io(#[from] std::io::Error),
+    /// The bytes are not those that the name stands for.
+    #[error("blob {name} has changed: its SHA-256 is {found}")]
+    Changed {
+        /// Its name.
+        name: String,
+        /// What it hashes to.
+        found: String,
+    },
+    /// More bytes than allowed.
+    #[error("more than {0} bytes")]
+    TooLarge(u64),
+    /// The sender stopped before the end.
+    #[error("the body broke off: {0}")]
+    BrokenOff(String),
+}
+
+impl BlobError {
+    /// Whether the disk is full.
+    pub fn is_disk_full(&self) -> bool {
+        let mut source: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = source {
+            if error
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|e| e.kind() == std::io::ErrorKind::StorageFull)
+            {
+                return true;
+            }
+            source = error.source();
+        }
+        false
+    }
+}
+
+/// Bytes that were received and have no name yet; [`Blobs::keep`] or [`Blobs::discard`] them.
+#[derive(Debug)]
+#[must_use = "staged bytes are kept or discarded"]
+pub struct Staged {
+    path: Path,
+    /// SHA-256 of the bytes, in hexadecimal.
+    pub sha256: String,
+    /// How many bytes there are.
+    pub size_bytes: u64,
+}
+
+const STAGING: &str = "staging";
+const BLOBS: &str = "blobs";
+const SWEEP_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+const WRITE_BUFFER_BYTES: usize = 1 << 20;
+
+impl Blobs {
+    /// Blobs in a directory, each write synced to the disk.
+    ///
+    /// # Errors
+    /// When the directory cannot be used.
+    pub fn local(directory: &FilePath, clock: Clock) -> Result<Self, BlobError> {
+        let store = LocalFileSystem::new_with_prefix(directory)?.with_fsync(true);
+        Ok(Self { store: Arc::new(store), clock })
+    }
+
+    /// Receives a stream of at most `limit` bytes. Nothing of it stays when it fails.
+    ///
+    /// # Errors
+    /// When it is too large or breaks off, or the store fails.
+    pub async fn stage<E: std::fmt::Display>(
+        &self,
+        mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+        limit: u64,
+    ) -> Result<Staged, BlobError> {
+        let path = Path::from_iter([STAGING.to_owned(), self.clock.new_uuid().to_string()]);
+        let mut hash = Sha256::new();
+        let mut size_bytes = 0;
+        let mut writer =
+            BufWriter::with_capacity(Arc::clone(&self.store), path.clone(), WRITE_BUFFER_BYTES);
+        let received = async {
+            while let Some(chunk) = body.next().await {
+                let chunk = chunk.map_err(|error| BlobError::BrokenOff(error.to_string()))?;
+                size_bytes += chunk.len() as u64;
+                if size_bytes > limit {
+                    return Err(BlobError::TooLarge(limit));
+                }
+                hash.update(&chunk);
+                writer.put(chunk).await?;
+            }
+            Ok(())
+        };
+        match received.await {
+            Ok(()) => writer.shutdown().await?,
+            Err(error) => {
+                // The first error says why; one of the clean-up would hide it.
+                let _ = writer.abort().await;
+                return Err(error);
+            }
+        }
+        Ok(Staged { path, sha256: hex(&hash.finalize()), size_bytes })
+    }
+
+    /// Gives staged bytes their name. They are durable when this returns.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn keep(&self, staged: &Staged) -> Result<(), BlobError> {
+        // Bytes that are there already are replaced by themselves, which makes them young again
+        // and so safe from the sweep.
+        Ok(self.store.rename(&staged.path, &path_of(&staged.sha256)).await?)
+    }
+
+    /// Forgets staged bytes.
+    pub async fn discard(&self, staged: Staged) {
+        if let Err(error) = self.store.delete(&staged.path).await {
+            tracing::warn!(%error, "staged bytes could not be deleted; the next start sweeps them");
+        }
+    }
+
+    /// Stores bytes under their hash, which is returned. They are durable when this returns.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn put(&self, bytes: Vec<u8>) -> Result<String, BlobError> {
+        let name = hex(&Sha256::digest(&bytes));
+        self.store.put(&path_of(&name), bytes.into()).await?;
+        Ok(name)
+    }
+
+    /// A whole blob, its hash checked.
+    ///
+    /// # Errors
+    /// When the store fails or the bytes have changed.
+    pub async fn get(&self, name: &str) -> Result<Bytes, BlobError> {
+        let bytes = self.store.get(&path_of(name)).await?.bytes().await?;
+        let found = hex(&Sha256::digest(&bytes));
+        if found == name { Ok(bytes) } else { Err(BlobError::Changed { name: name.to_owned(), found }) }
+    }
+
+    /// A blob's bytes, or a range of them, as they come.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn stream(
+        &self,
+        name: &str,
+        range: Option<Range<u64>>,
+    ) -> Result<BoxStream<'static, Result<Bytes, object_store::Error>>, BlobError> {
+        let options = GetOptions { range: range.map(Into::into), ..GetOptions::default() };
+        Ok(self.store.get_opts(&path_of(name), options).await?.into_stream())
+    }
+
+    /// A blocking reader of staged bytes; for threads that are not the runtime's.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn open_staged(
+        &self,
+        staged: &Staged,
+        runtime: &tokio::runtime::Handle,
+    ) -> Result<Box<dyn Read + Send>, BlobError> {
+        self.open_path(&staged.path, runtime)
+    }
+
+    /// A blocking reader of a blob; for threads that are not the runtime's.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn open(
+        &self,
+        name: &str,
+        runtime: &tokio::runtime::Handle,
+    ) -> Result<Box<dyn Read + Send>, BlobError> {
+        self.open_path(&path_of(name), runtime)
+    }
+
+    fn open_path(
+        &self,
+        path: &Path,
+        runtime: &tokio::runtime::Handle,
+    ) -> Result<Box<dyn Read + Send>, BlobError> {
+        let found = runtime.block_on(self.store.get(path))?;
+        Ok(match found.payload {
+            GetResultPayload::File(file, _) => Box::new(file),
+            GetResultPayload::Stream(stream) => {
+                let reader = StreamReader::new(stream.map_err(std::io::Error::other));
+                Box::new(SyncIoBridge::new_with_handle(reader, runtime.clone()))
+            }
+        })
+    }
+
+    /// Deletes what an earlier life left half received. Right only at start.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn clear_staging(&self) -> Result<usize, BlobError> {
+        self.delete_where(STAGING, |_, _| true).await
+    }
+
+    /// Deletes blobs older than a day that are not `in_use`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn sweep(&self, in_use: &HashSet<String>) -> Result<usize, BlobError> {
+        let youngest = self.clock.now().0 - SWEEP_AGE.as_millis() as i64;
+        self.delete_where(BLOBS, |name, modified_ms| {
+            modified_ms < youngest && !in_use.contains(name)
+        })
+        .await
+    }
+
+    async fn delete_where(
+        &self,
+        folder: &str,
+        which: impl Fn(&str, i64) -> bool,
+    ) -> Result<usize, BlobError> {
+        let mut found = self.store.list(Some(&Path::from(folder)));
+        let mut n_deleted = 0;
+        while let Some(object) = found.try_next().await? {
+            let name = object.location.filename().unwrap_or_default();
+            if which(name, object.last_modified.timestamp_millis()) {
+                self.store.delete(&object.location).await?;
+                n_deleted += 1;
+            }
+        }
+        Ok(n_deleted)
+    }
+}
+
+fn path_of(name: &str) -> Path {
+    // Two levels, because some file systems slow down on a folder of a million entries.
+    let folder = name.get(..2).unwrap_or_default();
+    Path::from_iter([BLOBS, folder, name])
+}
+
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        use std::fmt::Write;
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::stream;
+
+    fn blobs() -> (Blobs, tempfile::TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        (Blobs::local(directory.path(), Clock::system()).unwrap(), directory)
+    }
+
+    fn files(directory: &tempfile::TempDir) -> usize {
+        fn count(path: &FilePath) -> usize {
+            std::fs::read_dir(path)
+                .unwrap()
+                .map(|entry| {
+                    let path = entry.unwrap().path();
+                    if path.is_dir() { count(&path) } else { 1 }
+                })
+                .sum()
+        }
+        count(directory.path())
+    }
+
+    #[tokio::test]
+    async fn a_stream_becomes_a_named_blob() {
+        let (blobs, _directory) = blobs();
+        let body = stream::iter([Ok::<_, String>(Bytes::from("ab")), Ok(Bytes::from("c"))]);
+        let staged = blobs.stage(body, 3).await.unwrap();
+        // SHA-256 of "abc", from FIPS 180-2.
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!((staged.sha256.as_str(), staged.size_bytes), (abc, 3));
+        blobs.keep(&staged).await.unwrap();
+        assert_eq!(blobs.get(abc).await.unwrap(), "abc");
+    }
+
+    #[tokio::test]
+    async fn nothing_stays_of_a_body_that_is_too_large_or_breaks_off() {
+        let (blobs, directory) = blobs();
+        let large = stream::repeat_with(|| Ok::<_, String>(Bytes::from(vec![0; 1 << 20]))).take(5);
+        let error = blobs.stage(large, (4 << 20) + 1).await.unwrap_err();
+        assert!(matches!(error, BlobError::TooLarge(_)));
+        let broken =
+            stream::iter([Ok(Bytes::from(vec![0; 3 << 20])), Err("connection reset".to_owned())]);
+        assert!(blobs.stage(broken, u64::MAX).await.is_err());
+        assert_eq!(files(&directory), 0);
+    }
+
+    #[tokio::test]
+    async fn changed_bytes_are_noticed() {
+        let (blobs, directory) = blobs();
+        let name = blobs.put(b"model".to_vec()).await.unwrap();
+        let path = directory.path().join("blobs").join(&name[..2]).join(&name);
+        std::fs::write(path, "MODEL").unwrap();
+        assert!(matches!(blobs.get(&name).await, Err(BlobError::Changed { .. })));
+    }
+
+    #[tokio::test]
+    async fn the_sweep_spares_what_is_young_or_in_use() {
+        let directory = tempfile::tempdir().unwrap();
+        let tomorrow = Clock::new(|| {
+            #[expect(clippy::disallowed_methods, reason = "the files' own clock, a day on")]
+            let now = std::time::SystemTime::now();
+            now + SWEEP_AGE + Duration::from_secs(60)
+        });
+        let blobs = Blobs::local(directory.path(), tomorrow).unwrap();
+        let used = blobs.put(b"used".to_vec()).await.unwrap();
+        blobs.put(b"unused".to_vec()).await.unwrap();
+        let today = Blobs { clock: Clock::system(), ..blobs.clone() };
+        assert_eq!(today.sweep(&HashSet::new()).await.unwrap(), 0);
+        assert_eq!(blobs.sweep(&HashSet::from([used.clone()])).await.unwrap(), 1);
+        assert_eq!(blobs.get(&used).await.unwrap(), "used");
+    }
+}

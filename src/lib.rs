@@ -1,0 +1,16 @@
+//! Training as a service: the library behind the `trainyard` binary.
+//!
+//! Things point one way: `learn ← domain ← store ← {worker, http} ← cli`. The worker and HTTP never
+//! import each other; they meet in the [`store`] and its hints. `docs/ARCHITECTURE.md` has the map.
+
+#![forbid(unsafe_code)]
+
+pub mod blobs;
+pub mod cache;
+pub mod cli;
+pub mod domain;
+pub mod http;
+pub mod server;
+pub mod store;
+pub mod tables;
+pub mod worker;

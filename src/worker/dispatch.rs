@@ -1,0 +1,195 @@
+//! The dispatcher: claims for idle threads, gathers what they finish, publishes it together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::queue::{Flights, Queue, Stop};
+use super::renew::LEASE_MS;
+use super::run::Ended;
+use crate::domain::clock::Clock;
+use crate::store::tasks::{ClaimRequest, ClaimedTask, Finished};
+use crate::store::{Store, StoreError};
+
+/// Expected work that one thread's part of a claim should hold.
+const CLAIM_BUDGET_US: i64 = 200_000;
+
+/// A claim is one transaction, and so is its publication: neither should become long.
+const MAX_CLAIMED: i64 = 256;
+
+/// Finished tasks wait at most so long for others to be published with.
+const GATHER: Duration = Duration::from_millis(100);
+
+/// Once no task waits for a thread, those that still run are waited for only so long.
+const GATHER_LAST: Duration = Duration::from_millis(3);
+
+/// A hint can be lost; the queue is looked at this often anyway.
+const POLL: Duration = Duration::from_millis(1_500);
+
+/// Tasks get so long to notice that the worker is going away.
+const DRAIN: Duration = Duration::from_secs(8);
+
+const PUBLISH_ATTEMPTS: u32 = 4;
+
+#[derive(Debug)]
+pub(super) struct Dispatcher {
+    pub(super) store: Store,
+    pub(super) clock: Clock,
+    pub(super) name: String,
+    pub(super) n_threads: usize,
+    pub(super) queue: Arc<Queue>,
+    pub(super) flights: Arc<Flights>,
+    pub(super) done: mpsc::UnboundedReceiver<Ended>,
+    pub(super) stopped: watch::Receiver<bool>,
+}
+
+impl Dispatcher {
+    /// Works until it is told to stop.
+    pub(super) async fn run(mut self) {
+        let mut n_running = 0;
+        let mut next_reap = Instant::now() + POLL;
+        while !*self.stopped.borrow() {
+            if n_running < self.n_threads {
+                n_running += self.claim(self.n_threads - n_running).await;
+            }
+            tokio::select! {
+                Some(ended) = self.done.recv() => {
+                    let batch = self.gather(ended, n_running).await;
+                    n_running -= batch.len();
+                    self.settle(batch).await;
+                }
+                () = self.store.hints().work(), if n_running < self.n_threads => {}
+                () = sleep(POLL) => {}
+                _ = self.stopped.changed() => {}
+            }
+            if Instant::now() >= next_reap {
+                next_reap = Instant::now() + POLL;
+                match self.store.reap().await {
+                    Ok(0) => {}
+                    Ok(n) => tracing::warn!(n_tasks = n, "took back tasks whose lease ran out"),
+                    Err(error) => tracing::error!(%error, "leases could not be reaped"),
+                }
+            }
+        }
+        self.drain(n_running).await;
+    }
+
+    /// Claims work for idle threads; returns how many tasks there are more.
+    async fn claim(&self, n_idle: usize) -> usize {
+        let request = ClaimRequest {
+            worker: &self.name,
+            lease_token: self.clock.new_uuid().to_string(),
+            lease_ms: LEASE_MS,
+            budget_us: CLAIM_BUDGET_US * n_idle as i64,
+            max_tasks: MAX_CLAIMED,
+        };
+        match self.store.claim(&request).await {
+            Ok(tasks) => {
+                let n = tasks.len();
+                self.queue.put(tasks.into_iter().map(|task| self.flights.add(task)));
+                n
+            }
+            Err(error) => {
+                tracing::error!(%error, "tasks could not be claimed");
+                0
+            }
+        }
+    }
+
+    /// Collects what finishes soon after `first`, so that short tasks share one transaction.
+    async fn gather(&mut self, first: Ended, n_running: usize) -> Vec<Ended> {
+        let mut batch = vec![first];
+        let mut deadline = Instant::now() + GATHER;
+        let mut last = false;
+        while batch.len() < n_running {
+            if !last && self.queue.is_empty() {
+                last = true;
+                deadline = deadline.min(Instant::now() + GATHER_LAST);
+            }
+            match timeout_at(deadline, self.done.recv()).await {
+                Ok(Some(ended)) => batch.push(ended),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        batch
+    }
+
+    /// Publishes what finished and hands back what was interrupted.
+    async fn settle(&self, batch: Vec<Ended>) {
+        let mut finished = Vec::with_capacity(batch.len());
+        let mut interrupted = Vec::new();
+        let mut ids = Vec::with_capacity(batch.len());
+        for ended in batch {
+            match ended {
+                Ended::Finished(item) => {
+                    ids.push(item.task.id);
+                    finished.push(*item);
+                }
+                Ended::Interrupted(task) => {
+                    ids.push(task.id);
+                    interrupted.push(task);
+                }
+                Ended::LeaseLost(task) => {
+                    tracing::warn!(task = task.id, job = %task.job.id, "lost a lease; discarded");
+                    ids.push(task.id);
+                }
+            }
+        }
+        if !finished.is_empty() {
+            self.publish(&finished).await;
+        }
+        self.hand_back(&interrupted).await;
+        for id in ids {
+            self.flights.remove(id);
+        }
+    }
+
+    async fn publish(&self, finished: &[Finished]) {
+        for attempt in 1..=PUBLISH_ATTEMPTS {
+            match self.store.publish(finished).await {
+                Ok(accepted) => {
+                    for (item, _) in finished.iter().zip(accepted).filter(|(_, ok)| !ok) {
+                        let (task, job) = (item.task.id, item.task.job.id);
+                        tracing::warn!(task, %job, "a late result was refused");
+                    }
+                    return;
+                }
+                Err(error @ StoreError::Database(_)) if attempt < PUBLISH_ATTEMPTS => {
+                    tracing::warn!(%error, attempt, "results could not be published; trying again");
+                    sleep(Duration::from_millis(200 << attempt)).await;
+                }
+                // Without a renewal the leases run out, and the tasks are tried again.
+                Err(error) => tracing::error!(%error, "results could not be published"),
+            }
+        }
+    }
+
+    async fn hand_back(&self, tasks: &[ClaimedTask]) {
+        if tasks.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.hand_back(tasks).await {
+            tracing::error!(%error, "tasks could not be handed back; their leases will run out");
+        }
+    }
+
+    /// Stops what runs, publishes what finishes meanwhile, hands back the rest.
+    async fn drain(&mut self, n_running: usize) {
+        let untaken = self.queue.close();
+        for (_, _, signal) in self.flights.signals() {
+            signal.raise(Stop::Shutdown);
+        }
+        let mut batch = Vec::new();
+        let deadline = Instant::now() + DRAIN;
+        while batch.len() + untaken.len() < n_running {
+            match timeout_at(deadline, self.done.recv()).await {
+                Ok(Some(ended)) => batch.push(ended),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        batch.extend(untaken.into_iter().map(|flight| Ended::Interrupted(flight.task)));
+        self.settle(batch).await;
+    }
+}

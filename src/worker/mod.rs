@@ -1,0 +1,97 @@
+//! The worker: claims tasks, trains on threads of its own, publishes what came out.
+//!
+//! Three parties share the work. The *dispatcher* (a task of the runtime) claims and publishes; the
+//! *training threads* (plain threads, so that however busy they are the runtime answers) run one
+//! task each; the *renewer* (a task of the runtime) keeps the leases alive and passes on that a job
+//! was cancelled. The worker knows nothing of HTTP; it meets the rest in the store.
+//!
+//! Start reading at [`dispatch`], then [`run`], which is one task from start to end.
+
+mod dispatch;
+mod queue;
+mod reduce;
+mod renew;
+mod run;
+
+use std::sync::Arc;
+use std::thread;
+
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::blobs::Blobs;
+use crate::domain::clock::Clock;
+use crate::store::Store;
+use crate::tables::Tables;
+use queue::{Flights, Queue};
+use run::Runner;
+
+/// What a worker works with.
+#[derive(Clone, Debug)]
+pub struct Resources {
+    /// Where tasks come from and results go.
+    pub store: Store,
+    /// Where model files go.
+    pub blobs: Blobs,
+    /// Parsed datasets.
+    pub tables: Arc<Tables>,
+    /// Time and identifiers.
+    pub clock: Clock,
+}
+
+/// The worker of a process.
+#[derive(Debug)]
+pub struct Worker {
+    stop: watch::Sender<bool>,
+    dispatcher: JoinHandle<()>,
+    renewer: JoinHandle<()>,
+}
+
+impl Worker {
+    /// Starts a worker with `n_threads` training threads.
+    ///
+    /// # Errors
+    /// When the machine gives no more threads.
+    pub fn start(resources: &Resources, n_threads: usize) -> std::io::Result<Self> {
+        let queue = Arc::new(Queue::default());
+        let flights = Arc::new(Flights::default());
+        let (done_sender, done) = mpsc::unbounded_channel();
+        let runner = Arc::new(Runner::new(resources.clone(), Handle::current(), n_threads));
+        for index in 0..n_threads {
+            let (queue, runner) = (Arc::clone(&queue), Arc::clone(&runner));
+            let done_sender = done_sender.clone();
+            thread::Builder::new().name(format!("train-{index}")).spawn(move || {
+                while let Some(flight) = queue.take() {
+                    let ended = runner.run(flight);
+                    if done_sender.send(ended).is_err() {
+                        return;
+                    }
+                }
+            })?;
+        }
+        let (stop, stopped) = watch::channel(false);
+        let renewer =
+            tokio::spawn(renew::renew(resources.store.clone(), Arc::clone(&flights)));
+        let dispatcher = dispatch::Dispatcher {
+            store: resources.store.clone(),
+            clock: resources.clock.clone(),
+            name: format!("pid-{}", std::process::id()),
+            n_threads,
+            queue,
+            flights,
+            done,
+            stopped,
+        };
+        Ok(Self { stop, dispatcher: tokio::spawn(dispatcher.run()), renewer })
+    }
+
+    /// Stops claiming, publishes what is finished and hands back the rest.
+    pub async fn shutdown(self) {
+        let _ = self.stop.send(true);
+        if let Err(error) = self.dispatcher.await {
+            tracing::error!(%error, "the dispatcher ended badly");
+        }
+        self.renewer.abort();
+    }
+}

@@ -1,0 +1,135 @@
+//! What the dispatcher, the training threads and the renewer share: claimed tasks that wait for a
+//! thread, and a signal for each claimed task that says when to stop.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::store::tasks::ClaimedTask;
+
+/// A claimed task with its signal.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub(super) task: ClaimedTask,
+    pub(super) signal: Arc<Signal>,
+}
+
+/// Says to a running task whether to go on.
+#[derive(Debug, Default)]
+pub(super) struct Signal(AtomicU8);
+
+/// Why a task should stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Its job is being cancelled.
+    Cancelled,
+    /// The lease is lost: whatever it does will be refused.
+    LeaseLost,
+    /// The worker is going away.
+    Shutdown,
+}
+
+impl Signal {
+    /// Raises the signal; the first reason stays.
+    pub(super) fn raise(&self, stop: Stop) {
+        let _ = self.0.compare_exchange(0, stop as u8 + 1, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Why to stop, if at all. Cheap enough to ask after every epoch.
+    pub(super) fn stop(&self) -> Option<Stop> {
+        match self.0.load(Ordering::Relaxed) {
+            0 => None,
+            1 => Some(Stop::Cancelled),
+            2 => Some(Stop::LeaseLost),
+            _ => Some(Stop::Shutdown),
+        }
+    }
+}
+
+/// Claimed tasks that wait for a training thread.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Flight>,
+    closed: bool,
+}
+
+impl Queue {
+    /// Adds tasks for the threads to take.
+    pub(super) fn put(&self, flights: impl IntoIterator<Item = Flight>) {
+        self.lock().waiting.extend(flights);
+        self.changed.notify_all();
+    }
+
+    /// Takes a task, or waits for one; `None` once the queue is closed and empty.
+    pub(super) fn take(&self) -> Option<Flight> {
+        let mut state = self.lock();
+        loop {
+            if let Some(flight) = state.waiting.pop_front() {
+                return Some(flight);
+            }
+            if state.closed {
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Whether no task waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().waiting.is_empty()
+    }
+
+    /// Lets the threads end, and returns what none of them has taken.
+    pub(super) fn close(&self) -> Vec<Flight> {
+        let mut state = self.lock();
+        state.closed = true;
+        self.changed.notify_all();
+        state.waiting.drain(..).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The signals of all claimed tasks, by task, with the leases that hold them.
+#[derive(Debug, Default)]
+pub(super) struct Flights(Mutex<HashMap<i64, (Arc<str>, Arc<Signal>)>>);
+
+impl Flights {
+    pub(super) fn add(&self, task: ClaimedTask) -> Flight {
+        let signal = Arc::new(Signal::default());
+        self.lock().insert(task.id, (Arc::clone(&task.lease_token), Arc::clone(&signal)));
+        Flight { task, signal }
+    }
+
+    pub(super) fn remove(&self, task: i64) {
+        self.lock().remove(&task);
+    }
+
+    /// The leases that hold any task.
+    pub(super) fn leases(&self) -> Vec<Arc<str>> {
+        let mut leases: Vec<_> = self.lock().values().map(|(lease, _)| Arc::clone(lease)).collect();
+        leases.sort_unstable();
+        leases.dedup();
+        leases
+    }
+
+    /// Every task's signal with its lease.
+    pub(super) fn signals(&self) -> Vec<(i64, Arc<str>, Arc<Signal>)> {
+        self.lock()
+            .iter()
+            .map(|(task, (lease, signal))| (*task, Arc::clone(lease), Arc::clone(signal)))
+            .collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<i64, (Arc<str>, Arc<Signal>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,126 @@
+//! The last task of a job: puts the folds together and trains the model on all rows.
+
+use std::collections::BTreeMap;
+
+use trainyard_learn::artifact::TrainedModel;
+use trainyard_learn::metrics::{self, Scorer};
+
+use super::queue::Signal;
+use super::run::{Failure, Fit, Prepared, Runner, fit};
+use crate::domain::ids::ModelId;
+use crate::domain::job::{FoldResult, JobResult, RefitResult, ScoreSummary};
+use crate::domain::model::{ModelCard, ModelOutput};
+use crate::store::tasks::{JobContext, NewModel, Outcome};
+
+/// Scores by scorer; null where undefined.
+pub(super) type Scores = BTreeMap<String, Option<f64>>;
+
+pub(super) fn reduce(
+    runner: &Runner,
+    job: &JobContext,
+    data: &Prepared,
+    folds: &[FoldResult],
+    signal: &Signal,
+) -> Result<Outcome, Failure> {
+    let cv = summaries(&job.spec.scoring, folds);
+    let mut result = JobResult {
+        cv,
+        folds: folds.to_vec(),
+        train: Scores::new(),
+        refit: None,
+        model_id: None,
+    };
+    if !job.spec.refit {
+        return Ok(Outcome::Reduced { result: Box::new(result), model: None });
+    }
+    let Fit { model, fit_s } = fit(job, data.x.view(), &data.y, signal)?;
+    let prediction = model.predict(data.x.view());
+    let scores = metrics::scores(&job.spec.scoring, &data.y, &prediction, job.classes.len());
+    let model_id = ModelId::new(&runner.resources.clock);
+    result.train = by_name(&job.spec.scoring, &scores);
+    result.model_id = Some(model_id);
+    result.refit = Some(RefitResult {
+        n_train: data.y.len() as u32,
+        epochs: model.n_iter as u32,
+        converged: model.converged,
+        fit_s,
+    });
+    let trained = TrainedModel {
+        inputs: job.spec.features.clone(),
+        target: job.spec.target.clone(),
+        classes: job.classes.clone(),
+        perceptron: model,
+    };
+    let bytes = trained.to_bytes().map_err(|error| Failure::permanent("internal", error))?;
+    let size_bytes = bytes.len() as u64;
+    // Durable before the transaction that names it.
+    let sha256 = runner
+        .runtime
+        .block_on(runner.resources.blobs.put(bytes))
+        .map_err(|error| Failure::passing("model_not_stored", error))?;
+    let card = ModelCard {
+        spec: job.spec.clone(),
+        data_sha256: job.data_sha256.clone(),
+        n_rows: data.y.len(),
+        inputs: job.spec.features.clone(),
+        outputs: ModelOutput { target: job.spec.target.clone(), classes: job.classes.clone() },
+        cv: result.cv.clone(),
+        train: result.train.clone(),
+        warnings: job.warnings.clone(),
+    };
+    let model = NewModel { id: model_id, sha256, size_bytes, card };
+    Ok(Outcome::Reduced { result: Box::new(result), model: Some(Box::new(model)) })
+}
+
+/// Scores under their scorers' names.
+pub(super) fn by_name(scorers: &[Scorer], scores: &[Option<f64>]) -> Scores {
+    scorers.iter().zip(scores).map(|(scorer, score)| (scorer.name().to_owned(), *score)).collect()
+}
+
+fn summaries(scorers: &[Scorer], folds: &[FoldResult]) -> BTreeMap<String, ScoreSummary> {
+    if folds.is_empty() {
+        return BTreeMap::new();
+    }
+    scorers
+        .iter()
+        .map(|scorer| {
+            let values: Option<Vec<f64>> =
+                folds.iter().map(|fold| fold.scores.get(scorer.name()).copied().flatten()).collect();
+            (scorer.name().to_owned(), summary(values.as_deref()))
+        })
+        .collect()
+}
+
+/// Null where a fold has no score: a mean over the others would be another quantity.
+fn summary(values: Option<&[f64]>) -> ScoreSummary {
+    let Some(values) = values else {
+        return ScoreSummary { mean: None, std: None, min: None, max: None };
+    };
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / n;
+    ScoreSummary {
+        mean: Some(mean),
+        std: Some(variance.sqrt()),
+        min: values.iter().copied().min_by(f64::total_cmp),
+        max: values.iter().copied().max_by(f64::total_cmp),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_is_numpys() {
+        let found = summary(Some(&[0.5, 0.75, 1.0, 0.25]));
+        assert_eq!(found.mean, Some(0.625));
+        assert_eq!(found.std, Some(0.279_508_497_187_473_7));
+        assert_eq!((found.min, found.max), (Some(0.25), Some(1.0)));
+    }
+
+    #[test]
+    fn an_undefined_score_makes_an_undefined_mean() {
+        assert_eq!(summary(None).mean, None);
+    }
+}
