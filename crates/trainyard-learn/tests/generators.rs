@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use serde_json::{Value, json};
-use trainyard_learn::generators::{Generated, GeneratorSpec, MAX_CELLS, PerFeature};
+use trainyard_learn::generators::{Generated, GeneratorSpec, PerFeature};
 
 /// How far a value may be from scikit-learn's, relative to that value.
 const TOLERANCE: f64 = 1e-12;
@@ -81,6 +81,42 @@ fn a_spec_has_scikit_learns_defaults_and_no_other_fields() {
             serde_json::from_value::<GeneratorSpec>(refused.clone()).is_err(),
             "{refused}"
         );
+    }
+}
+
+/// The schema repeats defaults and limits as literals; nothing but this keeps them together.
+#[cfg(feature = "openapi")]
+#[test]
+fn the_schema_has_the_defaults_and_limits_of_the_code() {
+    use trainyard_learn::generators::{MAX_CLUSTERS, MAX_FEATURES, MAX_MAGNITUDE, MAX_SAMPLES};
+    use utoipa::PartialSchema;
+
+    let schema = serde_json::to_value(GeneratorSpec::schema()).unwrap();
+    let properties = schema["oneOf"][0]["properties"].as_object().unwrap();
+    let defaults = serde_json::to_value(made(json!({}))).unwrap();
+    assert_eq!(properties.len(), defaults.as_object().unwrap().len());
+    for (name, default) in defaults.as_object().unwrap() {
+        let property = &properties[name];
+        if name != "type" {
+            // An absent default would read as null.
+            assert!(
+                property.as_object().unwrap().contains_key("default"),
+                "{name}"
+            );
+            assert_eq!(&property["default"], default, "{name}");
+            assert!(name == "shift" || name == "scale" || property["description"].is_string());
+        }
+        let maximum = match name.as_str() {
+            "n_samples" => json!(MAX_SAMPLES),
+            "n_features" | "n_informative" => json!(MAX_FEATURES),
+            "n_redundant" | "n_repeated" => json!(MAX_FEATURES - 1),
+            "n_classes" | "n_clusters_per_class" => json!(MAX_CLUSTERS),
+            "class_sep" => json!(MAX_MAGNITUDE),
+            "flip_y" => json!(1),
+            "random_state" => json!(u32::MAX),
+            _ => Value::Null,
+        };
+        assert_eq!(property["maximum"], maximum, "{name}");
     }
 }
 
@@ -254,7 +290,6 @@ fn the_largest_numbers_stay_finite() {
     .generate()
     .unwrap();
     assert!(generated.x.iter().all(|value| value.is_finite()));
-    assert!(generated.x.len() < MAX_CELLS);
 }
 
 /// Asserts that labels are the recorded ones and features within the tolerance; gives the largest

@@ -17,7 +17,7 @@ pub const MAX_CELLS: usize = 100_000_000;
 /// The most clusters, over all classes.
 pub const MAX_CLUSTERS: usize = 100_000;
 /// The most multiplications that go into the informative and redundant features.
-pub const MAX_MULTIPLICATIONS: usize = 20_000_000_000;
+pub const MAX_MULTIPLICATIONS: usize = 10_000_000_000;
 /// The largest absolute value of `class_sep`, of a shift and of a scale; within it, no feature can
 /// overflow.
 pub const MAX_MAGNITUDE: f64 = 1e100;

@@ -305,6 +305,10 @@ fn symmetric_sample(random: &mut RandomState) -> f64 {
 }
 
 /// Writes the product of a row and a matrix, whose rows follow each other, to `product`.
+///
+/// Each sum is fused and runs from the first term to the last, because the libraries that multiply
+/// for numpy do so: nearly every value then has scikit-learn's very bits. Where such a library adds
+/// in another order (an odd row out, a single column), the last bits of the largest term differ.
 fn multiply(row: &[f64], matrix: &[f64], product: &mut [f64]) {
     product.fill(0.0);
     for (&value, factors) in row.iter().zip(matrix.chunks_exact(product.len())) {

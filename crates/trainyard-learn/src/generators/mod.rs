@@ -135,7 +135,7 @@ pub enum GeneratorSpec {
         #[serde(default)]
         #[cfg_attr(
             feature = "openapi",
-            schema(minimum = 0, maximum = 4_294_967_295_i64, default = 0)
+            schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64, default = 0)
         )]
         random_state: u32,
     },
@@ -157,7 +157,7 @@ pub enum GeneratorSpec {
 pub enum PerFeature {
     /// The same number for every feature.
     Same(f64),
-    /// A number for each feature, in the order of the columns before they are shuffled.
+    /// A number for each feature; where columns are shuffled, in their order before that.
     Each(Vec<f64>),
 }
 

@@ -65,7 +65,8 @@ CASES = [
         n_redundant=0,
         n_classes=5,
         n_clusters_per_class=51,
-        random_state=21,
+        # Its first draw is the largest that the reservoir allows.
+        random_state=372,
     ),
     dict(n_samples=60, n_features=12, n_informative=11, n_redundant=1, n_classes=5, random_state=22),
     dict(n_samples=50, n_features=40, n_informative=35, n_redundant=3, random_state=23),
