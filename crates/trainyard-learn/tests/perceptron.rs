@@ -5,7 +5,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use ndarray::{Array2, Axis};
+use ndarray::{Array1, Array2, Axis};
 use serde::Deserialize;
 use trainyard_learn::perceptron::{
     ClassWeight, Epoch, FitError, Penalty, Perceptron, PerceptronSpec, fit,
@@ -45,6 +45,8 @@ enum Outcome {
         intercept: Vec<f64>,
         n_iter: usize,
         converged: bool,
+        /// Of all epochs, one weight vector after the other, with six decimals.
+        objectives: Vec<f64>,
         decisions: Vec<Vec<f64>>,
         predictions: String,
     },
@@ -71,7 +73,12 @@ fn every_case_is_scikit_learns() {
         let name = format!("case {index}: {} with {:?}", case.data, case.params);
         assert_eq!(case.params.check(), [], "{name}");
         let (x, y) = golden.data[&case.data].arrays();
-        let trained = train(&case.params, &golden.labels, &x, &y);
+        let mut observed = Vec::new();
+        let mut observer = |epoch: Epoch| {
+            observed.push(epoch.objective);
+            ControlFlow::Continue(())
+        };
+        let trained = train_observed(&case.params, &golden.labels, &x, &y, &mut observer);
         match &case.outcome {
             Outcome::Failed { error } => match (error, trained.expect_err(&name)) {
                 (Failure::Diverged { epoch }, FitError::Diverged { epoch: ours }) => {
@@ -85,12 +92,19 @@ fn every_case_is_scikit_learns() {
                 intercept,
                 n_iter,
                 converged,
+                objectives,
                 decisions,
                 predictions,
             } => {
                 let model = trained.unwrap_or_else(|error| panic!("{name}: {error}"));
                 assert_eq!(model.n_iter, *n_iter, "{name}");
                 assert_eq!(model.converged, *converged, "{name}");
+                assert_eq!(observed.len(), objectives.len(), "{name}");
+                for (value, expected) in observed.iter().zip(objectives) {
+                    let gap = (value - expected).abs();
+                    let allowed = 5.1e-7 + 1e-12 * expected;
+                    assert!(gap <= allowed, "{name}: {value} instead of {expected}");
+                }
                 assert_eq!(model.predict(x.view()), digits(predictions), "{name}");
                 let head = x.select(Axis(0), &(0..decisions.len()).collect::<Vec<_>>());
                 let ours = model.decision_function(head.view());
@@ -170,6 +184,18 @@ fn rows_are_served_as_tables_are() {
         assert!(scores.iter().all(|score| score.is_nan()));
         assert_eq!(model.predict_row(&[]), 0);
     }
+}
+
+#[test]
+fn of_equal_scores_the_first_class_wins() {
+    let tie = |n_scores| Perceptron {
+        coef: Array2::zeros((n_scores, 2)),
+        intercept: Array1::zeros(n_scores),
+        n_iter: 1,
+        converged: true,
+    };
+    assert_eq!(tie(1).predict_row(&[1.0, 2.0]), 0);
+    assert_eq!(tie(3).predict_row(&[1.0, 2.0]), 0);
 }
 
 #[test]
@@ -339,11 +365,21 @@ fn train(
     x: &Array2<f64>,
     y: &[u32],
 ) -> Result<Perceptron, FitError> {
+    train_observed(spec, labels, x, y, &mut keep_going)
+}
+
+fn train_observed(
+    spec: &PerceptronSpec,
+    labels: &[String],
+    x: &Array2<f64>,
+    y: &[u32],
+    observer: &mut dyn FnMut(Epoch) -> ControlFlow<()>,
+) -> Result<Perceptron, FitError> {
     let n_classes = y.iter().max().map_or(0, |&class| class as usize + 1);
     let weights = spec
         .class_weights(&labels[..n_classes], y)
         .expect("weights");
-    fit(spec, x.view(), y, &weights, &mut keep_going)
+    fit(spec, x.view(), y, &weights, observer)
 }
 
 fn keep_going(_: Epoch) -> ControlFlow<()> {

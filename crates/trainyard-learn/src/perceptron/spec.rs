@@ -42,7 +42,7 @@ pub struct PerceptronSpec {
     /// The seed of the shuffling and of the validation split of `early_stopping`.
     #[cfg_attr(
         feature = "openapi",
-        schema(minimum = 0, maximum = 4294967295u32, default = 0)
+        schema(value_type = i64, minimum = 0, maximum = 4294967295u32, default = 0)
     )]
     pub random_state: u32,
     /// Whether to judge improvement by the accuracy on held-out training rows instead of by the

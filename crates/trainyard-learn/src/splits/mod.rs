@@ -34,7 +34,7 @@ pub enum SplitSpec {
         shuffle: bool,
         /// The seed of the shuffling; only allowed with `shuffle`.
         #[serde(default)]
-        #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 4294967295u32))]
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>, minimum = 0, maximum = 4294967295u32))]
         random_state: Option<u32>,
     },
     /// Shuffled stratified folds, several times over with different shufflings, as scikit-learn's
@@ -50,7 +50,7 @@ pub enum SplitSpec {
         n_repeats: u32,
         /// The seed of the shufflings.
         #[serde(default)]
-        #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 4294967295u32))]
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>, minimum = 0, maximum = 4294967295u32))]
         random_state: Option<u32>,
     },
 }

@@ -1,7 +1,10 @@
 """Records what scikit-learn's Perceptron learns, as perceptron.json beside this script."""
 
+import contextlib
+import io
 import json
 import pathlib
+import re
 import warnings
 
 import numpy as np
@@ -90,11 +93,13 @@ CASES = [
     ("two", {**early, "random_state": 3, "validation_fraction": 0.25}),
     ("two", {**early, "n_iter_no_change": 2, "validation_fraction": 0.5}),
     ("two", {**early, "tol": None, "max_iter": 12}),
+    ("two", {**early, "tol": 0.0, "max_iter": 40, "eta0": 0.1}),
     ("two", {**early, "penalty": "l2", "alpha": 0.01, "n_iter_no_change": 9}),
     ("two", {**early, **elastic, "alpha": 0.005, "l1_ratio": 0.3, "tol": 0.01}),
     ("two", {"class_weight": "balanced", "n_iter_no_change": 8}),
     ("two", {"class_weight": {"ant": 2.5, "bee": 0.5}}),
     ("two", {"class_weight": {"bee": 0.0}, "max_iter": 30}),
+    ("two", {**elastic, "alpha": 0.05, "l1_ratio": 0.6, "class_weight": {"bee": 0.0}}),
     ("two_uneven", {}),
     ("two_uneven", {"class_weight": "balanced"}),
     ("two_uneven", {"class_weight": {"bee": 6.0}, "penalty": "l1", "alpha": 0.001}),
@@ -106,6 +111,7 @@ CASES = [
     ("two_scaled", {"penalty": "l2", "alpha": 0.001, "eta0": 0.1}),
     ("two_scaled", {"penalty": "l2", "alpha": 0.01, "shuffle": False}),
     ("two_separable", {}),
+    ("two_separable", {**early, "tol": 0.0, "max_iter": 30}),
     ("two_separable", {"penalty": "l1", "alpha": 0.001, "n_iter_no_change": 3}),
     ("lattice", {}),
     ("lattice", {"shuffle": False, "fit_intercept": False}),
@@ -146,8 +152,9 @@ def error_of(error):
 def run(name, params):
     x, y = DATA[name]
     case = {"data": name, "params": params}
-    model = Perceptron(**params)
-    with warnings.catch_warnings(record=True) as caught:
+    model = Perceptron(**params, verbose=1)
+    log = io.StringIO()
+    with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(log):
         warnings.simplefilter("always")
         try:
             model.fit(x, LABELS[y])
@@ -161,6 +168,8 @@ def run(name, params):
         "intercept": model.intercept_.tolist(),
         "n_iter": int(model.n_iter_),
         "converged": not any(w.category is ConvergenceWarning for w in caught),
+        # Of all epochs, one weight vector after the other.
+        "objectives": list(map(float, re.findall(r"Objective: ([\d.]+)", log.getvalue()))),
         "decisions": decisions.tolist(),
         "predictions": "".join(map(str, predictions)),
     }
