@@ -1,8 +1,9 @@
 //! The API's document, made from the code: routes, parameters, schemas.
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
-use utoipa::openapi::OpenApi as Document;
 
 /// What is said about the API as a whole; routes add themselves.
 #[derive(Debug, OpenApi)]
@@ -24,24 +25,23 @@ use utoipa::openapi::OpenApi as Document;
 )]
 struct About;
 
-/// The document, as clients get it.
-pub fn document() -> Document {
-    let (_, document) = super::routes().split_for_parts();
-    let mut about = About::openapi();
-    about.merge(document);
-    let mut value = serde_json::to_value(&about).unwrap_or_default();
-    if let Some(schemas) = value.pointer("/components/schemas").cloned() {
-        close_variants(&mut value, &schemas);
-    }
-    serde_json::from_value(value).unwrap_or(about)
-}
+/// The document, as clients get it; made when it is first needed.
+pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
+    let (_, routes) = super::routes().split_for_parts();
+    let mut document = About::openapi();
+    document.merge(routes);
+    let mut document = serde_json::to_value(&document).unwrap_or_default();
+    let schemas = document["components"]["schemas"].clone();
+    close_variants(&mut document, &schemas);
+    document
+});
 
 /// The document as YAML, as `openapi.yaml` holds it.
 ///
 /// # Errors
 /// When it cannot be written, which is a defect.
-pub fn yaml() -> Result<String, String> {
-    document().to_yaml().map_err(|error| error.to_string())
+pub fn yaml() -> Result<String, yaml_serde::Error> {
+    yaml_serde::to_string(&*DOCUMENT)
 }
 
 /// serde refuses unknown fields in the variants of a tagged enum; the derived schema does not say

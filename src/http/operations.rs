@@ -53,5 +53,5 @@ pub(super) async fn openapi_yaml() -> Result<Response, ApiError> {
     (status = 200, content_type = "application/json")
 ))]
 pub(super) async fn openapi_json() -> Response {
-    Json(openapi::document()).into_response()
+    Json(&*openapi::DOCUMENT).into_response()
 }

@@ -5,14 +5,12 @@
 //! it names the nearest valid field or value. Only the parts of JSON Schema that our types produce
 //! are understood.
 
-use std::sync::LazyLock;
-
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use trainyard_learn::problem::Problem;
 use utoipa::ToSchema;
 
-use super::openapi;
+use super::openapi::DOCUMENT;
 use crate::domain::suggest::nearest;
 
 /// A body with everything that is wrong with its shape.
@@ -25,14 +23,6 @@ pub(super) struct Checked<T> {
     /// Everything that is wrong.
     pub(super) problems: Vec<Problem>,
 }
-
-static SCHEMAS: LazyLock<Value> = LazyLock::new(|| {
-    let document = serde_json::to_value(openapi::document()).unwrap_or_default();
-    document
-        .pointer("/components/schemas")
-        .cloned()
-        .unwrap_or_default()
-});
 
 /// Checks a body against the schema of `T`.
 pub(super) fn check<T: ToSchema + DeserializeOwned>(raw: Value) -> Checked<T> {
@@ -361,7 +351,7 @@ fn resolve(schema: &Value) -> &Value {
         .as_str()
         .and_then(|reference| reference.rsplit('/').next())
     {
-        Some(name) => resolve(&SCHEMAS[name]),
+        Some(name) => resolve(&DOCUMENT["components"]["schemas"][name]),
         None => schema,
     }
 }

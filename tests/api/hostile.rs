@@ -1,0 +1,158 @@
+//! Requests that mean no good, or stop half way.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use trainyard::domain::limits::Limits;
+
+use crate::support::World;
+
+fn raw(world: &World, text: &str) -> String {
+    let mut stream = TcpStream::connect(world.api.base.trim_start_matches("http://")).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    stream.write_all(text.as_bytes()).unwrap();
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    answer
+}
+
+#[test]
+fn an_upload_that_breaks_off_leaves_nothing() {
+    let world = World::new();
+    let mut stream = TcpStream::connect(world.api.base.trim_start_matches("http://")).unwrap();
+    let head = "POST /v1/datasets HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/csv\r\n\
+                content-length: 9000000\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&b"a,b\n1,2\n".repeat(500_000)).unwrap();
+    drop(stream);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while world.n_files("staging") > 0 || world.n_files("blobs") > 0 {
+        assert!(Instant::now() < deadline, "something was left");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(world.api.get("/v1/datasets").expect(200)["data"], json!([]));
+}
+
+#[test]
+fn an_upload_over_the_limit_leaves_nothing() {
+    let limits = Limits {
+        max_upload_bytes: 1 << 16,
+        ..Limits::default()
+    };
+    let world = World::with_limits(limits);
+    let csv = "a,b\n".to_owned() + &"1,2\n".repeat(1 << 15);
+    world.api.upload(&csv).problem(413, "too_large");
+    assert_eq!((world.n_files("staging"), world.n_files("blobs")), (0, 0));
+}
+
+#[test]
+fn a_row_without_end_is_refused() {
+    let limits = Limits {
+        max_row_bytes: 1 << 16,
+        ..Limits::default()
+    };
+    let world = World::with_limits(limits);
+    let csv = "a\n\"".to_owned() + &"x".repeat(1 << 20);
+    let errors = world.api.upload(&csv).errors(422, "invalid_data");
+    assert!(errors[0].1.contains("line 2"), "{errors:?}");
+}
+
+#[test]
+fn too_many_columns_rows_or_cells_are_refused() {
+    let limits = Limits {
+        max_columns: 3,
+        max_rows: 5,
+        ..Limits::default()
+    };
+    let world = World::with_limits(limits);
+    assert!(
+        world
+            .api
+            .upload("a,b,c,d\n1,2,3,4\n")
+            .errors(422, "invalid_data")[0]
+            .1
+            .contains("4 columns")
+    );
+    let long = "a\n".to_owned() + &"1\n".repeat(6);
+    assert!(
+        world.api.upload(&long).errors(422, "invalid_data")[0]
+            .1
+            .contains("more than 5 rows")
+    );
+}
+
+#[test]
+fn another_host_or_origin_is_refused() {
+    let world = World::new();
+    let evil = raw(
+        &world,
+        "GET /livez HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n",
+    );
+    assert!(evil.starts_with("HTTP/1.1 403"), "{evil}");
+    assert!(evil.contains("host_not_allowed"), "{evil}");
+    let origin = world
+        .api
+        .get_with("/v1/jobs", &[("origin", "http://evil.example")]);
+    origin.problem(403, "host_not_allowed");
+    let own = world.api.base.clone();
+    assert_eq!(
+        world.api.get_with("/v1/jobs", &[("origin", &own)]).status,
+        200
+    );
+}
+
+#[test]
+fn bodies_that_are_no_json_or_too_large_or_too_deep() {
+    let limits = Limits {
+        max_body_bytes: 1 << 16,
+        ..Limits::default()
+    };
+    let world = World::with_limits(limits);
+    let send = |body: &[u8]| {
+        world
+            .api
+            .send("/v1/jobs", &[("content-type", "application/json")], body)
+    };
+    send(b"{\"target\": ").problem(400, "malformed_json");
+    send("[".repeat(10_000).as_bytes()).problem(400, "malformed_json");
+    send(&[b' '; 1 << 17]).problem(413, "too_large");
+    let form = world.api.send(
+        "/v1/jobs",
+        &[("content-type", "application/x-www-form-urlencoded")],
+        b"{}",
+    );
+    form.problem(415, "unsupported_media_type");
+}
+
+#[test]
+fn other_requests_are_answered_beside_half_open_connections() {
+    let world = World::new();
+    let half_open: Vec<TcpStream> = (0..200)
+        .map(|_| {
+            let address = world.api.base.trim_start_matches("http://");
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream
+                .write_all(b"GET /livez HTTP/1.1\r\nhost: loc")
+                .unwrap();
+            stream
+        })
+        .collect();
+    let mut times: Vec<Duration> = (0..100)
+        .map(|_| {
+            let start = Instant::now();
+            world.api.get("/livez").expect(200);
+            start.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    assert!(
+        times[98] < Duration::from_millis(200),
+        "p99 {:?}",
+        times[98]
+    );
+    drop(half_open);
+}
