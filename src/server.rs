@@ -139,25 +139,15 @@ impl Server {
             tables: Arc::clone(&tables),
             clock: clock.clone(),
         };
-        let listener =
-            TcpListener::bind(settings.bind)
-                .await
-                .map_err(|source| StartError::Bind {
-                    address: settings.bind,
-                    source,
-                })?;
-        let address = listener.local_addr().map_err(|source| StartError::Bind {
-            address: settings.bind,
-            source,
-        })?;
+        let listener = TcpListener::bind(settings.bind)
+            .await
+            .map_err(|source| StartError::Bind { address: settings.bind, source })?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| StartError::Bind { address: settings.bind, source })?;
         let worker = Worker::start(&resources, settings.n_threads).map_err(StartError::Threads)?;
-        let state = AppState::new(
-            store.clone(),
-            blobs.clone(),
-            tables,
-            clock,
-            settings.limits.clone(),
-        );
+        let state =
+            AppState::new(store.clone(), blobs.clone(), tables, clock, settings.limits.clone());
         // Behind a proxy, the names that clients use are the proxy's to check, unless listed here.
         let allowed = Allowed {
             any: settings.behind_proxy && settings.allowed_hosts.is_empty(),
@@ -165,24 +155,11 @@ impl Server {
         };
         let router = crate::http::router(state.clone(), allowed);
         let (stop, stopped) = watch::channel(false);
-        let acceptor = tokio::spawn(accept(
-            listener,
-            router,
-            settings.limits.max_connections,
-            stopped,
-        ));
+        let acceptor =
+            tokio::spawn(accept(listener, router, settings.limits.max_connections, stopped));
         let sweeper = tokio::spawn(sweep(store.clone(), blobs));
         tracing::info!(%address, n_threads = settings.n_threads, "ready");
-        Ok(Self {
-            address,
-            state,
-            store,
-            worker,
-            sweeper,
-            stop,
-            acceptor,
-            _lock: lock,
-        })
+        Ok(Self { address, state, store, worker, sweeper, stop, acceptor, _lock: lock })
     }
 
     /// Where it listens.
@@ -206,10 +183,7 @@ impl Server {
 }
 
 fn open_data_dir(path: &Path) -> Result<File, StartError> {
-    let failed = |source| StartError::DataDir {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| StartError::DataDir { path: path.to_owned(), source };
     fs::create_dir_all(path).map_err(failed)?;
     let lock = File::create(path.join("lock")).map_err(failed)?;
     match lock.try_lock() {
@@ -248,10 +222,7 @@ async fn accept(
         }
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN, graceful.shutdown())
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("some connections were cut");
     }
 }
@@ -282,10 +253,7 @@ async fn sweep(store: Store, blobs: Blobs) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
         let swept = match store.blobs_in_use().await {
-            Ok(in_use) => blobs
-                .sweep(&in_use)
-                .await
-                .map_err(|error| error.to_string()),
+            Ok(in_use) => blobs.sweep(&in_use).await.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         match swept {

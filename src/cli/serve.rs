@@ -31,11 +31,7 @@ pub(super) struct ServeArgs {
     #[arg(long, env = "TRAINYARD_BEHIND_PROXY")]
     behind_proxy: bool,
     /// A host name that requests may be sent to, beside the loopback's; may be repeated.
-    #[arg(
-        long = "allowed-host",
-        env = "TRAINYARD_ALLOWED_HOSTS",
-        value_delimiter = ','
-    )]
+    #[arg(long = "allowed-host", env = "TRAINYARD_ALLOWED_HOSTS", value_delimiter = ',')]
     allowed_hosts: Vec<String>,
     /// How to write the log, which goes to stderr.
     #[arg(long, env = "TRAINYARD_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
@@ -62,20 +58,13 @@ pub(super) fn run(args: ServeArgs) -> ExitCode {
         data_dir: args.data_dir,
         n_threads: args.workers.map_or_else(n_cores, usize::from),
         behind_proxy: args.behind_proxy,
-        allowed_hosts: args
-            .allowed_hosts
-            .iter()
-            .map(|host| host.to_ascii_lowercase())
-            .collect(),
+        allowed_hosts: args.allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
         limits: args.limits,
     };
     match runtime()
         .map_err(|error| error.to_string())
-        .and_then(|runtime| {
-            runtime
-                .block_on(serve(settings))
-                .map_err(|error| error.to_string())
-        }) {
+        .and_then(|runtime| runtime.block_on(serve(settings)).map_err(|error| error.to_string()))
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
@@ -83,10 +72,7 @@ pub(super) fn run(args: ServeArgs) -> ExitCode {
 
 /// The runtime of a server; training has threads of its own.
 pub(super) fn runtime() -> io::Result<Runtime> {
-    Builder::new_multi_thread()
-        .worker_threads(n_cores().clamp(2, 8))
-        .enable_all()
-        .build()
+    Builder::new_multi_thread().worker_threads(n_cores().clamp(2, 8)).enable_all().build()
 }
 
 pub(super) fn n_cores() -> usize {
@@ -94,10 +80,8 @@ pub(super) fn n_cores() -> usize {
 }
 
 async fn serve(settings: Settings) -> Result<(), Box<dyn std::error::Error>> {
-    let (mut terminated, mut interrupted) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
+    let (mut terminated, mut interrupted) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let open = !settings.bind.ip().is_loopback();
     let server = Server::start(settings, Clock::system()).await?;
     writeln!(io::stdout(), "listening on http://{}", server.address())?;
@@ -116,9 +100,7 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn std::error::Error>> {
 
 fn start_log(args: &ServeArgs) -> Result<(), String> {
     let filter = EnvFilter::try_new(&args.log).map_err(|error| format!("--log: {error}"))?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match args.log_format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),

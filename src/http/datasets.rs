@@ -74,19 +74,9 @@ pub(super) struct FormatOptions {
 impl From<Dataset> for DatasetBody {
     fn from(dataset: Dataset) -> Self {
         let n_rows = dataset.n_rows();
-        let Dataset {
-            id,
-            name,
-            size_bytes,
-            sha256,
-            content,
-            created_at,
-        } = dataset;
-        let columns: Vec<ColumnDescription> = content
-            .columns
-            .into_iter()
-            .map(|column| column.description)
-            .collect();
+        let Dataset { id, name, size_bytes, sha256, content, created_at } = dataset;
+        let columns: Vec<ColumnDescription> =
+            content.columns.into_iter().map(|column| column.description).collect();
         Self {
             id,
             name,
@@ -208,10 +198,7 @@ async fn from_form(
     match read_form(state, query, &mut form, &mut staged).await {
         Ok(about) => match staged {
             Some(staged) => Ok((staged, about)),
-            None => Err(ApiError::invalid(vec![Problem::new(
-                "/file",
-                "is required",
-            )])),
+            None => Err(ApiError::invalid(vec![Problem::new("/file", "is required")])),
         },
         Err(error) => {
             if let Some(staged) = staged {
@@ -236,10 +223,7 @@ async fn read_form(
     while let Some(field) = form.next_field().await.map_err(broken)? {
         match field.name().unwrap_or_default() {
             "file" if staged.is_some() => {
-                return Err(ApiError::invalid(vec![Problem::new(
-                    "/file",
-                    "is there twice",
-                )]));
+                return Err(ApiError::invalid(vec![Problem::new("/file", "is there twice")]));
             }
             "file" => {
                 file_name = field.file_name().map(str::to_owned);
@@ -331,31 +315,21 @@ pub(super) async fn generate(
         let (sender, receiver) = mpsc::channel(4);
         let spec = request.generator;
         let making = tokio::task::spawn_blocking(move || {
-            spec.generate()
-                .map(|generated| write_csv(&generated, &sender))
+            spec.generate().map(|generated| write_csv(&generated, &sender))
         });
         let body = futures_util::stream::unfold(receiver, |mut receiver| async {
-            receiver
-                .recv()
-                .await
-                .map(|chunk| (Ok::<_, String>(chunk), receiver))
+            receiver.recv().await.map(|chunk| (Ok::<_, String>(chunk), receiver))
         });
         let staged = ingest::stage(&state, Box::pin(body)).await?;
         let made = making.await.map_err(ApiError::internal)?;
         if let Err(problems) = made {
             state.blobs.discard(staged).await;
-            let below = problems
-                .into_iter()
-                .map(|p| p.below("/generator"))
-                .collect();
+            let below = problems.into_iter().map(|p| p.below("/generator")).collect();
             return Err(ApiError::invalid(below));
         }
         let about = About {
             name: request.name.or(type_name),
-            options: CsvOptions {
-                header: Some(true),
-                delimiter: None,
-            },
+            options: CsvOptions { header: Some(true), delimiter: None },
             generator: Some(generator),
         };
         created(ingest::store(&state, staged, about, key).await?)
@@ -433,14 +407,9 @@ pub(super) async fn list(
 ) -> Result<Json<Page<DatasetBody>>, ApiError> {
     let limit = page::limit(query.limit, 20, 100)?;
     let after = page::cursor(query.after.as_deref())?;
-    let found = state
-        .store
-        .datasets(state.project(), after, limit + 1)
-        .await?;
+    let found = state.store.datasets(state.project(), after, limit + 1).await?;
     let bodies = found.into_iter().map(DatasetBody::from).collect();
-    Ok(Json(Page::of(bodies, limit, |dataset| {
-        dataset.id.to_string()
-    })))
+    Ok(Json(Page::of(bodies, limit, |dataset| dataset.id.to_string())))
 }
 
 /// Look at a dataset.
@@ -532,39 +501,18 @@ pub(super) async fn rows(
         let offset = query.offset.unwrap_or(0).min(table.n_rows());
         let end = offset.saturating_add(limit).min(table.n_rows());
         let data = (offset..end)
-            .map(|row| {
-                table
-                    .columns()
-                    .iter()
-                    .map(|c| scalar(&c.values, row))
-                    .collect()
-            })
+            .map(|row| table.columns().iter().map(|c| scalar(&c.values, row)).collect())
             .collect();
-        let columns = table
-            .columns()
-            .iter()
-            .map(|column| column.name.clone())
-            .collect();
-        Ok::<_, TableError>(Rows {
-            columns,
-            offset,
-            n_rows: table.n_rows(),
-            data,
-        })
+        let columns = table.columns().iter().map(|column| column.name.clone()).collect();
+        Ok::<_, TableError>(Rows { columns, offset, n_rows: table.n_rows(), data })
     });
-    let rows = work
-        .await
-        .map_err(ApiError::internal)?
-        .map_err(ApiError::internal)?;
+    let rows = work.await.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
     Ok(Json(rows))
 }
 
 fn scalar(values: &Values, row: usize) -> Option<Scalar> {
     match values {
-        Values::Numeric(rows) => rows
-            .get(row)
-            .filter(|v| !v.is_nan())
-            .map(|v| Scalar::Number(*v)),
+        Values::Numeric(rows) => rows.get(row).filter(|v| !v.is_nan()).map(|v| Scalar::Number(*v)),
         Values::Boolean(rows) => rows.get(row).copied().flatten().map(Scalar::Boolean),
         Values::Categorical { .. } => values.text(row).map(Scalar::Text),
     }
@@ -593,10 +541,7 @@ pub(super) async fn content(
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
     }
     let unchanged = given(header::IF_RANGE).is_none_or(|tag| tag == etag);
-    let range = match given(header::RANGE)
-        .filter(|_| unchanged)
-        .map(|text| range(text, size))
-    {
+    let range = match given(header::RANGE).filter(|_| unchanged).map(|text| range(text, size)) {
         None | Some(Asked::Everything) => None,
         Some(Asked::Part(range)) => Some(range),
         Some(Asked::Nothing) => {
@@ -638,9 +583,7 @@ enum Asked {
 
 /// One range of bytes (RFC 9110, section 14.2); several, or what is no range, ask for everything.
 fn range(text: &str, size: u64) -> Asked {
-    let Some((first, last)) = text
-        .strip_prefix("bytes=")
-        .and_then(|spec| spec.split_once('-'))
+    let Some((first, last)) = text.strip_prefix("bytes=").and_then(|spec| spec.split_once('-'))
     else {
         return Asked::Everything;
     };
@@ -650,11 +593,7 @@ fn range(text: &str, size: u64) -> Asked {
         (_, Ok(length)) if first.is_empty() => size.saturating_sub(length)..size,
         _ => return Asked::Everything,
     };
-    if range.is_empty() {
-        Asked::Nothing
-    } else {
-        Asked::Part(range)
-    }
+    if range.is_empty() { Asked::Nothing } else { Asked::Part(range) }
 }
 
 #[cfg(test)]

@@ -16,9 +16,7 @@ const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-
 
 pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     // "none" keeps the viewer from asking a validator on the internet.
-    let config = Config::from("/openapi.json")
-        .validator_url("none")
-        .try_it_out_enabled(true);
+    let config = Config::from("/openapi.json").validator_url("none").try_it_out_enabled(true);
     let viewer: Router<S> = SwaggerUi::new("/docs").config(config).into();
     viewer
         .route("/docs/errors", get(errors))

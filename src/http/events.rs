@@ -70,24 +70,16 @@ pub(super) async fn events(
     let after = query.after.unwrap_or(0);
     if !accept.contains("text/event-stream") {
         let limit = page::limit(query.limit, 1_000, 10_000)?;
-        let data = state
-            .store
-            .events(state.project(), id, after, limit)
-            .await?;
+        let data = state.store.events(state.project(), id, after, limit).await?;
         return Ok(Json(Events { data }).into_response());
     }
-    let last = match headers
-        .get("last-event-id")
-        .map(|value| value.to_str().unwrap_or_default())
-    {
+    let last = match headers.get("last-event-id").map(|value| value.to_str().unwrap_or_default()) {
         None => after,
         Some(text) => text.parse().map_err(|_| {
             ApiError::invalid_parameter("headers/Last-Event-ID", "must be the `id` of an event")
         })?,
     };
-    Ok(Sse::new(stream(state, id, last))
-        .keep_alive(KeepAlive::default())
-        .into_response())
+    Ok(Sse::new(stream(state, id, last)).keep_alive(KeepAlive::default()).into_response())
 }
 
 struct Follow {
@@ -105,13 +97,7 @@ fn stream(
 ) -> impl Stream<Item = Result<SseEvent, Infallible>> {
     // Watched before the first look, so that no event falls between.
     let watch = state.store.hints().watch(job);
-    let follow = Follow {
-        state,
-        job,
-        watch,
-        last,
-        waiting: VecDeque::new(),
-    };
+    let follow = Follow { state, job, watch, last, waiting: VecDeque::new() };
     futures_util::stream::unfold(follow, |mut follow| async move {
         let event = follow.next().await?;
         let id = event.seq.to_string();
@@ -130,17 +116,11 @@ impl Follow {
                 return Some(event);
             }
             // The status is read first: events that come with the end are then not missed.
-            let ended = self
-                .state
-                .store
-                .job(self.state.project(), self.job)
-                .await
-                .ok()??;
+            let ended = self.state.store.job(self.state.project(), self.job).await.ok()??;
             let ended = ended.status.has_ended();
             let store = &self.state.store;
-            let found = store
-                .events(self.state.project(), self.job, self.last, EVENTS_A_LOOK)
-                .await;
+            let found =
+                store.events(self.state.project(), self.job, self.last, EVENTS_A_LOOK).await;
             self.waiting = found.ok()?.into();
             if self.waiting.is_empty() {
                 if ended || self.state.is_draining() {

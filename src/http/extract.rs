@@ -48,29 +48,20 @@ pub(super) async fn body_bytes<S: Send + Sync>(
     request: Request,
     state: &S,
 ) -> Result<Bytes, ApiError> {
-    Bytes::from_request(request, state)
-        .await
-        .map_err(|rejection| {
-            let detail = rejection.body_text();
-            match rejection.status() {
-                http::StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(Code::TooLarge, detail),
-                http::StatusCode::REQUEST_TIMEOUT => ApiError::new(Code::RequestTimeout, detail),
-                _ => ApiError::new(Code::IncompleteBody, detail),
-            }
-        })
+    Bytes::from_request(request, state).await.map_err(|rejection| {
+        let detail = rejection.body_text();
+        match rejection.status() {
+            http::StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(Code::TooLarge, detail),
+            http::StatusCode::REQUEST_TIMEOUT => ApiError::new(Code::RequestTimeout, detail),
+            _ => ApiError::new(Code::IncompleteBody, detail),
+        }
+    })
 }
 
 /// The media type in lower case, without its parameters.
 pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    Some(
-        value
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase(),
-    )
+    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 
 /// The query of a URL. Unlike axum's own it answers as every other error does.
@@ -97,9 +88,7 @@ impl<S: Send + Sync, T: std::str::FromStr + Send> FromRequestParts<S> for PathId
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let path = axum::extract::Path::<String>::from_request_parts(parts, state).await;
         let text = path.map(|path| path.0).unwrap_or_default();
-        text.parse()
-            .map(Self)
-            .map_err(|_| ApiError::not_found("resource", &text))
+        text.parse().map(Self).map_err(|_| ApiError::not_found("resource", &text))
     }
 }
 
@@ -136,10 +125,7 @@ impl Idempotency {
             hash.update(call);
             hash.update([0]);
             hash.update(body);
-            IdempotencyKey {
-                key,
-                fingerprint: hex(&hash.finalize()),
-            }
+            IdempotencyKey { key, fingerprint: hex(&hash.finalize()) }
         })
     }
 }

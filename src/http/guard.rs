@@ -32,9 +32,7 @@ impl Allowed {
     }
 
     fn request(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), &'static str> {
-        let host = headers
-            .get(header::HOST)
-            .and_then(|value| value.to_str().ok());
+        let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
         let Some(host) = host.or_else(|| uri.authority().map(Authority::as_str)) else {
             return Err("the request names no host");
         };
@@ -85,34 +83,16 @@ mod tests {
         assert!(answer(&allowed, "localhost:8080", None));
         assert!(answer(&allowed, "[::1]:8080", Some("http://[::1]:8080")));
         assert!(!answer(&allowed, "evil.example:8080", None));
-        assert!(!answer(
-            &allowed,
-            "localhost:8080",
-            Some("http://evil.example")
-        ));
+        assert!(!answer(&allowed, "localhost:8080", Some("http://evil.example")));
         assert!(!answer(&allowed, "localhost:8080", Some("null")));
-        assert!(!answer(
-            &allowed,
-            "localhost:8080",
-            Some("http://localhost:9000")
-        ));
+        assert!(!answer(&allowed, "localhost:8080", Some("http://localhost:9000")));
     }
 
     #[test]
     fn named_hosts_and_a_checking_proxy() {
-        let named = Allowed {
-            hosts: vec!["train.example".into()],
-            any: false,
-        };
+        let named = Allowed { hosts: vec!["train.example".into()], any: false };
         assert!(answer(&named, "Train.Example", None));
         assert!(!answer(&named, "other.example", None));
-        assert!(answer(
-            &Allowed {
-                hosts: vec![],
-                any: true
-            },
-            "other.example",
-            None
-        ));
+        assert!(answer(&Allowed { hosts: vec![], any: true }, "other.example", None));
     }
 }

@@ -35,17 +35,11 @@ impl About {
     /// Takes a name as it came with a file.
     pub(super) fn named(name: Option<String>) -> Result<Self, ApiError> {
         let name = name.filter(|name| !name.is_empty());
-        if name
-            .as_ref()
-            .is_some_and(|name| name.chars().count() > MAX_NAME_CHARACTERS)
-        {
+        if name.as_ref().is_some_and(|name| name.chars().count() > MAX_NAME_CHARACTERS) {
             let detail = format!("must have at most {MAX_NAME_CHARACTERS} characters");
             return Err(ApiError::invalid_parameter("name", detail));
         }
-        Ok(Self {
-            name,
-            ..Self::default()
-        })
+        Ok(Self { name, ..Self::default() })
     }
 }
 
@@ -54,10 +48,7 @@ pub(super) async fn stage<E: std::fmt::Display>(
     state: &AppState,
     body: impl Stream<Item = Result<Bytes, E>> + Unpin,
 ) -> Result<Staged, ApiError> {
-    Ok(state
-        .blobs
-        .stage(body, state.limits.max_upload_bytes)
-        .await?)
+    Ok(state.blobs.stage(body, state.limits.max_upload_bytes).await?)
 }
 
 /// Understands and stores what was received.
@@ -97,10 +88,7 @@ pub(super) async fn store(
         sha256: staged.sha256,
         content,
     };
-    Ok(state
-        .store
-        .create_dataset(state.project(), new, key.as_ref())
-        .await?)
+    Ok(state.store.create_dataset(state.project(), new, key.as_ref()).await?)
 }
 
 /// Two passes over the bytes: what the file is, then what is in it.

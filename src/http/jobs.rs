@@ -71,31 +71,13 @@ pub(super) async fn create(
     let spec = body.raw.clone();
     let checked = check_body(&state, body).await?;
     if query.dry_run {
-        let CheckedJob {
-            spec: resolved_spec,
-            warnings,
-            estimate,
-            ..
-        } = checked;
-        return Ok(Json(DryRun {
-            estimate,
-            resolved_spec,
-            warnings,
-        })
-        .into_response());
+        let CheckedJob { spec: resolved_spec, warnings, estimate, .. } = checked;
+        return Ok(Json(DryRun { estimate, resolved_spec, warnings }).into_response());
     }
     let key = idempotency.key("job", spec.to_string().as_bytes());
-    let new = NewJob {
-        id: JobId::new(&state.clock),
-        checked,
-        spec,
-    };
+    let new = NewJob { id: JobId::new(&state.clock), checked, spec };
     let most = state.limits.max_unfinished_jobs;
-    match state
-        .store
-        .create_job(state.project(), new, key.as_ref(), most)
-        .await?
-    {
+    match state.store.create_job(state.project(), new, key.as_ref(), most).await? {
         Submitted::Job(Created::New(job) | Created::Before(job)) => {
             let location = format!("/v1/jobs/{}", job.id);
             let headers = [(header::LOCATION, location)];
@@ -138,9 +120,7 @@ async fn check_body(
 async fn find_dataset(state: &AppState, id: &str) -> Result<Result<Dataset, Problem>, ApiError> {
     let Ok(id) = id.parse::<DatasetId>() else {
         let problem = Problem::new("/dataset_id", "is no dataset's id");
-        return Ok(Err(
-            problem.suggest("the `id` that POST /v1/datasets answered")
-        ));
+        return Ok(Err(problem.suggest("the `id` that POST /v1/datasets answered")));
     };
     let found = state.store.dataset(state.project(), id).await?;
     Ok(found.ok_or_else(no_dataset))
@@ -262,9 +242,7 @@ pub(super) async fn folds(
     PathId(id): PathId<JobId>,
 ) -> Result<Json<Folds>, ApiError> {
     find(&state, id).await?;
-    Ok(Json(Folds {
-        data: state.store.folds(state.project(), id).await?,
-    }))
+    Ok(Json(Folds { data: state.store.folds(state.project(), id).await? }))
 }
 
 /// Which predictions.
@@ -313,10 +291,8 @@ pub(super) async fn predictions(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let limit = page::limit(query.limit, 1_000, 10_000)?;
-    let Cursor { fold, position } = page::cursor(query.after.as_deref())?.unwrap_or(Cursor {
-        fold: 0,
-        position: 0,
-    });
+    let Cursor { fold, position } =
+        page::cursor(query.after.as_deref())?.unwrap_or(Cursor { fold: 0, position: 0 });
     let project = state.project();
     let classes = state.store.classes(project, id).await?;
     let classes = classes.ok_or_else(|| ApiError::not_found("job", id))?;
@@ -340,32 +316,16 @@ pub(super) async fn predictions(
                 prediction: class(known.prediction[i]),
                 decision_function: known.decision[i * width..(i + 1) * width].to_vec(),
             };
-            items.push((
-                Cursor {
-                    fold: part.idx,
-                    position: i + 1,
-                },
-                prediction,
-            ));
+            items.push((Cursor { fold: part.idx, position: i + 1 }, prediction));
         }
     }
     let page = Page::of(items, limit, |(cursor, _)| cursor.to_string());
     let page = Page {
-        data: page
-            .data
-            .into_iter()
-            .map(|(_, prediction)| prediction)
-            .collect(),
+        data: page.data.into_iter().map(|(_, prediction)| prediction).collect(),
         next_cursor: page.next_cursor,
     };
-    let csv = headers
-        .get(header::ACCEPT)
-        .is_some_and(|accept| accept == "text/csv");
-    if csv {
-        Ok(as_csv(&page))
-    } else {
-        Ok(Json(page).into_response())
-    }
+    let csv = headers.get(header::ACCEPT).is_some_and(|accept| accept == "text/csv");
+    if csv { Ok(as_csv(&page)) } else { Ok(Json(page).into_response()) }
 }
 
 /// A place in the predictions: a fold, and how many of its rows are passed.
@@ -385,16 +345,9 @@ impl std::str::FromStr for Cursor {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
         let (fold, position) = text.split_once('-').ok_or(())?;
-        let (fold, position) = (
-            fold.parse().map_err(|_| ())?,
-            position.parse().map_err(|_| ())?,
-        );
+        let (fold, position) = (fold.parse().map_err(|_| ())?, position.parse().map_err(|_| ())?);
         // No fold is as large as that; the sum with the limit must not overflow either.
-        if position > u32::MAX as usize {
-            Err(())
-        } else {
-            Ok(Self { fold, position })
-        }
+        if position > u32::MAX as usize { Err(()) } else { Ok(Self { fold, position }) }
     }
 }
 
@@ -408,22 +361,14 @@ fn as_csv(page: &Page<Prediction>) -> Response {
     text.push('\n');
     for p in &page.data {
         let (target, prediction) = (csv_field(&p.target), csv_field(&p.prediction));
-        let _ = write!(
-            text,
-            "{},{},{},{target},{prediction}",
-            p.row, p.repeat, p.fold
-        );
+        let _ = write!(text, "{},{},{},{target},{prediction}", p.row, p.repeat, p.fold);
         for value in &p.decision_function {
             let _ = write!(text, ",{value}");
         }
         text.push('\n');
     }
     let mut response = ([(header::CONTENT_TYPE, "text/csv")], text).into_response();
-    if let Some(cursor) = page
-        .next_cursor
-        .as_deref()
-        .and_then(|cursor| cursor.parse().ok())
-    {
+    if let Some(cursor) = page.next_cursor.as_deref().and_then(|cursor| cursor.parse().ok()) {
         response.headers_mut().insert("x-next-cursor", cursor);
     }
     response
@@ -435,11 +380,7 @@ fn csv_field(value: &Scalar) -> String {
         return value.text();
     };
     let dangerous = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if dangerous {
-        format!("'{text}")
-    } else {
-        text.clone()
-    };
+    let text = if dangerous { format!("'{text}") } else { text.clone() };
     if text.contains(['"', ',', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
@@ -477,16 +418,11 @@ pub(super) async fn delete(
     PathId(id): PathId<JobId>,
 ) -> Result<Response, ApiError> {
     match state.store.delete_job(state.project(), id).await? {
-        Deleted::Yes => Ok((
-            StatusCode::ACCEPTED,
-            Json(json!({"id": id, "deleted": true})),
-        )
-            .into_response()),
+        Deleted::Yes => {
+            Ok((StatusCode::ACCEPTED, Json(json!({"id": id, "deleted": true}))).into_response())
+        }
         Deleted::NotFound => Err(ApiError::not_found("job", id)),
-        Deleted::InUse => Err(ApiError::new(
-            Code::InUse,
-            "the job has not ended; cancel it first",
-        )),
+        Deleted::InUse => Err(ApiError::new(Code::InUse, "the job has not ended; cancel it first")),
     }
 }
 
@@ -497,10 +433,7 @@ mod tests {
     #[test]
     fn a_spreadsheet_runs_no_field() {
         assert_eq!(csv_field(&Scalar::Text("=1+1".into())), "'=1+1");
-        assert_eq!(
-            csv_field(&Scalar::Text("a,\"b\"".into())),
-            "\"a,\"\"b\"\"\""
-        );
+        assert_eq!(csv_field(&Scalar::Text("a,\"b\"".into())), "\"a,\"\"b\"\"\"");
         assert_eq!(csv_field(&Scalar::Number(-1.0)), "-1");
     }
 }

@@ -77,17 +77,7 @@ impl AppState {
     ) -> Self {
         let models = LoadedModels::default();
         let draining = AtomicBool::new(false);
-        Self {
-            inner: Arc::new(Shared {
-                store,
-                blobs,
-                tables,
-                clock,
-                limits,
-                models,
-                draining,
-            }),
-        }
+        Self { inner: Arc::new(Shared { store, blobs, tables, clock, limits, models, draining }) }
     }
 
     /// Tells waiting answers to end, because the server is going away.
@@ -151,9 +141,7 @@ pub fn router(state: AppState, allowed: Allowed) -> Router {
     let trace = TraceLayer::new_for_http()
         .make_span_with(|request: &Request<axum::body::Body>| {
             let id = request.extensions().get::<RequestId>();
-            let request_id = id
-                .and_then(|id| id.header_value().to_str().ok())
-                .unwrap_or_default();
+            let request_id = id.and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
             tracing::info_span!(
                 "request",
                 method = %request.method(),
@@ -182,10 +170,7 @@ pub fn router(state: AppState, allowed: Allowed) -> Router {
                 .layer(no_sniffing)
                 .layer(middleware::from_fn(problem::render))
                 .layer(CatchPanicLayer::new())
-                .layer(middleware::from_fn_with_state(
-                    Arc::new(allowed),
-                    guard::check,
-                ))
+                .layer(middleware::from_fn_with_state(Arc::new(allowed), guard::check))
                 .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT)),
         )
 }
@@ -195,9 +180,7 @@ struct FreshId(Clock);
 
 impl MakeRequestId for FreshId {
     fn make_request_id<B>(&mut self, _: &Request<B>) -> Option<RequestId> {
-        HeaderValue::from_str(&self.0.new_uuid().to_string())
-            .ok()
-            .map(RequestId::new)
+        HeaderValue::from_str(&self.0.new_uuid().to_string()).ok().map(RequestId::new)
     }
 }
 
@@ -205,16 +188,9 @@ impl MakeRequestId for FreshId {
 fn drop_unfit_request_id<B>(mut request: Request<B>) -> Request<B> {
     let fit = |value: &HeaderValue| {
         (1..=64).contains(&value.len())
-            && value
-                .as_bytes()
-                .iter()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
+            && value.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
     };
-    if request
-        .headers()
-        .get(&X_REQUEST_ID)
-        .is_some_and(|value| !fit(value))
-    {
+    if request.headers().get(&X_REQUEST_ID).is_some_and(|value| !fit(value)) {
         request.headers_mut().remove(&X_REQUEST_ID);
     }
     request

@@ -26,10 +26,7 @@ pub(super) async fn list(
 ) -> Result<Json<Page<Model>>, ApiError> {
     let limit = page::limit(query.limit, 20, 100)?;
     let after = page::cursor(query.after.as_deref())?;
-    let models = state
-        .store
-        .models(state.project(), after, limit + 1)
-        .await?;
+    let models = state.store.models(state.project(), after, limit + 1).await?;
     Ok(Json(Page::of(models, limit, |model| model.id.to_string())))
 }
 

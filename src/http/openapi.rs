@@ -50,17 +50,11 @@ fn close_variants(value: &mut Value, schemas: &Value) {
     match value {
         Value::Object(fields) => {
             if let Some(Value::Array(variants)) = fields.get_mut("oneOf") {
-                variants
-                    .iter_mut()
-                    .for_each(|variant| close(variant, schemas));
+                variants.iter_mut().for_each(|variant| close(variant, schemas));
             }
-            fields
-                .values_mut()
-                .for_each(|field| close_variants(field, schemas));
+            fields.values_mut().for_each(|field| close_variants(field, schemas));
         }
-        Value::Array(items) => items
-            .iter_mut()
-            .for_each(|item| close_variants(item, schemas)),
+        Value::Array(items) => items.iter_mut().for_each(|item| close_variants(item, schemas)),
         _ => {}
     }
 }

@@ -31,10 +31,7 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Result<Json<Value>,
         Ok(()) => Ok(Json(json!({"status": "ok"}))),
         Err(error) => {
             tracing::error!(%error, "the database does not answer");
-            Err(ApiError::new(
-                Code::NotReady,
-                "the database does not answer",
-            ))
+            Err(ApiError::new(Code::NotReady, "the database does not answer"))
         }
     }
 }

@@ -32,10 +32,7 @@ impl<T> Page<T> {
         let more = items.len() > limit as usize;
         items.truncate(limit as usize);
         let next_cursor = items.last().filter(|_| more).map(cursor);
-        Self {
-            data: items,
-            next_cursor,
-        }
+        Self { data: items, next_cursor }
     }
 }
 
@@ -44,10 +41,7 @@ pub(super) fn limit(asked: Option<i64>, default: i64, most: i64) -> Result<i64, 
     match asked {
         None => Ok(default),
         Some(limit) if (1..=most).contains(&limit) => Ok(limit),
-        Some(_) => Err(ApiError::invalid_parameter(
-            "limit",
-            format!("must be 1 to {most}"),
-        )),
+        Some(_) => Err(ApiError::invalid_parameter("limit", format!("must be 1 to {most}"))),
     }
 }
 

@@ -118,10 +118,8 @@ impl Input {
         let headers = request.headers().clone();
         let bytes = body_bytes(request, &()).await?;
         if media_type(&headers).as_deref() == Some("text/csv") {
-            let limits = CsvLimits {
-                max_rows: state.limits.max_prediction_rows,
-                ..state.limits.csv()
-            };
+            let limits =
+                CsvLimits { max_rows: state.limits.max_prediction_rows, ..state.limits.csv() };
             let table = table(&bytes, &limits).map_err(|error| match error {
                 CsvError::Io(error) => ApiError::internal(error),
                 CsvError::Invalid(problems) => ApiError::invalid_data(problems),
@@ -156,10 +154,9 @@ fn from_json(headers: &HeaderMap, bytes: &Bytes) -> Result<(Input, Option<String
             "/rows",
             "either `rows` or `records` is required",
         )])),
-        (Some(_), Some(_)) => Err(ApiError::invalid(vec![Problem::new(
-            "/records",
-            "is there beside `rows`",
-        )])),
+        (Some(_), Some(_)) => {
+            Err(ApiError::invalid(vec![Problem::new("/records", "is there beside `rows`")]))
+        }
     }
 }
 
@@ -203,12 +200,7 @@ fn answer(
         predictions.push(model.classes[perceptron.predict_row(row) as usize].clone());
     }
     let classes = model.classes.clone();
-    Ok(Json(Prediction {
-        model_id: id,
-        predictions,
-        classes,
-        decision_function,
-    }))
+    Ok(Json(Prediction { model_id: id, predictions, classes, decision_function }))
 }
 
 /// The values row by row, or everything that is wrong with them.
@@ -279,11 +271,7 @@ fn matrix(input: &Input, names: &[String]) -> Result<Vec<f64>, Vec<Problem>> {
             }
         }
     }
-    if problems.is_empty() {
-        Ok(x)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(x) } else { Err(problems) }
 }
 
 fn no_number(pointer: String, name: &str, value: &serde_json::Value) -> Problem {

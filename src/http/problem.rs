@@ -114,11 +114,7 @@ pub struct ApiError {
 impl ApiError {
     /// A problem of a kind with what happened this time.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self {
-            code,
-            detail: Some(detail.into()),
-            errors: Vec::new(),
-        }
+        Self { code, detail: Some(detail.into()), errors: Vec::new() }
     }
 
     /// There is no such thing, or it is another project's.
@@ -152,21 +148,13 @@ impl ApiError {
             detail: p.detail,
             suggestion: p.suggestion,
         };
-        Self {
-            code,
-            detail: Some(detail),
-            errors: problems.into_iter().map(item).collect(),
-        }
+        Self { code, detail: Some(detail), errors: problems.into_iter().map(item).collect() }
     }
 
     /// Something failed that is not the client's doing. The log says what; the answer does not.
     pub fn internal(error: impl std::fmt::Display) -> Self {
         tracing::error!(%error, "a request failed");
-        Self {
-            code: Code::Internal,
-            detail: None,
-            errors: Vec::new(),
-        }
+        Self { code: Code::Internal, detail: None, errors: Vec::new() }
     }
 }
 
@@ -195,10 +183,7 @@ impl From<BlobError> for ApiError {
 
 fn storage_full(error: &dyn std::fmt::Display) -> ApiError {
     tracing::error!(%error, "the disk is full");
-    ApiError::new(
-        Code::StorageFull,
-        "nothing was stored; try again when there is room",
-    )
+    ApiError::new(Code::StorageFull, "nothing was stored; try again when there is room")
 }
 
 impl IntoResponse for ApiError {
@@ -222,10 +207,8 @@ pub async fn render(request: Request, next: Next) -> Response {
     if !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
-    let error = response
-        .extensions_mut()
-        .remove::<ApiError>()
-        .unwrap_or_else(|| of_framework(status));
+    let error =
+        response.extensions_mut().remove::<ApiError>().unwrap_or_else(|| of_framework(status));
     let body = ProblemBody {
         kind: format!("/docs/errors#{}", error.code.name()),
         title: error.code.title().to_owned(),
@@ -237,35 +220,22 @@ pub async fn render(request: Request, next: Next) -> Response {
     };
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
-    parts.headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/problem+json"),
-    );
+    parts
+        .headers
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     if error.code == Code::QueueFull {
-        parts
-            .headers
-            .insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        parts.headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     }
-    Response::from_parts(
-        parts,
-        Body::from(serde_json::to_vec(&body).unwrap_or_default()),
-    )
+    Response::from_parts(parts, Body::from(serde_json::to_vec(&body).unwrap_or_default()))
 }
 
 /// The framework answers with a status only.
 fn of_framework(status: StatusCode) -> ApiError {
-    let code = Code::ALL
-        .iter()
-        .copied()
-        .find(|code| code.status() == status);
+    let code = Code::ALL.iter().copied().find(|code| code.status() == status);
     let code = code.unwrap_or(if status.is_server_error() {
         Code::Internal
     } else {
         Code::MalformedRequest
     });
-    ApiError {
-        code,
-        detail: None,
-        errors: Vec::new(),
-    }
+    ApiError { code, detail: None, errors: Vec::new() }
 }

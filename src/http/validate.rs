@@ -27,9 +27,7 @@ pub(super) struct Checked<T> {
 /// Checks a body against the schema of `T`.
 pub(super) fn check<T: ToSchema + DeserializeOwned>(raw: Value) -> Checked<T> {
     let mut understood = raw.clone();
-    let mut walk = Walk {
-        problems: Vec::new(),
-    };
+    let mut walk = Walk { problems: Vec::new() };
     let schema = json!({"$ref": format!("#/components/schemas/{}", T::name())});
     walk.value(&schema, &mut understood, "");
     let mut problems = walk.problems;
@@ -41,11 +39,7 @@ pub(super) fn check<T: ToSchema + DeserializeOwned>(raw: Value) -> Checked<T> {
         }
         Err(_) => None,
     };
-    Checked {
-        raw,
-        value,
-        problems,
-    }
+    Checked { raw, value, problems }
 }
 
 impl<T> Checked<T> {
@@ -127,9 +121,7 @@ impl Walk {
             let at = format!("{pointer}/{}", escape(&name));
             let rest = &schema["additionalProperties"];
             if let Some(property) = properties.get(&name) {
-                let ok = fields
-                    .get_mut(&name)
-                    .is_none_or(|v| self.value(property, v, &at));
+                let ok = fields.get_mut(&name).is_none_or(|v| self.value(property, v, &at));
                 if !ok {
                     self.repair(schema, property, fields, &name);
                 }
@@ -137,25 +129,15 @@ impl Walk {
                 self.unknown_field(&name, properties.keys().map(String::as_str), at);
                 fields.remove(&name);
             } else if rest.is_object() {
-                let ok = fields
-                    .get_mut(&name)
-                    .is_none_or(|v| self.value(rest, v, &at));
+                let ok = fields.get_mut(&name).is_none_or(|v| self.value(rest, v, &at));
                 if !ok {
                     fields.remove(&name);
                 }
             }
         }
-        for name in schema["required"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-        {
+        for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             if !fields.contains_key(name) {
-                self.push(Problem::new(
-                    format!("{pointer}/{}", escape(name)),
-                    "is required",
-                ));
+                self.push(Problem::new(format!("{pointer}/{}", escape(name)), "is required"));
                 fields.insert(name.to_owned(), placeholder(&properties[name]));
             }
         }
@@ -169,11 +151,7 @@ impl Walk {
         fields: &mut Map<String, Value>,
         name: &str,
     ) {
-        let required = schema["required"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .any(|r| r == name);
+        let required = schema["required"].as_array().into_iter().flatten().any(|r| r == name);
         if required {
             fields.insert(name.to_owned(), placeholder(property));
         } else {
@@ -183,10 +161,8 @@ impl Walk {
 
     fn one_of(&mut self, variants: &[Value], value: &mut Value, pointer: &str) -> bool {
         let variants: Vec<&Value> = variants.iter().map(resolve).collect();
-        let tagged: Vec<(&str, &Value)> = variants
-            .iter()
-            .filter_map(|variant| Some((tag(variant)?, *variant)))
-            .collect();
+        let tagged: Vec<(&str, &Value)> =
+            variants.iter().filter_map(|variant| Some((tag(variant)?, *variant))).collect();
         let is_null = |variant: &Value| variant["type"] == "null";
         if value.is_null() && variants.iter().any(|variant| is_null(variant)) {
             return true;
@@ -194,26 +170,18 @@ impl Walk {
         if !tagged.is_empty() && tagged.len() == variants.iter().filter(|v| !is_null(v)).count() {
             return self.tagged(&tagged, value, pointer);
         }
-        let fitting: Vec<&Value> = variants
-            .iter()
-            .copied()
-            .filter(|variant| type_fits(variant, value))
-            .collect();
+        let fitting: Vec<&Value> =
+            variants.iter().copied().filter(|variant| type_fits(variant, value)).collect();
         match fitting.as_slice() {
             [] => {
                 let kinds: Vec<String> = variants.iter().map(|variant| kind(variant)).collect();
-                self.push(Problem::new(
-                    pointer,
-                    format!("must be {}", kinds.join(" or ")),
-                ));
+                self.push(Problem::new(pointer, format!("must be {}", kinds.join(" or "))));
                 false
             }
             [one] => self.value(one, value, pointer),
             [first, ..] => {
                 let accepts = |variant: &&Value| {
-                    let mut trial = Self {
-                        problems: Vec::new(),
-                    };
+                    let mut trial = Self { problems: Vec::new() };
                     trial.value(variant, &mut value.clone(), pointer) && trial.problems.is_empty()
                 };
                 fitting.iter().any(accepts) || self.value(first, value, pointer)
@@ -258,10 +226,7 @@ impl Walk {
             Value::Array(_) => "an array".to_owned(),
             Value::Object(_) => "an object".to_owned(),
         };
-        self.push(Problem::new(
-            pointer,
-            format!("must be {}, not {found}", kind(schema)),
-        ));
+        self.push(Problem::new(pointer, format!("must be {}, not {found}", kind(schema))));
         false
     }
 
@@ -281,10 +246,7 @@ impl Walk {
             if let Some(bound) = schema[keyword].as_f64()
                 && !holds(value, bound)
             {
-                self.push(Problem::new(
-                    pointer,
-                    format!("must be {sign} {}", schema[keyword]),
-                ));
+                self.push(Problem::new(pointer, format!("must be {sign} {}", schema[keyword])));
                 ok = false;
             }
         }
@@ -347,10 +309,7 @@ fn suggest<'a>(
 }
 
 fn resolve(schema: &Value) -> &Value {
-    match schema["$ref"]
-        .as_str()
-        .and_then(|reference| reference.rsplit('/').next())
-    {
+    match schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next()) {
         Some(name) => resolve(&DOCUMENT["components"]["schemas"][name]),
         None => schema,
     }
@@ -358,11 +317,7 @@ fn resolve(schema: &Value) -> &Value {
 
 /// The name in a variant's `type` field.
 fn tag(variant: &Value) -> Option<&str> {
-    match variant
-        .pointer("/properties/type/enum")?
-        .as_array()?
-        .as_slice()
-    {
+    match variant.pointer("/properties/type/enum")?.as_array()?.as_slice() {
         [one] => one.as_str(),
         _ => None,
     }
@@ -398,11 +353,7 @@ fn type_fits(schema: &Value, value: &Value) -> bool {
 fn kind(schema: &Value) -> String {
     if let (Some(allowed), "string") = (schema["enum"].as_array(), types(schema).join("").as_str())
     {
-        return allowed
-            .iter()
-            .map(Value::to_string)
-            .collect::<Vec<_>>()
-            .join(" or ");
+        return allowed.iter().map(Value::to_string).collect::<Vec<_>>().join(" or ");
     }
     let words: Vec<&str> = types(schema)
         .into_iter()
@@ -422,10 +373,7 @@ fn kind(schema: &Value) -> String {
 /// The least that deserializes, so that a later check can look at everything else.
 fn placeholder(schema: &Value) -> Value {
     let schema = resolve(schema);
-    if let Some(first) = schema["oneOf"]
-        .as_array()
-        .and_then(|variants| variants.first())
-    {
+    if let Some(first) = schema["oneOf"].as_array().and_then(|variants| variants.first()) {
         return match tag(resolve(first)) {
             Some(name) => json!({"type": name}),
             None => placeholder(first),

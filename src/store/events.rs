@@ -70,12 +70,7 @@ impl Store {
         .await?;
         rows.into_iter()
             .map(|(seq, time, kind, data)| {
-                Ok(Event {
-                    seq,
-                    time: Timestamp(time),
-                    kind,
-                    data: from_json("event", &data)?,
-                })
+                Ok(Event { seq, time: Timestamp(time), kind, data: from_json("event", &data)? })
             })
             .collect()
     }

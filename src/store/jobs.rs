@@ -80,9 +80,7 @@ impl Store {
                 let id = parsed("job id", &resource_id)?;
                 drop(tx);
                 let before = self.job(project, id).await?.map(Box::new);
-                return Ok(Submitted::Job(
-                    before.map_or(Created::KeyReused, Created::Before),
-                ));
+                return Ok(Submitted::Job(before.map_or(Created::KeyReused, Created::Before)));
             }
         }
         let spec = &new.checked.spec;
@@ -184,9 +182,7 @@ impl Store {
             return Ok(None);
         };
         let tasks_running = job.tasks.running > 0;
-        let status = job
-            .status
-            .after(JobEvent::CancelRequested { tasks_running })?;
+        let status = job.status.after(JobEvent::CancelRequested { tasks_running })?;
         if status != job.status {
             let now = now(&mut tx).await?;
             sqlx::query(
@@ -273,11 +269,7 @@ impl Store {
             .map(|(idx, fold, bytes)| {
                 let predictions = FoldPredictions::unpack(&bytes)
                     .ok_or_else(|| StoreError::corrupt("predictions", "wrong length"))?;
-                Ok(StoredPredictions {
-                    idx,
-                    fold: from_json("fold", &fold)?,
-                    predictions,
-                })
+                Ok(StoredPredictions { idx, fold: from_json("fold", &fold)?, predictions })
             })
             .collect()
     }
@@ -428,11 +420,7 @@ async fn with_tasks(tx: &mut Transaction<'static, Sqlite>, row: Row) -> Result<J
             _ => {}
         }
     }
-    let attempt = states
-        .iter()
-        .map(|(_, _, attempt)| *attempt)
-        .max()
-        .unwrap_or(0);
+    let attempt = states.iter().map(|(_, _, attempt)| *attempt).max().unwrap_or(0);
     row.job(tasks, attempt)
 }
 
@@ -457,11 +445,9 @@ impl Row {
                 _ => JobPhase::Refit,
             },
             progress,
-            eta_s: started_at
-                .filter(|_| status == JobStatus::Running && progress > 0.0)
-                .map(|started| {
-                    Timestamp(self.now).seconds_since(started) * (1.0 - progress) / progress
-                }),
+            eta_s: started_at.filter(|_| status == JobStatus::Running && progress > 0.0).map(
+                |started| Timestamp(self.now).seconds_since(started) * (1.0 - progress) / progress,
+            ),
             attempt,
             spec: from_json("spec", &self.spec)?,
             metadata: resolved_spec.get("metadata").cloned().unwrap_or_default(),
@@ -471,20 +457,11 @@ impl Row {
             timings: Timings {
                 queued_s: started_at.map(|started| started.seconds_since(created_at)),
                 load_s: self.load_us.map(seconds),
-                fit_s: self
-                    .fit_started_us
-                    .zip(self.fit_ended_us)
-                    .map(|(a, b)| seconds(b - a)),
+                fit_s: self.fit_started_us.zip(self.fit_ended_us).map(|(a, b)| seconds(b - a)),
                 total_s: finished_at.map(|finished| finished.seconds_since(created_at)),
             },
-            result: self
-                .result
-                .map(|text| from_json("result", &text))
-                .transpose()?,
-            error: self
-                .error
-                .map(|text| from_json("error", &text))
-                .transpose()?,
+            result: self.result.map(|text| from_json("result", &text)).transpose()?,
+            error: self.error.map(|text| from_json("error", &text)).transpose()?,
             stop_reason: self.stop_reason,
             warnings: from_json("warnings", &self.warnings)?,
             created_at,

@@ -65,17 +65,11 @@ pub(super) enum Failure {
 
 impl Failure {
     pub(super) fn permanent(code: &str, detail: impl std::fmt::Display) -> Self {
-        Self::Permanent(JobError {
-            code: code.to_owned(),
-            detail: detail.to_string(),
-        })
+        Self::Permanent(JobError { code: code.to_owned(), detail: detail.to_string() })
     }
 
     pub(super) fn passing(code: &str, detail: impl std::fmt::Display) -> Self {
-        Self::Passing(JobError {
-            code: code.to_owned(),
-            detail: detail.to_string(),
-        })
+        Self::Passing(JobError { code: code.to_owned(), detail: detail.to_string() })
     }
 }
 
@@ -88,11 +82,7 @@ pub(super) struct Fit {
 impl Runner {
     pub(super) fn new(resources: Resources, runtime: Handle, n_threads: usize) -> Self {
         // One job's data for each thread is enough to keep all of them busy.
-        Self {
-            resources,
-            runtime,
-            prepared: SharedCache::new(n_threads.max(2)),
-        }
+        Self { resources, runtime, prepared: SharedCache::new(n_threads.max(2)) }
     }
 
     /// Runs a task, whatever happens in it.
@@ -116,12 +106,7 @@ impl Runner {
                 }
             }
         }))
-        .unwrap_or_else(|_| {
-            Err(Failure::passing(
-                "internal",
-                "training stopped unexpectedly",
-            ))
-        });
+        .unwrap_or_else(|_| Err(Failure::passing("internal", "training stopped unexpectedly")));
         let ended_us = clock.now_us();
         let outcome = match (outcome, signal.stop()) {
             (_, Some(Stop::LeaseLost)) => return Ended::LeaseLost(task),
@@ -131,31 +116,22 @@ impl Runner {
             (Err(Failure::Permanent(error)), _) => Outcome::Failed(error),
             (Err(Failure::Passing(error)), _) => Outcome::Retry(error),
         };
-        Ended::Finished(Box::new(Finished {
-            task,
-            outcome,
-            started_us,
-            ended_us,
-            load_us,
-        }))
+        Ended::Finished(Box::new(Finished { task, outcome, started_us, ended_us, load_us }))
     }
 
     fn prepare(&self, job: &JobContext) -> Result<Arc<Prepared>, Failure> {
         self.prepared.get(job.id, 1, || {
-            let table = self
-                .resources
-                .tables
-                .get(&job.data_sha256, &job.csv)
-                .map_err(|error| match error {
-                    TableError::Unreadable(_) => Failure::passing("dataset_unreadable", error),
-                    TableError::Changed => Failure::permanent("dataset_changed", error),
-                })?;
+            let table =
+                self.resources.tables.get(&job.data_sha256, &job.csv).map_err(
+                    |error| match error {
+                        TableError::Unreadable(_) => Failure::passing("dataset_unreadable", error),
+                        TableError::Changed => Failure::permanent("dataset_changed", error),
+                    },
+                )?;
             let changed = || Failure::permanent("dataset_changed", TableError::Changed);
             let x = table.matrix(&job.spec.features).ok_or_else(changed)?;
             let labels: Vec<String> = job.classes.iter().map(Scalar::text).collect();
-            let y = table
-                .class_indices(&job.spec.target, &labels)
-                .ok_or_else(changed)?;
+            let y = table.class_indices(&job.spec.target, &labels).ok_or_else(changed)?;
             let folds = job.spec.cv.as_ref().map(|cv| cv.assign(&y));
             Ok(Prepared { x, y, folds })
         })
@@ -180,10 +156,7 @@ fn fold(
 
     let (x, target) = rows(data, &split.test);
     let prediction = model.predict(x.view());
-    let decision = model
-        .decision_function(x.view())
-        .into_raw_vec_and_offset()
-        .0;
+    let decision = model.decision_function(x.view()).into_raw_vec_and_offset().0;
     let scores = metrics::scores(&job.spec.scoring, &target, &prediction, job.classes.len());
     let result = FoldResult {
         repeat: split.repeat as u32,
@@ -195,16 +168,8 @@ fn fold(
         converged: model.converged,
         fit_s,
     };
-    let predictions = FoldPredictions {
-        rows: split.test,
-        target,
-        prediction,
-        decision,
-    };
-    Ok(Outcome::Fold {
-        result,
-        predictions,
-    })
+    let predictions = FoldPredictions { rows: split.test, target, prediction, decision };
+    Ok(Outcome::Fold { result, predictions })
 }
 
 /// Trains the job's model on these rows.
@@ -232,10 +197,7 @@ pub(super) fn fit(
                 _ => Failure::permanent("fit_failed", error),
             }
         })?;
-    Ok(Fit {
-        model,
-        fit_s: started.elapsed().as_secs_f64(),
-    })
+    Ok(Fit { model, fit_s: started.elapsed().as_secs_f64() })
 }
 
 /// The named rows, copied together so that training walks through memory in order.

@@ -11,15 +11,9 @@ const MAY_USE: [(&str, &[&str]); 9] = [
     ("blobs", &["domain"]),
     ("store", &["domain", "store"]),
     ("tables", &["blobs", "cache"]),
-    (
-        "worker",
-        &["domain", "blobs", "cache", "store", "tables", "worker"],
-    ),
+    ("worker", &["domain", "blobs", "cache", "store", "tables", "worker"]),
     ("http", &["domain", "blobs", "store", "tables", "http"]),
-    (
-        "server",
-        &["domain", "blobs", "store", "tables", "worker", "http"],
-    ),
+    ("server", &["domain", "blobs", "store", "tables", "worker", "http"]),
     ("cli", &["domain", "http", "server", "cli"]),
 ];
 
@@ -31,10 +25,8 @@ fn uses(path: &Path, found: &mut Vec<(String, String)>) {
     } else if path.extension().is_some_and(|extension| extension == "rs") {
         let text = fs::read_to_string(path).unwrap();
         for part in text.split("crate::").skip(1) {
-            let name: String = part
-                .chars()
-                .take_while(|c| c.is_alphanumeric() || *c == '_')
-                .collect();
+            let name: String =
+                part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             found.push((path.display().to_string(), name));
         }
     }
@@ -47,27 +39,14 @@ fn nothing_points_the_wrong_way() {
     for (part, allowed) in MAY_USE {
         let mut found = Vec::new();
         let folder = source.join(part);
-        uses(
-            &if folder.is_dir() {
-                folder
-            } else {
-                source.join(format!("{part}.rs"))
-            },
-            &mut found,
-        );
+        uses(&if folder.is_dir() { folder } else { source.join(format!("{part}.rs")) }, &mut found);
 
         for (file, name) in found {
-            assert!(
-                allowed.contains(&name.as_str()),
-                "{file} uses crate::{name}"
-            );
+            assert!(allowed.contains(&name.as_str()), "{file} uses crate::{name}");
             n_uses += 1;
         }
     }
-    assert!(
-        n_uses > 50,
-        "only {n_uses} uses were found: does this test still look at the code?"
-    );
+    assert!(n_uses > 50, "only {n_uses} uses were found: does this test still look at the code?");
 }
 
 #[test]
@@ -77,34 +56,19 @@ fn every_part_is_listed() {
         let path = entry.unwrap().path();
         let part = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let listed = MAY_USE.iter().any(|(name, _)| *name == part);
-        assert!(
-            listed || ["lib", "main"].contains(&part.as_str()),
-            "{part} is not in MAY_USE"
-        );
+        assert!(listed || ["lib", "main"].contains(&part.as_str()), "{part} is not in MAY_USE");
     }
 }
 
 /// Only the store speaks SQL.
 #[test]
 fn sql_is_in_the_store_only() {
-    for part in [
-        "domain",
-        "worker",
-        "http",
-        "cli",
-        "blobs.rs",
-        "tables.rs",
-        "server.rs",
-    ] {
+    for part in ["domain", "worker", "http", "cli", "blobs.rs", "tables.rs", "server.rs"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(part);
         let mut files = vec![path];
         while let Some(path) = files.pop() {
             if path.is_dir() {
-                files.extend(
-                    fs::read_dir(path)
-                        .unwrap()
-                        .map(|entry| entry.unwrap().path()),
-                );
+                files.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
             } else {
                 let text = fs::read_to_string(&path).unwrap();
                 assert!(!text.contains("sqlx::"), "{} uses sqlx", path.display());

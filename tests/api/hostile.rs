@@ -11,9 +11,7 @@ use crate::support::World;
 
 fn raw(world: &World, text: &str) -> String {
     let mut stream = TcpStream::connect(world.api.base.trim_start_matches("http://")).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     stream.write_all(text.as_bytes()).unwrap();
     let mut answer = String::new();
     let _ = stream.read_to_string(&mut answer);
@@ -39,10 +37,7 @@ fn an_upload_that_breaks_off_leaves_nothing() {
 
 #[test]
 fn an_upload_over_the_limit_leaves_nothing() {
-    let limits = Limits {
-        max_upload_bytes: 1 << 16,
-        ..Limits::default()
-    };
+    let limits = Limits { max_upload_bytes: 1 << 16, ..Limits::default() };
     let world = World::with_limits(limits);
     let csv = "a,b\n".to_owned() + &"1,2\n".repeat(1 << 15);
     world.api.upload(&csv).problem(413, "too_large");
@@ -51,10 +46,7 @@ fn an_upload_over_the_limit_leaves_nothing() {
 
 #[test]
 fn a_row_without_end_is_refused() {
-    let limits = Limits {
-        max_row_bytes: 1 << 16,
-        ..Limits::default()
-    };
+    let limits = Limits { max_row_bytes: 1 << 16, ..Limits::default() };
     let world = World::with_limits(limits);
     let csv = "a\n\"".to_owned() + &"x".repeat(1 << 20);
     let errors = world.api.upload(&csv).errors(422, "invalid_data");
@@ -63,68 +55,41 @@ fn a_row_without_end_is_refused() {
 
 #[test]
 fn too_many_columns_rows_or_cells_are_refused() {
-    let limits = Limits {
-        max_columns: 3,
-        max_rows: 5,
-        ..Limits::default()
-    };
+    let limits = Limits { max_columns: 3, max_rows: 5, ..Limits::default() };
     let world = World::with_limits(limits);
     assert!(
-        world
-            .api
-            .upload("a,b,c,d\n1,2,3,4\n")
-            .errors(422, "invalid_data")[0]
+        world.api.upload("a,b,c,d\n1,2,3,4\n").errors(422, "invalid_data")[0]
             .1
             .contains("4 columns")
     );
     let long = "a\n".to_owned() + &"1\n".repeat(6);
-    assert!(
-        world.api.upload(&long).errors(422, "invalid_data")[0]
-            .1
-            .contains("more than 5 rows")
-    );
+    assert!(world.api.upload(&long).errors(422, "invalid_data")[0].1.contains("more than 5 rows"));
 }
 
 #[test]
 fn another_host_or_origin_is_refused() {
     let world = World::new();
-    let evil = raw(
-        &world,
-        "GET /livez HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n",
-    );
+    let evil =
+        raw(&world, "GET /livez HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n");
     assert!(evil.starts_with("HTTP/1.1 403"), "{evil}");
     assert!(evil.contains("host_not_allowed"), "{evil}");
-    let origin = world
-        .api
-        .get_with("/v1/jobs", &[("origin", "http://evil.example")]);
+    let origin = world.api.get_with("/v1/jobs", &[("origin", "http://evil.example")]);
     origin.problem(403, "host_not_allowed");
     let own = world.api.base.clone();
-    assert_eq!(
-        world.api.get_with("/v1/jobs", &[("origin", &own)]).status,
-        200
-    );
+    assert_eq!(world.api.get_with("/v1/jobs", &[("origin", &own)]).status, 200);
 }
 
 #[test]
 fn bodies_that_are_no_json_or_too_large_or_too_deep() {
-    let limits = Limits {
-        max_body_bytes: 1 << 16,
-        ..Limits::default()
-    };
+    let limits = Limits { max_body_bytes: 1 << 16, ..Limits::default() };
     let world = World::with_limits(limits);
-    let send = |body: &[u8]| {
-        world
-            .api
-            .send("/v1/jobs", &[("content-type", "application/json")], body)
-    };
+    let send =
+        |body: &[u8]| world.api.send("/v1/jobs", &[("content-type", "application/json")], body);
     send(b"{\"target\": ").problem(400, "malformed_json");
     send("[".repeat(10_000).as_bytes()).problem(400, "malformed_json");
     send(&[b' '; 1 << 17]).problem(413, "too_large");
-    let form = world.api.send(
-        "/v1/jobs",
-        &[("content-type", "application/x-www-form-urlencoded")],
-        b"{}",
-    );
+    let form =
+        world.api.send("/v1/jobs", &[("content-type", "application/x-www-form-urlencoded")], b"{}");
     form.problem(415, "unsupported_media_type");
 }
 
@@ -135,9 +100,7 @@ fn other_requests_are_answered_beside_half_open_connections() {
         .map(|_| {
             let address = world.api.base.trim_start_matches("http://");
             let mut stream = TcpStream::connect(address).unwrap();
-            stream
-                .write_all(b"GET /livez HTTP/1.1\r\nhost: loc")
-                .unwrap();
+            stream.write_all(b"GET /livez HTTP/1.1\r\nhost: loc").unwrap();
             stream
         })
         .collect();
@@ -149,10 +112,6 @@ fn other_requests_are_answered_beside_half_open_connections() {
         })
         .collect();
     times.sort_unstable();
-    assert!(
-        times[98] < Duration::from_millis(200),
-        "p99 {:?}",
-        times[98]
-    );
+    assert!(times[98] < Duration::from_millis(200), "p99 {:?}", times[98]);
     drop(half_open);
 }

@@ -50,17 +50,11 @@ fn the_demo_job_gives_scikit_learns_scores() {
     assert_eq!(scores.len(), 30);
     let accuracy = &result["cv"]["accuracy"];
     let rounded = |name: &str| format!("{:.3}", accuracy[name].as_f64().unwrap());
-    assert_eq!(
-        (rounded("mean"), rounded("std")),
-        ("0.847".to_owned(), "0.052".to_owned())
-    );
+    assert_eq!((rounded("mean"), rounded("std")), ("0.847".to_owned(), "0.052".to_owned()));
 
     let last = &result["folds"][29];
     assert_eq!((&last["repeat"], &last["fold"]), (&json!(2), &json!(9)));
-    assert_eq!(
-        (&last["n_train"], &last["n_test"]),
-        (&json!(900), &json!(100))
-    );
+    assert_eq!((&last["n_train"], &last["n_test"]), (&json!(900), &json!(100)));
     assert!(last["fit_s"].as_f64().unwrap() > 0.0);
     assert_eq!(
         job["tasks"],
@@ -68,19 +62,14 @@ fn the_demo_job_gives_scikit_learns_scores() {
             "total": 31, "queued": 0, "running": 0, "succeeded": 31, "failed": 0
         })
     );
-    assert_eq!(
-        (&job["phase"], &job["progress"]),
-        (&json!("done"), &json!(1.0))
-    );
+    assert_eq!((&job["phase"], &job["progress"]), (&json!("done"), &json!(1.0)));
     assert_eq!(job["metadata"], json!({"team": "blue"}));
     assert_eq!(job["spec"], demo_spec(&dataset));
     assert_eq!(job["resolved_spec"]["model"]["max_iter"], 1000);
     for name in ["queued_s", "load_s", "fit_s", "total_s"] {
         assert!(job["timings"][name].as_f64().unwrap() >= 0.0, "{name}");
     }
-    let folds = world
-        .api
-        .get(&format!("/v1/jobs/{}/folds", job["id"].as_str().unwrap()));
+    let folds = world.api.get(&format!("/v1/jobs/{}/folds", job["id"].as_str().unwrap()));
     assert_eq!(folds.expect(200)["data"], result["folds"]);
 }
 
@@ -110,24 +99,15 @@ fn several_classes_and_scorers() {
     let cv = &job["result"]["cv"];
     // The classes of a fold are equally many, so both accuracies are one number.
     let mean = |scorer: &str| cv[scorer]["mean"].as_f64().unwrap();
-    assert!(
-        (mean("accuracy") - mean("balanced_accuracy")).abs() < 1e-12,
-        "{cv}"
-    );
+    assert!((mean("accuracy") - mean("balanced_accuracy")).abs() < 1e-12, "{cv}");
     assert!(cv["f1_macro"]["mean"].as_f64().unwrap() > 0.5, "{cv}");
-    let path = format!(
-        "/v1/jobs/{}/predictions?limit=10000",
-        job["id"].as_str().unwrap()
-    );
+    let path = format!("/v1/jobs/{}/predictions?limit=10000", job["id"].as_str().unwrap());
     let predictions = world.api.get(&path).expect(200);
     let data = predictions["data"].as_array().unwrap();
     assert_eq!(data.len(), 150);
     assert_eq!(data[0]["target"], "setosa");
     assert_eq!(data[0]["decision_function"].as_array().unwrap().len(), 3);
-    let rows: HashSet<u64> = data
-        .iter()
-        .map(|item| item["row"].as_u64().unwrap())
-        .collect();
+    let rows: HashSet<u64> = data.iter().map(|item| item["row"].as_u64().unwrap()).collect();
     assert_eq!(rows.len(), 150, "each row is predicted once");
 }
 
@@ -142,10 +122,7 @@ fn predictions_come_in_pages_and_as_csv() {
     assert!(whole["next_cursor"].is_null());
     let (mut pages, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page = world
-            .api
-            .get(&format!("{path}?limit=777{cursor}"))
-            .expect(200);
+        let page = world.api.get(&format!("{path}?limit=777{cursor}")).expect(200);
         pages.extend(page["data"].as_array().unwrap().iter().cloned());
         let Some(next) = page["next_cursor"].as_str() else {
             break;
@@ -153,19 +130,11 @@ fn predictions_come_in_pages_and_as_csv() {
         cursor = format!("&after={next}");
     }
     assert_eq!(&json!(pages), &whole["data"]);
-    let n_right = pages
-        .iter()
-        .filter(|p| p["target"] == p["prediction"])
-        .count();
+    let n_right = pages.iter().filter(|p| p["target"] == p["prediction"]).count();
     let mean = job["result"]["cv"]["accuracy"]["mean"].as_f64().unwrap();
-    assert!(
-        (n_right as f64 / 3000.0 - mean).abs() < 1e-12,
-        "the scores are of these predictions"
-    );
+    assert!((n_right as f64 / 3000.0 - mean).abs() < 1e-12, "the scores are of these predictions");
 
-    let csv = world
-        .api
-        .get_with(&format!("{path}?limit=2"), &[("accept", "text/csv")]);
+    let csv = world.api.get_with(&format!("{path}?limit=2"), &[("accept", "text/csv")]);
     assert_eq!(csv.header("content-type"), "text/csv");
     let text = csv.text();
     let lines: Vec<&str> = text.lines().collect();
@@ -199,19 +168,12 @@ fn everything_wrong_with_a_spec_is_told_at_once() {
     assert_eq!(at("/features/0")["suggestion"], "petal_length");
     assert_eq!(at("/model/eta0")["detail"], "must be > 0");
     assert_eq!(at("/model/alpa")["suggestion"], "alpha");
-    assert_eq!(
-        at("/optimizer")["detail"],
-        "a perceptron takes no `optimizer`"
-    );
+    assert_eq!(at("/optimizer")["detail"], "a perceptron takes no `optimizer`");
     assert_eq!(at("/cv/n_splits")["detail"], "must be >= 2");
     assert_eq!(at("/scoring/0")["suggestion"], "accuracy");
     assert!(at("/sed")["suggestion"].is_string());
     assert_eq!(problem["errors"].as_array().unwrap().len(), 8);
-    assert_eq!(
-        world.api.get("/v1/jobs").expect(200)["data"],
-        json!([]),
-        "nothing is queued"
-    );
+    assert_eq!(world.api.get("/v1/jobs").expect(200)["data"], json!([]), "nothing is queued");
 }
 
 #[test]
@@ -220,29 +182,17 @@ fn a_dataset_that_is_not_there() {
     let post = |id: &str| world.api.post("/v1/jobs", &demo_spec(id));
     let unknown = post("ds_01890a5d-ac96-774b-bcce-b302099a8057");
     assert_eq!(unknown.errors(422, "invalid_request")[0].0, "/dataset_id");
-    assert_eq!(
-        post("iris").errors(422, "invalid_request")[0].0,
-        "/dataset_id"
-    );
+    assert_eq!(post("iris").errors(422, "invalid_request")[0].0, "/dataset_id");
 }
 
 #[test]
 fn a_dry_run_says_what_a_job_needs_and_queues_nothing() {
     let world = World::new();
     let dataset = world.api.demo_dataset();
-    let plan = world
-        .api
-        .post("/v1/jobs?dry_run=true", &demo_spec(&dataset))
-        .expect(200);
-    assert_eq!(
-        (&plan["n_parameters"], &plan["n_tasks"]),
-        (&json!(11), &json!(31))
-    );
+    let plan = world.api.post("/v1/jobs?dry_run=true", &demo_spec(&dataset)).expect(200);
+    assert_eq!((&plan["n_parameters"], &plan["n_tasks"]), (&json!(11), &json!(31)));
     assert!(plan["memory_bytes"].as_u64().unwrap() >= 1000 * 11 * 8);
-    assert_eq!(
-        plan["resolved_spec"]["features"].as_array().unwrap().len(),
-        10
-    );
+    assert_eq!(plan["resolved_spec"]["features"].as_array().unwrap().len(), 10);
     assert_eq!(world.api.get("/v1/jobs").expect(200)["data"], json!([]));
 }
 
@@ -279,26 +229,18 @@ fn events_tell_what_happened_in_order() {
     let path = format!("/v1/jobs/{}/events", job["id"].as_str().unwrap());
     let events = world.api.get(&path).expect(200);
     let events = events["data"].as_array().unwrap();
-    let kinds: Vec<&str> = events
-        .iter()
-        .map(|event| event["type"].as_str().unwrap())
-        .collect();
+    let kinds: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
     assert_eq!(kinds[..2], ["queued", "started"]);
     assert_eq!(kinds[32..], ["model_stored", "succeeded"]);
     assert!(kinds[2..32].iter().all(|kind| *kind == "fold_finished"));
-    let seqs: Vec<u64> = events
-        .iter()
-        .map(|event| event["seq"].as_u64().unwrap())
-        .collect();
+    let seqs: Vec<u64> = events.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
     assert_eq!(seqs, (1..=34).collect::<Vec<_>>());
     let rest = world.api.get(&format!("{path}?after=32")).expect(200);
     assert_eq!(rest["data"].as_array().unwrap().len(), 2);
 
     // Short folds are published together: their events carry the times of few transactions.
-    let times: HashSet<&str> = events[2..32]
-        .iter()
-        .map(|event| event["time"].as_str().unwrap())
-        .collect();
+    let times: HashSet<&str> =
+        events[2..32].iter().map(|event| event["time"].as_str().unwrap()).collect();
     assert!(times.len() <= 10, "{} transactions", times.len());
 }
 
@@ -315,19 +257,13 @@ fn a_stream_of_events_ends_with_the_job_and_resumes() {
         BufReader::new(&answer.bytes[..])
             .lines()
             .map(Result::unwrap)
-            .filter_map(|line| {
-                line.strip_prefix("id: ")
-                    .map(|id| id.parse::<i64>().unwrap())
-            })
+            .filter_map(|line| line.strip_prefix("id: ").map(|id| id.parse::<i64>().unwrap()))
             .collect::<Vec<_>>()
     };
     assert_eq!(stream("0"), (1..=34).collect::<Vec<_>>());
     assert_eq!(stream("30"), [31, 32, 33, 34]);
     let nonsense = [("accept", "text/event-stream"), ("last-event-id", "x")];
-    world
-        .api
-        .get_with(&path, &nonsense)
-        .problem(422, "invalid_request");
+    world.api.get_with(&path, &nonsense).problem(422, "invalid_request");
 }
 
 #[test]
@@ -336,24 +272,15 @@ fn a_waiting_answer_comes_when_the_job_ends() {
     let dataset = world.api.demo_dataset();
     let id = world.api.submit(&long_spec(&dataset));
     let start = Instant::now();
-    let job = world
-        .api
-        .get(&format!("/v1/jobs/{id}?wait=0.3"))
-        .expect(200);
+    let job = world.api.get(&format!("/v1/jobs/{id}?wait=0.3")).expect(200);
     assert!(start.elapsed() >= Duration::from_millis(250));
     assert!(job["finished_at"].is_null());
-    world
-        .api
-        .post(&format!("/v1/jobs/{id}/cancel"), &json!({}))
-        .expect(202);
+    world.api.post(&format!("/v1/jobs/{id}/cancel"), &json!({})).expect(202);
     let start = Instant::now();
     let job = world.api.get(&format!("/v1/jobs/{id}?wait=60")).expect(200);
     assert_eq!(job["status"], "cancelled");
     assert!(start.elapsed() < Duration::from_secs(5));
-    world
-        .api
-        .get(&format!("/v1/jobs/{id}?wait=-1"))
-        .problem(422, "invalid_request");
+    world.api.get(&format!("/v1/jobs/{id}?wait=-1")).problem(422, "invalid_request");
 }
 
 #[test]
@@ -364,118 +291,63 @@ fn a_running_job_can_be_cancelled_and_then_deleted() {
     let path = format!("/v1/jobs/{id}");
     world.api.until(&id, |job| job["status"] == "running");
     world.api.delete(&path).problem(409, "in_use");
-    world
-        .api
-        .delete(&format!("/v1/datasets/{dataset}"))
-        .problem(409, "in_use");
-    let cancelling = world
-        .api
-        .post(&format!("{path}/cancel"), &json!({}))
-        .expect(202);
+    world.api.delete(&format!("/v1/datasets/{dataset}")).problem(409, "in_use");
+    let cancelling = world.api.post(&format!("{path}/cancel"), &json!({})).expect(202);
     assert!(["cancelling", "cancelled"].contains(&cancelling["status"].as_str().unwrap()));
     let job = world.api.finished(&id);
-    assert_eq!(
-        (&job["status"], &job["stop_reason"]),
-        (&json!("cancelled"), &json!("cancelled"))
-    );
+    assert_eq!((&job["status"], &job["stop_reason"]), (&json!("cancelled"), &json!("cancelled")));
     assert!(job["result"].is_null());
-    assert_eq!(
-        (&job["tasks"]["running"], &job["tasks"]["queued"]),
-        (&json!(0), &json!(0))
-    );
-    world
-        .api
-        .post(&format!("{path}/cancel"), &json!({}))
-        .problem(409, "conflict");
+    assert_eq!((&job["tasks"]["running"], &job["tasks"]["queued"]), (&json!(0), &json!(0)));
+    world.api.post(&format!("{path}/cancel"), &json!({})).problem(409, "conflict");
     let list = |status: &str| {
-        let page = world
-            .api
-            .get(&format!("/v1/jobs?status={status}"))
-            .expect(200);
+        let page = world.api.get(&format!("/v1/jobs?status={status}")).expect(200);
         page["data"].as_array().unwrap().len()
     };
     assert_eq!((list("cancelled"), list("running")), (1, 0));
     world.api.delete(&path).expect(202);
     world.api.get(&path).problem(404, "not_found");
-    assert_eq!(
-        world.api.delete(&format!("/v1/datasets/{dataset}")).status,
-        204
-    );
+    assert_eq!(world.api.delete(&format!("/v1/datasets/{dataset}")).status, 204);
 }
 
 #[test]
 fn a_fit_that_diverges_ends_the_job_with_the_reason() {
     let world = World::new();
     let rows: String = (0..40)
-        .map(|i| {
-            format!(
-                "{},{}\n",
-                if i % 3 == 0 { "1.7e308" } else { "-1.7e308" },
-                i % 2
-            )
-        })
+        .map(|i| format!("{},{}\n", if i % 3 == 0 { "1.7e308" } else { "-1.7e308" }, i % 2))
         .collect();
     let dataset = world.api.dataset(&format!("a,y\n{rows}"));
     let job = world.api.run(&json!({
         "dataset_id": dataset, "target": "y", "model": {"type": "perceptron", "eta0": 10},
         "cv": {"type": "stratified_kfold", "n_splits": 2}
     }));
-    assert_eq!(
-        (&job["status"], &job["error"]["code"]),
-        (&json!("failed"), &json!("diverged"))
-    );
+    assert_eq!((&job["status"], &job["error"]["code"]), (&json!("failed"), &json!("diverged")));
     assert_eq!(job["stop_reason"], "diverged");
     assert!(job["result"].is_null());
-    let events = world
-        .api
-        .get(&format!("/v1/jobs/{}/events", job["id"].as_str().unwrap()));
-    assert_eq!(
-        events.expect(200)["data"]
-            .as_array()
-            .unwrap()
-            .last()
-            .unwrap()["type"],
-        "failed"
-    );
+    let events = world.api.get(&format!("/v1/jobs/{}/events", job["id"].as_str().unwrap()));
+    assert_eq!(events.expect(200)["data"].as_array().unwrap().last().unwrap()["type"], "failed");
 }
 
 #[test]
 fn the_same_key_with_the_same_spec_queues_once() {
     let world = World::new();
     let dataset = world.api.demo_dataset();
-    let post = |spec: &Value| {
-        world
-            .api
-            .post_with("/v1/jobs", ("idempotency-key", "k"), spec)
-    };
+    let post = |spec: &Value| world.api.post_with("/v1/jobs", ("idempotency-key", "k"), spec);
     let first = post(&demo_spec(&dataset)).expect(202);
     assert_eq!(post(&demo_spec(&dataset)).expect(202)["id"], first["id"]);
     post(&long_spec(&dataset)).problem(422, "idempotency_key_reused");
-    assert_eq!(
-        world.api.get("/v1/jobs").expect(200)["data"]
-            .as_array()
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(world.api.get("/v1/jobs").expect(200)["data"].as_array().unwrap().len(), 1);
 }
 
 #[test]
 fn a_full_queue_says_when_to_come_back() {
-    let limits = trainyard::domain::limits::Limits {
-        max_unfinished_jobs: 1,
-        ..Default::default()
-    };
+    let limits = trainyard::domain::limits::Limits { max_unfinished_jobs: 1, ..Default::default() };
     let world = World::with_limits(limits);
     let dataset = world.api.demo_dataset();
     let id = world.api.submit(&long_spec(&dataset));
     let full = world.api.post("/v1/jobs", &demo_spec(&dataset));
     full.problem(429, "queue_full");
     assert_eq!(full.header("retry-after"), "5");
-    world
-        .api
-        .post(&format!("/v1/jobs/{id}/cancel"), &json!({}))
-        .expect(202);
+    world.api.post(&format!("/v1/jobs/{id}/cancel"), &json!({})).expect(202);
     world.api.finished(&id);
     assert_eq!(world.api.run(&demo_spec(&dataset))["status"], "succeeded");
 }
@@ -496,14 +368,7 @@ fn a_busy_pool_does_not_slow_other_answers() {
     times.sort_unstable();
     // Training threads outnumber what the runtime would leave idle; an answer still takes
     // milliseconds, where waiting for a fold would take a second and more.
-    assert!(
-        times[190] < Duration::from_millis(100),
-        "p95 {:?}",
-        times[190]
-    );
-    world
-        .api
-        .post(&format!("/v1/jobs/{id}/cancel"), &json!({}))
-        .expect(202);
+    assert!(times[190] < Duration::from_millis(100), "p95 {:?}", times[190]);
+    world.api.post(&format!("/v1/jobs/{id}/cancel"), &json!({})).expect(202);
     world.api.finished(&id);
 }

@@ -1,9 +1,6 @@
 //! The service as a client meets it: each test starts a server of its own on a free port.
 
-#![expect(
-    unreachable_pub,
-    reason = "there is no crate outside that could reach it"
-)]
+#![expect(unreachable_pub, reason = "there is no crate outside that could reach it")]
 
 mod architecture;
 mod datasets;

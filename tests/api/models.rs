@@ -39,18 +39,13 @@ fn iris_model(world: &World) -> String {
 fn a_new_row_gets_its_class() {
     let world = World::new();
     let id = demo_model(&world);
-    let answer = world
-        .api
-        .post(&format!("/v1/models/{id}/predict"), &json!({"rows": [ROW]}));
+    let answer = world.api.post(&format!("/v1/models/{id}/predict"), &json!({"rows": [ROW]}));
     let answer = answer.expect(200);
     assert_eq!(answer["predictions"], json!([1]));
     assert_eq!(answer["classes"], json!([0, 1]));
     assert_eq!(answer["model_id"], json!(id));
     assert!(answer["decision_function"][0][0].as_f64().unwrap() > 0.0);
-    let by_body = world
-        .api
-        .post("/predict", &json!({"model": id, "rows": [ROW]}))
-        .expect(200);
+    let by_body = world.api.post("/predict", &json!({"model": id, "rows": [ROW]})).expect(200);
     assert_eq!(by_body, answer);
 }
 
@@ -66,15 +61,10 @@ fn rows_records_and_csv_are_the_same() {
     let csv = "petal_length,petal_width\n1.4,0.2\n5.8,2.1\n";
     let by_rows = world.api.post(&path, &rows).expect(200);
     assert_eq!(world.api.post(&path, &records).expect(200), by_rows);
-    let by_csv = world
-        .api
-        .send(&path, &[("content-type", "text/csv")], csv.as_bytes());
+    let by_csv = world.api.send(&path, &[("content-type", "text/csv")], csv.as_bytes());
     assert_eq!(by_csv.expect(200), by_rows);
     assert_eq!(by_rows["predictions"], json!(["setosa", "virginica"]));
-    assert_eq!(
-        by_rows["classes"],
-        json!(["setosa", "versicolor", "virginica"])
-    );
+    assert_eq!(by_rows["classes"], json!(["setosa", "versicolor", "virginica"]));
 }
 
 #[test]
@@ -101,14 +91,8 @@ fn everything_wrong_with_rows_is_told_at_once() {
     assert_eq!(infinite.status, 400, "{}", infinite.text());
     let nan = world.api.send(&path, &json, b"{\"rows\": [[NaN, 1]]}");
     nan.problem(400, "malformed_json");
-    let csv = world
-        .api
-        .send(&path, &[("content-type", "text/csv")], b"petal_width\n1\n");
-    assert!(
-        csv.errors(422, "invalid_request")[0]
-            .1
-            .contains("petal_length")
-    );
+    let csv = world.api.send(&path, &[("content-type", "text/csv")], b"petal_width\n1\n");
+    assert!(csv.errors(422, "invalid_request")[0].1.contains("petal_length"));
     let many = json!({"rows": vec![[1]; 200]});
     assert_eq!(errors(&many).len(), 51);
     assert_eq!(errors(&many)[50].1, "and 150 more like these");
@@ -118,9 +102,7 @@ fn everything_wrong_with_rows_is_told_at_once() {
 fn no_rows_give_no_predictions() {
     let world = World::new();
     let id = iris_model(&world);
-    let answer = world
-        .api
-        .post(&format!("/v1/models/{id}/predict"), &json!({"rows": []}));
+    let answer = world.api.post(&format!("/v1/models/{id}/predict"), &json!({"rows": []}));
     assert_eq!(answer.expect(200)["predictions"], json!([]));
 }
 
@@ -144,18 +126,12 @@ fn a_deleted_model_predicts_no_more() {
     let world = World::new();
     let id = demo_model(&world);
     let path = format!("/v1/models/{id}");
-    let predict = || {
-        world
-            .api
-            .post(&format!("{path}/predict"), &json!({"rows": [ROW]}))
-    };
+    let predict = || world.api.post(&format!("{path}/predict"), &json!({"rows": [ROW]}));
     predict().expect(200);
     assert_eq!(world.api.delete(&path).status, 204);
     predict().problem(404, "not_found");
     world.api.get(&path).problem(404, "not_found");
-    let gone = world
-        .api
-        .post("/predict", &json!({"model": id, "rows": [ROW]}));
+    let gone = world.api.post("/predict", &json!({"model": id, "rows": [ROW]}));
     gone.problem(404, "not_found");
     let missing = world.api.post("/predict", &json!({"rows": [ROW]}));
     assert_eq!(missing.errors(422, "invalid_request")[0].0, "/model");
@@ -167,21 +143,11 @@ fn a_damaged_model_file_is_not_used() {
     let id = demo_model(&world);
     let card = world.api.get(&format!("/v1/models/{id}")).expect(200);
     let sha256 = card["sha256"].as_str().unwrap();
-    let file = world
-        .directory
-        .path()
-        .join("blobs")
-        .join(&sha256[..2])
-        .join(sha256);
+    let file = world.directory.path().join("blobs").join(&sha256[..2]).join(sha256);
     let mut bytes = std::fs::read(&file).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&file, bytes).unwrap();
-    let answer = world
-        .api
-        .post(&format!("/v1/models/{id}/predict"), &json!({"rows": [ROW]}));
+    let answer = world.api.post(&format!("/v1/models/{id}/predict"), &json!({"rows": [ROW]}));
     let problem = answer.problem(500, "internal");
-    assert!(
-        problem.get("detail").is_none(),
-        "an error of ours reveals nothing: {problem}"
-    );
+    assert!(problem.get("detail").is_none(), "an error of ours reveals nothing: {problem}");
 }

@@ -15,45 +15,29 @@ fn the_server_says_that_it_lives_and_is_ready() {
 fn unknown_paths_and_methods_are_problems_too() {
     let world = World::new();
     world.api.get("/v1/nothing").problem(404, "not_found");
-    world
-        .api
-        .delete("/v1/jobs")
-        .problem(405, "method_not_allowed");
+    world.api.delete("/v1/jobs").problem(405, "method_not_allowed");
 }
 
 #[test]
 fn a_request_keeps_its_id_if_that_is_fit_for_a_log() {
     let world = World::new();
     let id = |value: &str| {
-        world
-            .api
-            .get_with("/livez", &[("x-request-id", value)])
-            .header("x-request-id")
-            .to_owned()
+        world.api.get_with("/livez", &[("x-request-id", value)]).header("x-request-id").to_owned()
     };
     assert_eq!(id("abc-123"), "abc-123");
     assert_ne!(id("two words"), "two words");
     assert_ne!(id(&"x".repeat(65)), "x".repeat(65));
-    assert_eq!(
-        world.api.get("/livez").header("x-content-type-options"),
-        "nosniff"
-    );
+    assert_eq!(world.api.get("/livez").header("x-content-type-options"), "nosniff");
 }
 
 #[test]
 fn openapi_yaml_is_what_the_code_says() {
     let file = include_str!("../../openapi.yaml");
     let code = openapi::yaml().unwrap();
-    assert!(
-        file == code,
-        "run `cargo run -- openapi > openapi.yaml` and look at the difference"
-    );
+    assert!(file == code, "run `cargo run -- openapi > openapi.yaml` and look at the difference");
     let world = World::new();
     assert_eq!(world.api.get("/openapi.yaml").text(), code);
-    assert_eq!(
-        world.api.get("/openapi.json").expect(200)["openapi"],
-        "3.1.0"
-    );
+    assert_eq!(world.api.get("/openapi.json").expect(200)["openapi"], "3.1.0");
 }
 
 /// Everything that the page loads comes from this server.
@@ -64,10 +48,7 @@ fn the_documentation_needs_no_internet() {
     assert_eq!(world.api.get("/docs").header("location"), "/docs/");
     let page = world.api.get("/docs/");
     assert_eq!(page.status, 200);
-    assert!(
-        page.header("content-security-policy")
-            .starts_with("default-src 'self'")
-    );
+    assert!(page.header("content-security-policy").starts_with("default-src 'self'"));
     let html = page.text();
     let references: Vec<&str> = html
         .split(['"', '\''])
@@ -76,16 +57,11 @@ fn the_documentation_needs_no_internet() {
     assert!(references.len() >= 4, "{html}");
     for reference in references {
         assert!(!reference.contains("://"), "{reference}");
-        let asset = world
-            .api
-            .get(&format!("/docs/{}", reference.trim_start_matches("./")));
+        let asset = world.api.get(&format!("/docs/{}", reference.trim_start_matches("./")));
         assert_eq!(asset.status, 200, "{reference}");
     }
     let start = world.api.get("/docs/swagger-initializer.js").text();
-    assert!(
-        start.contains("/openapi.json") && !start.contains("://"),
-        "{start}"
-    );
+    assert!(start.contains("/openapi.json") && !start.contains("://"), "{start}");
 }
 
 #[test]
@@ -94,11 +70,7 @@ fn every_error_code_is_documented() {
     let page = world.api.get("/docs/errors").text();
     let guide = include_str!("../../docs/errors.md");
     for code in trainyard::http::problem::Code::ALL {
-        assert!(
-            page.contains(&format!("id=\"{}\"", code.name())),
-            "{}",
-            code.name()
-        );
+        assert!(page.contains(&format!("id=\"{}\"", code.name())), "{}", code.name());
         let row = format!("| `{}` | {} |", code.name(), code.status().as_u16());
         assert!(guide.contains(&row), "docs/errors.md lacks {row}");
     }

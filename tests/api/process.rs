@@ -17,41 +17,20 @@ struct Process {
 impl Process {
     fn start(data_dir: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_trainyard"))
-            .args([
-                "serve",
-                "--bind",
-                "127.0.0.1:0",
-                "--log",
-                "warn",
-                "--data-dir",
-            ])
+            .args(["serve", "--bind", "127.0.0.1:0", "--log", "warn", "--data-dir"])
             .arg(data_dir)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let base = line
-            .trim()
-            .strip_prefix("listening on ")
-            .unwrap_or_else(|| panic!("{line:?}"));
-        Self {
-            api: Api::new(base),
-            child,
-        }
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let base = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}"));
+        Self { api: Api::new(base), child }
     }
 
     fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args([name, &id])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
 }
 
@@ -79,9 +58,7 @@ fn sigterm_ends_the_server_in_order_and_the_next_one_goes_on() {
     let directory = tempfile::tempdir().unwrap();
     let mut first = Process::start(directory.path());
     let id = submit_long(&first.api);
-    first
-        .api
-        .until(&id, |job| job["tasks"]["succeeded"].as_u64() >= Some(2));
+    first.api.until(&id, |job| job["tasks"]["succeeded"].as_u64() >= Some(2));
     first.signal("-TERM");
     let start = Instant::now();
     let status = first.child.wait().unwrap();
@@ -100,27 +77,19 @@ fn a_killed_server_loses_nothing_and_the_next_one_goes_on() {
     let directory = tempfile::tempdir().unwrap();
     let first = Process::start(directory.path());
     let id = submit_long(&first.api);
-    first
-        .api
-        .until(&id, |job| job["tasks"]["succeeded"].as_u64() >= Some(2));
+    first.api.until(&id, |job| job["tasks"]["succeeded"].as_u64() >= Some(2));
     let before = first.api.get(&format!("/v1/jobs/{id}/folds")).expect(200);
     drop(first); // SIGKILL
 
     let second = Process::start(directory.path());
     let folds = second.api.get(&format!("/v1/jobs/{id}/folds")).expect(200);
     for fold in before["data"].as_array().unwrap() {
-        assert!(
-            folds["data"].as_array().unwrap().contains(fold),
-            "{fold} is lost"
-        );
+        assert!(folds["data"].as_array().unwrap().contains(fold), "{fold} is lost");
     }
     let job = second.api.finished(&id);
     assert_eq!(job["status"], "succeeded", "{job}");
     assert_eq!(job["attempt"], 2);
-    let events = second
-        .api
-        .get(&format!("/v1/jobs/{id}/events?limit=10000"))
-        .expect(200);
+    let events = second.api.get(&format!("/v1/jobs/{id}/events?limit=10000")).expect(200);
     let n_finished = events["data"]
         .as_array()
         .unwrap()
@@ -138,12 +107,7 @@ fn refused(arguments: &[&str]) -> String {
         .spawn()
         .unwrap();
     let mut text = String::new();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut text)
-        .unwrap();
+    child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
     assert!(!child.wait().unwrap().success());
     text
 }
@@ -163,11 +127,7 @@ fn an_address_that_others_can_reach_is_refused_without_a_proxy() {
     let path = directory.path().to_str().unwrap();
     let text = refused(&["serve", "--bind", "0.0.0.0:0", "--data-dir", path]);
     assert!(text.contains("--behind-proxy"), "{text}");
-    assert_eq!(
-        std::fs::read_dir(directory.path()).unwrap().count(),
-        0,
-        "nothing was touched"
-    );
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "nothing was touched");
 }
 
 #[test]
@@ -181,10 +141,7 @@ fn a_server_starts_quickly_and_stays_small() {
     // measured. This build is not optimised and shares the machine with other tests.
     assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.child.id())).unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     let kilobytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     assert!(kilobytes < 40 << 10, "{kilobytes} kB");
 }

@@ -26,10 +26,8 @@ impl World {
 
     pub fn with_limits(limits: Limits) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.unwrap();
         let settings = Settings {
             bind: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -39,16 +37,9 @@ impl World {
             allowed_hosts: vec![],
             limits,
         };
-        let server = runtime
-            .block_on(Server::start(settings, Clock::system()))
-            .unwrap();
+        let server = runtime.block_on(Server::start(settings, Clock::system())).unwrap();
         let api = Api::new(&format!("http://{}", server.address()));
-        Self {
-            runtime,
-            server: Some(server),
-            directory,
-            api,
-        }
+        Self { runtime, server: Some(server), directory, api }
     }
 
     /// Files below a folder of the data directory.
@@ -96,10 +87,7 @@ impl Api {
             .max_redirects(0)
             .timeout_global(Some(Duration::from_secs(120)))
             .build();
-        Self {
-            base: base.to_owned(),
-            agent: config.into(),
-        }
+        Self { base: base.to_owned(), agent: config.into() }
     }
 
     pub fn get(&self, path: &str) -> Answer {
@@ -115,20 +103,11 @@ impl Api {
     }
 
     pub fn delete(&self, path: &str) -> Answer {
-        Answer::of(
-            self.agent
-                .delete(format!("{}{path}", self.base))
-                .call()
-                .unwrap(),
-        )
+        Answer::of(self.agent.delete(format!("{}{path}", self.base)).call().unwrap())
     }
 
     pub fn post(&self, path: &str, body: &Value) -> Answer {
-        self.send(
-            path,
-            &[("content-type", "application/json")],
-            body.to_string().as_bytes(),
-        )
+        self.send(path, &[("content-type", "application/json")], body.to_string().as_bytes())
     }
 
     pub fn post_with(&self, path: &str, header: (&str, &str), body: &Value) -> Answer {
@@ -145,19 +124,12 @@ impl Api {
     }
 
     pub fn upload(&self, csv: &str) -> Answer {
-        self.send(
-            "/v1/datasets",
-            &[("content-type", "text/csv")],
-            csv.as_bytes(),
-        )
+        self.send("/v1/datasets", &[("content-type", "text/csv")], csv.as_bytes())
     }
 
     /// Uploads a table and returns its id.
     pub fn dataset(&self, csv: &str) -> String {
-        self.upload(csv).expect(201)["id"]
-            .as_str()
-            .unwrap()
-            .to_owned()
+        self.upload(csv).expect(201)["id"].as_str().unwrap().to_owned()
     }
 
     /// Makes a dataset and returns its id.
@@ -182,10 +154,7 @@ impl Api {
 
     /// Submits a job and returns its id.
     pub fn submit(&self, spec: &Value) -> String {
-        self.post("/v1/jobs", spec).expect(202)["id"]
-            .as_str()
-            .unwrap()
-            .to_owned()
+        self.post("/v1/jobs", spec).expect(202)["id"].as_str().unwrap().to_owned()
     }
 
     /// The job once it has ended.
@@ -209,16 +178,8 @@ impl Api {
 impl Answer {
     fn of(mut response: ureq::http::Response<ureq::Body>) -> Self {
         let mut bytes = Vec::new();
-        response
-            .body_mut()
-            .as_reader()
-            .read_to_end(&mut bytes)
-            .unwrap();
-        Self {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            bytes,
-        }
+        response.body_mut().as_reader().read_to_end(&mut bytes).unwrap();
+        Self { status: response.status().as_u16(), headers: response.headers().clone(), bytes }
     }
 
     pub fn text(&self) -> String {
@@ -226,9 +187,7 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// The body as JSON, of an answer with this status.
@@ -257,9 +216,6 @@ impl Answer {
         let problem = self.problem(status, code);
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let errors = problem["errors"].as_array().unwrap();
-        errors
-            .iter()
-            .map(|e| (text(&e["pointer"]), text(&e["detail"])))
-            .collect()
+        errors.iter().map(|e| (text(&e["pointer"]), text(&e["detail"]))).collect()
     }
 }

@@ -81,9 +81,8 @@ pub enum CsvError {
 }
 
 /// Texts that stand for a missing value, as pandas reads them.
-const MISSING: [&str; 11] = [
-    "", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>", "#N/A",
-];
+const MISSING: [&str; 11] =
+    ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>", "#N/A"];
 
 /// At most this many problems are described; the rest are counted.
 const MAX_PROBLEMS: usize = 20;
@@ -104,36 +103,22 @@ pub fn infer(
     let mut rows = Rows::new(reader, delimiter, limits);
     let mut record = ByteRecord::new();
     if !rows.next(&mut record)? {
-        return Err(invalid(
-            "the file is empty",
-            "upload a header and at least one row",
-        ));
+        return Err(invalid("the file is empty", "upload a header and at least one row"));
     }
     if record.len() > limits.max_columns {
         return Err(invalid(
-            format!(
-                "{} columns, more than the limit of {}",
-                record.len(),
-                limits.max_columns
-            ),
+            format!("{} columns, more than the limit of {}", record.len(), limits.max_columns),
             "leave out columns that the model does not need",
         ));
     }
     let header = options.header.unwrap_or_else(|| looks_like_header(&record));
     let n_columns = record.len();
-    let (names, unnamed) = if header {
-        header_names(&record, &mut problems)
-    } else {
-        numbered_names(n_columns)
-    };
+    let (names, unnamed) =
+        if header { header_names(&record, &mut problems) } else { numbered_names(n_columns) };
 
     let mut inferred = vec![Inferred::default(); n_columns];
     let mut n_rows = 0;
-    let mut more = if header {
-        rows.next(&mut record)?
-    } else {
-        true
-    };
+    let mut more = if header { rows.next(&mut record)? } else { true };
     while more {
         n_rows += 1;
         if n_rows > limits.max_rows || n_rows.saturating_mul(n_columns) > limits.max_cells {
@@ -145,10 +130,7 @@ pub fn infer(
                 "upload a sample of the rows",
             ));
         }
-        let place = Place {
-            row: n_rows,
-            line: rows.line(&record),
-        };
+        let place = Place { row: n_rows, line: rows.line(&record) };
         if record.len() == n_columns {
             for (column, field) in record.iter().enumerate() {
                 match clean_text(field) {
@@ -177,14 +159,7 @@ pub fn infer(
     }
     let types = inferred.iter().map(Inferred::column_type).collect();
     problems.finish(delimiter)?;
-    Ok(CsvSchema {
-        header,
-        delimiter,
-        names,
-        types,
-        n_rows,
-        unnamed,
-    })
+    Ok(CsvSchema { header, delimiter, names, types, n_rows, unnamed })
 }
 
 /// Builds the columns of a file that [`infer`] found to be a table.
@@ -194,20 +169,12 @@ pub fn infer(
 pub fn read(reader: impl Read, schema: &CsvSchema, limits: &CsvLimits) -> Result<Table, CsvError> {
     let mut rows = Rows::new(reader, schema.delimiter, limits);
     let mut record = ByteRecord::new();
-    let mut builders: Vec<Builder> = schema
-        .types
-        .iter()
-        .map(|kind| Builder::new(*kind))
-        .collect();
+    let mut builders: Vec<Builder> = schema.types.iter().map(|kind| Builder::new(*kind)).collect();
     if schema.header {
         rows.next(&mut record)?;
     }
-    let changed = || {
-        invalid(
-            "the content differs from what was described at upload",
-            "upload it again",
-        )
-    };
+    let changed =
+        || invalid("the content differs from what was described at upload", "upload it again");
     while rows.next(&mut record)? {
         if record.len() != builders.len() {
             return Err(changed());
@@ -221,16 +188,9 @@ pub fn read(reader: impl Read, schema: &CsvSchema, limits: &CsvLimits) -> Result
         .names
         .iter()
         .zip(builders)
-        .map(|(name, builder)| Column {
-            name: name.clone(),
-            values: builder.finish(),
-        });
+        .map(|(name, builder)| Column { name: name.clone(), values: builder.finish() });
     let table = Table::new(columns.collect());
-    if table.n_rows() == schema.n_rows {
-        Ok(table)
-    } else {
-        Err(changed())
-    }
+    if table.n_rows() == schema.n_rows { Ok(table) } else { Err(changed()) }
 }
 
 /// Whether a text stands for a missing value.
@@ -259,24 +219,16 @@ fn delimiter(options: &CsvOptions) -> Result<u8, CsvError> {
         None => Ok(b','),
         Some([byte]) if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => Ok(*byte),
         Some(_) => Err(CsvError::Invalid(vec![
-            Problem::new(
-                "/options/delimiter",
-                "must be one ASCII character, no quote or newline",
-            )
-            .suggest("\",\", \";\" or \"\\t\""),
+            Problem::new("/options/delimiter", "must be one ASCII character, no quote or newline")
+                .suggest("\",\", \";\" or \"\\t\""),
         ])),
     }
 }
 
 /// A header has no number and no boolean in it, and some name.
 fn looks_like_header(record: &ByteRecord) -> bool {
-    let texts: Vec<&str> = record
-        .iter()
-        .filter_map(|field| clean_text(field).ok())
-        .collect();
-    texts
-        .iter()
-        .all(|text| text.trim().parse::<f64>().is_err() && parse_boolean(text).is_none())
+    let texts: Vec<&str> = record.iter().filter_map(|field| clean_text(field).ok()).collect();
+    texts.iter().all(|text| text.trim().parse::<f64>().is_err() && parse_boolean(text).is_none())
         && texts.iter().any(|text| !text.trim().is_empty())
 }
 
@@ -306,19 +258,12 @@ fn header_names(record: &ByteRecord, problems: &mut Problems) -> (Vec<String>, V
 }
 
 fn numbered_names(n_columns: usize) -> (Vec<String>, Vec<String>) {
-    (
-        (0..n_columns).map(|index| format!("x{index}")).collect(),
-        Vec::new(),
-    )
+    ((0..n_columns).map(|index| format!("x{index}")).collect(), Vec::new())
 }
 
 fn clean_text(field: &[u8]) -> Result<&str, &'static str> {
     let text = std::str::from_utf8(field).map_err(|_| "bytes that are not UTF-8")?;
-    if field.contains(&0) {
-        Err("a NUL byte")
-    } else {
-        Ok(text)
-    }
+    if field.contains(&0) { Err("a NUL byte") } else { Ok(text) }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -352,21 +297,14 @@ impl Problems {
         if self.found.is_empty() {
             return Ok(());
         }
-        if let Some(first) = self
-            .found
-            .first_mut()
-            .filter(|p| p.detail.contains("field"))
-        {
+        if let Some(first) = self.found.first_mut().filter(|p| p.detail.contains("field")) {
             first.suggestion = Some(format!(
                 "quote a field that holds {:?}, or name another delimiter in options",
                 char::from(delimiter)
             ));
         }
         if self.n_more > 0 {
-            self.found.push(Problem::new(
-                "/file",
-                format!("and {} more like these", self.n_more),
-            ));
+            self.found.push(Problem::new("/file", format!("and {} more like these", self.n_more)));
         }
         Err(CsvError::Invalid(self.found))
     }
@@ -428,10 +366,7 @@ impl Inferred {
 enum Builder {
     Numeric(Vec<f64>),
     Boolean(Vec<Option<bool>>),
-    Categorical {
-        codes: Vec<u32>,
-        index: HashMap<String, u32>,
-    },
+    Categorical { codes: Vec<u32>, index: HashMap<String, u32> },
 }
 
 impl Builder {
@@ -439,10 +374,9 @@ impl Builder {
         match kind {
             ColumnType::Numeric => Self::Numeric(Vec::new()),
             ColumnType::Boolean => Self::Boolean(Vec::new()),
-            ColumnType::Categorical => Self::Categorical {
-                codes: Vec::new(),
-                index: HashMap::new(),
-            },
+            ColumnType::Categorical => {
+                Self::Categorical { codes: Vec::new(), index: HashMap::new() }
+            }
         }
     }
 
@@ -451,24 +385,14 @@ impl Builder {
         let missing = is_missing(text);
         match self {
             Self::Numeric(rows) => {
-                rows.push(if missing {
-                    f64::NAN
-                } else {
-                    text.trim().parse().ok()?
-                });
+                rows.push(if missing { f64::NAN } else { text.trim().parse().ok()? });
             }
             Self::Boolean(rows) => {
-                rows.push(if missing {
-                    None
-                } else {
-                    Some(parse_boolean(text)?)
-                });
+                rows.push(if missing { None } else { Some(parse_boolean(text)?) });
             }
             Self::Categorical { codes, .. } if missing => codes.push(MISSING_CODE),
             Self::Categorical { codes, index } => {
-                let next = u32::try_from(index.len())
-                    .ok()
-                    .filter(|next| *next != MISSING_CODE)?;
+                let next = u32::try_from(index.len()).ok().filter(|next| *next != MISSING_CODE)?;
                 let code = match index.get(text) {
                     Some(code) => *code,
                     None => *index.entry(text.to_owned()).or_insert(next),
@@ -509,11 +433,7 @@ struct Rows<R> {
 impl<R: Read> Rows<R> {
     fn new(reader: R, delimiter: u8, limits: &CsvLimits) -> Self {
         let since_row = Rc::new(Cell::new(0));
-        let guard = Guard {
-            reader,
-            since_row: since_row.clone(),
-            limit: limits.max_row_bytes,
-        };
+        let guard = Guard { reader, since_row: since_row.clone(), limit: limits.max_row_bytes };
         let reader = ::csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
@@ -525,20 +445,14 @@ impl<R: Read> Rows<R> {
     fn next(&mut self, record: &mut ByteRecord) -> Result<bool, CsvError> {
         self.since_row.set(0);
         let line = self.reader.position().line();
-        self.reader
-            .read_byte_record(record)
-            .map_err(|error| match error.into_kind() {
-                ::csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-                    invalid(
-                        format!(
-                            "the row that starts at line {line} is longer than the limit of a row"
-                        ),
-                        "close the quote that opens in it, or shorten its fields",
-                    )
-                }
-                ::csv::ErrorKind::Io(error) => CsvError::Io(error),
-                other => CsvError::Io(io::Error::other(format!("{other:?}"))),
-            })
+        self.reader.read_byte_record(record).map_err(|error| match error.into_kind() {
+            ::csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => invalid(
+                format!("the row that starts at line {line} is longer than the limit of a row"),
+                "close the quote that opens in it, or shorten its fields",
+            ),
+            ::csv::ErrorKind::Io(error) => CsvError::Io(error),
+            other => CsvError::Io(io::Error::other(format!("{other:?}"))),
+        })
     }
 
     fn line(&self, record: &ByteRecord) -> u64 {

@@ -87,11 +87,8 @@ fn describe_column(column: &Column) -> DescribedColumn {
             (Some(present), counts)
         }
         Values::Boolean(rows) => {
-            let mut present: Vec<f64> = rows
-                .iter()
-                .flatten()
-                .map(|v| f64::from(u8::from(*v)))
-                .collect();
+            let mut present: Vec<f64> =
+                rows.iter().flatten().map(|v| f64::from(u8::from(*v))).collect();
             present.sort_unstable_by(f64::total_cmp);
             let counts = count_runs(&present)
                 .into_iter()
@@ -112,12 +109,8 @@ fn describe_column(column: &Column) -> DescribedColumn {
     };
     let n_present: usize = counts.iter().map(|(_, count)| count).sum();
     let n_unique = counts.len();
-    let values: Option<Vec<ValueCount>> = (n_unique <= MAX_COUNTED_VALUES).then(|| {
-        counts
-            .into_iter()
-            .map(|(value, count)| ValueCount { value, count })
-            .collect()
-    });
+    let values: Option<Vec<ValueCount>> = (n_unique <= MAX_COUNTED_VALUES)
+        .then(|| counts.into_iter().map(|(value, count)| ValueCount { value, count }).collect());
     let moments = numbers.as_deref().and_then(Moments::of);
     DescribedColumn {
         description: ColumnDescription {
@@ -138,10 +131,7 @@ fn describe_column(column: &Column) -> DescribedColumn {
 
 /// Distinct values of sorted numbers with their counts; -0.0 and 0.0 are one value.
 fn count_runs(sorted: &[f64]) -> Vec<(Scalar, usize)> {
-    sorted
-        .chunk_by(|a, b| a == b)
-        .map(|run| (Scalar::Number(run[0] + 0.0), run.len()))
-        .collect()
+    sorted.chunk_by(|a, b| a == b).map(|run| (Scalar::Number(run[0] + 0.0), run.len())).collect()
 }
 
 fn top_values(values: &[ValueCount]) -> Vec<ValueCount> {
@@ -167,20 +157,9 @@ impl Moments {
         let mean = sorted.iter().sum::<f64>() / n;
         let variance = sorted.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / n;
         let q = |p| quantile(sorted, p);
-        let quantiles = Quantiles {
-            q05: q(0.05),
-            q25: q(0.25),
-            q50: q(0.5),
-            q75: q(0.75),
-            q95: q(0.95),
-        };
-        Some(Self {
-            mean,
-            std: variance.sqrt(),
-            min,
-            max,
-            quantiles,
-        })
+        let quantiles =
+            Quantiles { q05: q(0.05), q25: q(0.25), q50: q(0.5), q75: q(0.75), q95: q(0.95) };
+        Some(Self { mean, std: variance.sqrt(), min, max, quantiles })
     }
 }
 
@@ -196,9 +175,7 @@ fn quantile(sorted: &[f64], p: f64) -> f64 {
 pub fn is_whole(column: &DescribedColumn) -> bool {
     column.description.column_type == ColumnType::Numeric
         && column.values.as_ref().is_some_and(|values| {
-            values
-                .iter()
-                .all(|v| matches!(v.value, Scalar::Number(n) if n.fract() == 0.0))
+            values.iter().all(|v| matches!(v.value, Scalar::Number(n) if n.fract() == 0.0))
         })
 }
 
@@ -207,10 +184,7 @@ mod tests {
     use super::*;
 
     fn numeric(values: Vec<f64>) -> DescribedColumn {
-        describe_column(&Column {
-            name: "a".into(),
-            values: Values::Numeric(values),
-        })
+        describe_column(&Column { name: "a".into(), values: Values::Numeric(values) })
     }
 
     #[test]
@@ -222,22 +196,12 @@ mod tests {
         assert_eq!((d.mean, d.min, d.max), (Some(2.25), Some(1.0), Some(4.0)));
         assert!((d.std.unwrap() - 1.089_724_735_885_168_3).abs() < 1e-15);
         let q = d.quantiles.unwrap();
-        for (found, expected) in [
-            (q.q05, 1.15),
-            (q.q25, 1.75),
-            (q.q50, 2.0),
-            (q.q75, 2.5),
-            (q.q95, 3.7),
-        ] {
+        for (found, expected) in
+            [(q.q05, 1.15), (q.q25, 1.75), (q.q50, 2.0), (q.q75, 2.5), (q.q95, 3.7)]
+        {
             assert!((found - expected).abs() < 1e-12, "{found} {expected}");
         }
-        assert_eq!(
-            d.top_values[0],
-            ValueCount {
-                value: Scalar::Number(2.0),
-                count: 2
-            }
-        );
+        assert_eq!(d.top_values[0], ValueCount { value: Scalar::Number(2.0), count: 2 });
         assert!(is_whole(&found));
     }
 
@@ -249,10 +213,7 @@ mod tests {
     #[test]
     fn nothing_present_has_no_moments() {
         let found = numeric(vec![f64::NAN]);
-        assert_eq!(
-            (found.description.n_missing, found.description.mean),
-            (1, None)
-        );
+        assert_eq!((found.description.n_missing, found.description.mean), (1, None));
     }
 
     #[test]

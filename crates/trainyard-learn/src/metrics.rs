@@ -70,19 +70,10 @@ impl Scorer {
 
     fn of(self, classes: &[ClassCounts]) -> f64 {
         let macro_average = |score: fn(&ClassCounts) -> f64| {
-            mean(
-                classes
-                    .iter()
-                    .filter(|class| class.occurs())
-                    .map(|class| (score(class), 1.0)),
-            )
+            mean(classes.iter().filter(|class| class.occurs()).map(|class| (score(class), 1.0)))
         };
         let weighted_average = |score: fn(&ClassCounts) -> f64| {
-            mean(
-                classes
-                    .iter()
-                    .map(|class| (score(class), class.n_target as f64)),
-            )
+            mean(classes.iter().map(|class| (score(class), class.n_target as f64)))
         };
         match self {
             // Every row has one class and one prediction, so a wrong one is wrong for two classes
@@ -115,10 +106,7 @@ pub fn scores(
     n_classes: usize,
 ) -> Vec<Option<f64>> {
     let classes = per_class(target, prediction, n_classes);
-    scorers
-        .iter()
-        .map(|scorer| classes.as_deref().map(|classes| scorer.of(classes)))
-        .collect()
+    scorers.iter().map(|scorer| classes.as_deref().map(|classes| scorer.of(classes))).collect()
 }
 
 /// The margins of the confusion matrix at one class, and its diagonal.
@@ -172,8 +160,7 @@ fn ratio(part: usize, whole: usize) -> f64 {
 
 /// The mean of values with weights that are not all zero.
 fn mean(values: impl Iterator<Item = (f64, f64)>) -> f64 {
-    let (sum, weight) = values.fold((0.0, 0.0), |(sum, total), (value, weight)| {
-        (sum + value * weight, total + weight)
-    });
+    let (sum, weight) = values
+        .fold((0.0, 0.0), |(sum, total), (value, weight)| (sum + value * weight, total + weight));
     sum / weight
 }

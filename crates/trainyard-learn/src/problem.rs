@@ -14,11 +14,7 @@ pub struct Problem {
 impl Problem {
     /// A problem at `pointer`, without a suggestion.
     pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self {
-            pointer: pointer.into(),
-            detail: detail.into(),
-            suggestion: None,
-        }
+        Self { pointer: pointer.into(), detail: detail.into(), suggestion: None }
     }
 
     /// The same problem with a way out.

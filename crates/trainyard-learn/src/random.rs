@@ -36,15 +36,9 @@ impl RandomState {
         let mut word = seed;
         for (following, slot) in (1..).zip(state.iter_mut()) {
             *slot = word;
-            word = (word ^ (word >> 30))
-                .wrapping_mul(1_812_433_253)
-                .wrapping_add(following);
+            word = (word ^ (word >> 30)).wrapping_mul(1_812_433_253).wrapping_add(following);
         }
-        Self {
-            state,
-            position: STATE_WORDS,
-            spare_normal: None,
-        }
+        Self { state, position: STATE_WORDS, spare_normal: None }
     }
 
     /// The next 32 random bits.
@@ -190,9 +184,7 @@ impl RandomState {
             .map(|_| {
                 let sample = self.random_sample();
                 // The last entry is 1 and a sample is below 1; `min` only guards unusable weights.
-                cumulative
-                    .partition_point(|&value| value <= sample)
-                    .min(last)
+                cumulative.partition_point(|&value| value <= sample).min(last)
             })
             .collect()
     }

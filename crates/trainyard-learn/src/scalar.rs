@@ -82,9 +82,7 @@ mod openapi {
                 .item(of(schema::Type::Number))
                 .item(of(schema::Type::Boolean))
                 .item(of(schema::Type::String))
-                .description(Some(
-                    "A value as the user wrote it: a number, a boolean or text.",
-                ))
+                .description(Some("A value as the user wrote it: a number, a boolean or text."))
                 .into()
         }
     }

@@ -62,10 +62,7 @@ impl Table {
     /// When the columns differ in length, which is a defect in the caller.
     pub fn new(columns: Vec<Column>) -> Self {
         let n_rows = columns.first().map_or(0, |column| column.values.len());
-        assert!(
-            columns.iter().all(|c| c.values.len() == n_rows),
-            "columns differ in length"
-        );
+        assert!(columns.iter().all(|c| c.values.len() == n_rows), "columns differ in length");
         Self { n_rows, columns }
     }
 
@@ -96,10 +93,7 @@ impl Table {
                     if values.iter().any(|value| value.is_nan()) {
                         return None;
                     }
-                    target
-                        .iter_mut()
-                        .zip(values)
-                        .for_each(|(to, from)| *to = *from);
+                    target.iter_mut().zip(values).for_each(|(to, from)| *to = *from);
                 }
                 Values::Boolean(values) => {
                     for (to, from) in target.iter_mut().zip(values) {
@@ -122,22 +116,15 @@ impl Table {
             // Text is matched once a category, not once a row.
             Values::Categorical { codes, categories } => {
                 let lookup: Vec<Option<usize>> = categories.iter().map(|c| index_of(c)).collect();
-                codes
-                    .iter()
-                    .map(|code| Some((*lookup.get(*code as usize)?)? as u32))
-                    .collect()
+                codes.iter().map(|code| Some((*lookup.get(*code as usize)?)? as u32)).collect()
             }
             Values::Boolean(rows) => {
                 let lookup = [index_of("false"), index_of("true")];
-                rows.iter()
-                    .map(|row| Some(lookup[usize::from((*row)?)]? as u32))
-                    .collect()
+                rows.iter().map(|row| Some(lookup[usize::from((*row)?)]? as u32)).collect()
             }
             Values::Numeric(rows) => {
-                let classes: Vec<f64> = classes
-                    .iter()
-                    .map(|class| class.parse().ok())
-                    .collect::<Option<_>>()?;
+                let classes: Vec<f64> =
+                    classes.iter().map(|class| class.parse().ok()).collect::<Option<_>>()?;
                 rows.iter()
                     .map(|row| Some(classes.iter().position(|class| class == row)? as u32))
                     .collect()
@@ -173,10 +160,7 @@ impl Values {
     /// The value of a row as its shortest text, or `None` where it is missing.
     pub fn text(&self, row: usize) -> Option<String> {
         match self {
-            Self::Numeric(rows) => rows
-                .get(row)
-                .filter(|v| !v.is_nan())
-                .map(|v| number_text(*v)),
+            Self::Numeric(rows) => rows.get(row).filter(|v| !v.is_nan()).map(|v| number_text(*v)),
             Self::Boolean(rows) => rows.get(row).copied().flatten().map(|v| v.to_string()),
             Self::Categorical { codes, categories } => {
                 categories.get(*codes.get(row)? as usize).cloned()
@@ -197,14 +181,8 @@ mod tests {
 
     fn table() -> Table {
         Table::new(vec![
-            Column {
-                name: "a".into(),
-                values: Values::Numeric(vec![1.0, 2.5]),
-            },
-            Column {
-                name: "b".into(),
-                values: Values::Boolean(vec![Some(true), Some(false)]),
-            },
+            Column { name: "a".into(), values: Values::Numeric(vec![1.0, 2.5]) },
+            Column { name: "b".into(), values: Values::Boolean(vec![Some(true), Some(false)]) },
             Column {
                 name: "c".into(),
                 values: Values::Categorical {
@@ -212,10 +190,7 @@ mod tests {
                     categories: vec!["no".into(), "yes".into()],
                 },
             },
-            Column {
-                name: "gap".into(),
-                values: Values::Numeric(vec![f64::NAN, 1.0]),
-            },
+            Column { name: "gap".into(), values: Values::Numeric(vec![f64::NAN, 1.0]) },
         ])
     }
 
@@ -235,18 +210,9 @@ mod tests {
     #[test]
     fn classes_are_matched_by_their_text() {
         let classes = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(
-            table().class_indices("c", &classes(&["no", "yes"])),
-            Some(vec![1, 0])
-        );
-        assert_eq!(
-            table().class_indices("b", &classes(&["false", "true"])),
-            Some(vec![1, 0])
-        );
-        assert_eq!(
-            table().class_indices("a", &classes(&["1", "2.5"])),
-            Some(vec![0, 1])
-        );
+        assert_eq!(table().class_indices("c", &classes(&["no", "yes"])), Some(vec![1, 0]));
+        assert_eq!(table().class_indices("b", &classes(&["false", "true"])), Some(vec![1, 0]));
+        assert_eq!(table().class_indices("a", &classes(&["1", "2.5"])), Some(vec![0, 1]));
         assert_eq!(table().class_indices("a", &classes(&["1"])), None);
     }
 }

@@ -33,21 +33,12 @@ fn real_datasets_are_the_ones_scikit_learn_loads() {
     assert_eq!(cases.len(), 3);
     for case in cases {
         let generated = spec(&case["spec"]).generate().unwrap();
-        assert_eq!(
-            compare(&generated, case),
-            0.0,
-            "embedded numbers are the very same"
-        );
+        assert_eq!(compare(&generated, case), 0.0, "embedded numbers are the very same");
         let names: Vec<String> = case["scikit_learn_names"]
             .as_array()
             .unwrap()
             .iter()
-            .map(|name| {
-                name.as_str()
-                    .unwrap()
-                    .replace(" (cm)", "")
-                    .replace([' ', '/'], "_")
-            })
+            .map(|name| name.as_str().unwrap().replace(" (cm)", "").replace([' ', '/'], "_"))
             .collect();
         assert_eq!(generated.feature_names, names);
         assert_eq!(json!(generated.class_names), case["class_names"]);
@@ -77,10 +68,7 @@ fn a_spec_has_scikit_learns_defaults_and_no_other_fields() {
         json!({"type": "moons"}),
         json!({}),
     ] {
-        assert!(
-            serde_json::from_value::<GeneratorSpec>(refused.clone()).is_err(),
-            "{refused}"
-        );
+        assert!(serde_json::from_value::<GeneratorSpec>(refused.clone()).is_err(), "{refused}");
     }
 }
 
@@ -99,10 +87,7 @@ fn the_schema_has_the_defaults_and_limits_of_the_code() {
         let property = &properties[name];
         if name != "type" {
             // An absent default would read as null.
-            assert!(
-                property.as_object().unwrap().contains_key("default"),
-                "{name}"
-            );
+            assert!(property.as_object().unwrap().contains_key("default"), "{name}");
             assert_eq!(&property["default"], default, "{name}");
             assert!(name == "shift" || name == "scale" || property["description"].is_string());
         }
@@ -137,29 +122,17 @@ fn every_condition_is_checked() {
     for (fields, pointers) in [
         (json!({}), vec![]),
         (json!({"n_samples": 0}), vec!["/n_samples"]),
-        (
-            json!({"n_samples": 10_000_001, "n_features": 4}),
-            vec!["/n_samples"],
-        ),
+        (json!({"n_samples": 10_000_001, "n_features": 4}), vec!["/n_samples"]),
         (json!({"n_samples": 10_000_000, "n_features": 10}), vec![]),
-        (
-            json!({"n_samples": 10_000_000, "n_features": 11}),
-            vec!["/n_samples"],
-        ),
-        (
-            json!({"n_samples": 10_001, "n_features": 10_000}),
-            vec!["/n_samples"],
-        ),
+        (json!({"n_samples": 10_000_000, "n_features": 11}), vec!["/n_samples"]),
+        (json!({"n_samples": 10_001, "n_features": 10_000}), vec!["/n_samples"]),
         (json!({"n_features": 10_001}), vec!["/n_features"]),
         (json!({"n_features": 3}), vec!["/n_features"]),
         (json!({"n_features": 4}), vec![]),
         (json!({"n_repeated": 17}), vec!["/n_features"]),
         (json!({"n_informative": 0}), vec!["/n_informative"]),
         (json!({"n_classes": 0}), vec!["/n_classes"]),
-        (
-            json!({"n_clusters_per_class": 0}),
-            vec!["/n_clusters_per_class"],
-        ),
+        (json!({"n_clusters_per_class": 0}), vec!["/n_clusters_per_class"]),
         (json!({"n_classes": 3}), vec!["/n_informative"]),
         (json!({"n_classes": 4, "n_clusters_per_class": 1}), vec![]),
         (
@@ -176,10 +149,7 @@ fn every_condition_is_checked() {
         (json!({"weights": []}), vec!["/weights"]),
         (json!({"weights": [0.2, 0.3, 0.5]}), vec!["/weights"]),
         (json!({"weights": [0.6, 0.5]}), vec!["/weights"]),
-        (
-            json!({"weights": [-0.5, 1.5]}),
-            vec!["/weights/0", "/weights/1"],
-        ),
+        (json!({"weights": [-0.5, 1.5]}), vec!["/weights/0", "/weights/1"]),
         (json!({"flip_y": -0.1}), vec!["/flip_y"]),
         (json!({"flip_y": 1.1}), vec!["/flip_y"]),
         (json!({"class_sep": 0.0}), vec!["/class_sep"]),
@@ -188,20 +158,10 @@ fn every_condition_is_checked() {
         (json!({"shift": [1.0, 2.0]}), vec!["/shift"]),
         (json!({"scale": 0.0}), vec!["/scale"]),
         (json!({"scale": 1e101}), vec!["/scale"]),
-        (
-            json!({"n_features": 4, "scale": [1, 2, 3, 1e200]}),
-            vec!["/scale/3"],
-        ),
+        (json!({"n_features": 4, "scale": [1, 2, 3, 1e200]}), vec!["/scale/3"]),
         (
             json!({"n_samples": 0, "n_classes": 9, "weights": [2], "flip_y": 7, "scale": []}),
-            vec![
-                "/n_samples",
-                "/n_informative",
-                "/weights",
-                "/weights/0",
-                "/flip_y",
-                "/scale",
-            ],
+            vec!["/n_samples", "/n_informative", "/weights", "/weights/0", "/flip_y", "/scale"],
         ),
         (
             json!({"n_samples": too_many, "n_features": too_many, "n_informative": too_many,
@@ -233,12 +193,7 @@ fn numbers_that_are_not_finite_are_refused() {
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let mut spec = made(json!({"n_features": 4}));
         if let GeneratorSpec::MakeClassification {
-            weights,
-            flip_y,
-            class_sep,
-            shift,
-            scale,
-            ..
+            weights, flip_y, class_sep, shift, scale, ..
         } = &mut spec
         {
             *weights = Some(vec![value]);
@@ -247,15 +202,9 @@ fn numbers_that_are_not_finite_are_refused() {
             *shift = Some(PerFeature::Each(vec![0.0, value, 0.0, 0.0]));
             *scale = Some(PerFeature::Same(value));
         }
-        let pointers: Vec<String> = spec
-            .check()
-            .into_iter()
-            .map(|problem| problem.pointer)
-            .collect();
-        assert_eq!(
-            pointers,
-            ["/weights/0", "/flip_y", "/class_sep", "/shift/1", "/scale"]
-        );
+        let pointers: Vec<String> =
+            spec.check().into_iter().map(|problem| problem.pointer).collect();
+        assert_eq!(pointers, ["/weights/0", "/flip_y", "/class_sep", "/shift/1", "/scale"]);
     }
 }
 
@@ -297,11 +246,8 @@ fn the_largest_numbers_stay_finite() {
 fn compare(generated: &Generated, case: &Value) -> f64 {
     let spec = &case["spec"];
     assert_eq!(json!(generated.x.dim()), case["shape"], "{spec}");
-    let labels: String = generated
-        .y
-        .iter()
-        .map(|&label| char::from_digit(label, 36).unwrap())
-        .collect();
+    let labels: String =
+        generated.y.iter().map(|&label| char::from_digit(label, 36).unwrap()).collect();
     assert_eq!(labels, case["labels"].as_str().unwrap(), "{spec}");
 
     let mut largest = 0.0_f64;
@@ -317,40 +263,23 @@ fn compare(generated: &Generated, case: &Value) -> f64 {
                 continue;
             }
             let deviation = (actual - expected).abs() / expected.abs();
-            assert!(
-                deviation <= TOLERANCE,
-                "{spec}: [{row}, {column}] {actual} {expected}"
-            );
+            assert!(deviation <= TOLERANCE, "{spec}: [{row}, {column}] {actual} {expected}");
             largest = largest.max(deviation);
         }
     }
-    for (column, expected) in generated
-        .x
-        .columns()
-        .into_iter()
-        .zip(floats(&case["weighted_sums"]))
+    for (column, expected) in generated.x.columns().into_iter().zip(floats(&case["weighted_sums"]))
     {
-        let terms = || {
-            (1..)
-                .zip(column)
-                .map(|(position, value)| f64::from(position) * value)
-        };
+        let terms = || (1..).zip(column).map(|(position, value)| f64::from(position) * value);
         let scale: f64 = terms().map(f64::abs).sum();
         let sum: f64 = terms().sum();
-        assert!(
-            (sum - expected).abs() <= TOLERANCE * scale,
-            "{spec}: {sum} {expected}"
-        );
+        assert!((sum - expected).abs() <= TOLERANCE * scale, "{spec}: {sum} {expected}");
     }
     largest
 }
 
 fn floats(values: &Value) -> Vec<f64> {
     let values = values.as_array().unwrap();
-    values
-        .iter()
-        .map(|value| value.as_str().unwrap().parse().unwrap())
-        .collect()
+    values.iter().map(|value| value.as_str().unwrap().parse().unwrap()).collect()
 }
 
 fn made(mut fields: Value) -> GeneratorSpec {

@@ -42,11 +42,7 @@ fn every_score_is_scikit_learns() {
             assert_eq!(alone, Some(score));
         }
         let accuracy = Scorer::Accuracy.score(&target, &prediction, case.n_classes);
-        assert_eq!(
-            accuracy,
-            Some(case.scores[&Scorer::Accuracy]),
-            "to the last digit"
-        );
+        assert_eq!(accuracy, Some(case.scores[&Scorer::Accuracy]), "to the last digit");
     }
 }
 
@@ -59,10 +55,7 @@ fn without_comparable_rows_there_is_no_score() {
         assert_eq!(scorer.score(&[0, 1], &[0, 2], 2), None);
         assert_eq!(scorer.score(&[0], &[0], 0), None);
     }
-    assert_eq!(
-        scores(&Scorer::ALL, &[], &[], 2),
-        vec![None; Scorer::ALL.len()]
-    );
+    assert_eq!(scores(&Scorer::ALL, &[], &[], 2), vec![None; Scorer::ALL.len()]);
 }
 
 #[test]
@@ -74,7 +67,5 @@ fn names_are_the_ones_on_the_wire() {
 }
 
 fn digits(text: &str) -> Vec<u32> {
-    text.chars()
-        .filter_map(|digit| digit.to_digit(10))
-        .collect()
+    text.chars().filter_map(|digit| digit.to_digit(10)).collect()
 }

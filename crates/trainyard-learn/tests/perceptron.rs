@@ -129,11 +129,8 @@ fn every_case_is_scikit_learns() {
 fn thirty_folds_score_as_scikit_learns() {
     let golden = golden();
     let (x, y) = golden.data[&golden.cross_validation.data].arrays();
-    let split = SplitSpec::RepeatedStratifiedKfold {
-        n_splits: 10,
-        n_repeats: 3,
-        random_state: Some(1),
-    };
+    let split =
+        SplitSpec::RepeatedStratifiedKfold { n_splits: 10, n_repeats: 3, random_state: Some(1) };
     let scores: Vec<f64> = split
         .assign(&y)
         .iter()
@@ -154,10 +151,7 @@ fn thirty_folds_score_as_scikit_learns() {
 fn training_does_not_depend_on_the_memory_layout() {
     let golden = golden();
     let (x, y) = golden.data["three"].arrays();
-    let spec = PerceptronSpec {
-        penalty: Some(Penalty::L2),
-        ..PerceptronSpec::default()
-    };
+    let spec = PerceptronSpec { penalty: Some(Penalty::L2), ..PerceptronSpec::default() };
     let columns_first = x.t().as_standard_layout().into_owned();
     let model = train(&spec, &golden.labels, &x, &y).expect("trains");
     let again = fit(&spec, columns_first.t(), &y, &[1.0; 3], &mut keep_going).expect("trains");
@@ -202,10 +196,7 @@ fn of_equal_scores_the_first_class_wins() {
 fn the_observer_sees_every_epoch_and_can_cancel() {
     let golden = golden();
     let (x, y) = golden.data["four_uneven"].arrays();
-    let spec = PerceptronSpec {
-        early_stopping: true,
-        ..PerceptronSpec::default()
-    };
+    let spec = PerceptronSpec { early_stopping: true, ..PerceptronSpec::default() };
     let mut epochs: Vec<Epoch> = Vec::new();
     let mut record = |epoch| {
         epochs.push(epoch);
@@ -236,31 +227,13 @@ fn unusable_data_are_refused() {
     let refusal = |x: &Array2<f64>, y: &[u32], weights: &[f64]| {
         fit(&spec, x.view(), y, weights, &mut keep_going).expect_err("refused")
     };
-    assert_eq!(
-        refusal(&x, &[0, 1, 0], &[1.0; 2]),
-        FitError::NotFinite { row: 2, column: 1 }
-    );
-    assert_eq!(
-        refusal(&good, &[0, 1], &[1.0; 3]),
-        FitError::AbsentClass { class: 2 }
-    );
-    assert_eq!(
-        refusal(&good, &[0, 0], &[1.0]),
-        FitError::TooFewClasses { n_classes: 1 }
-    );
+    assert_eq!(refusal(&x, &[0, 1, 0], &[1.0; 2]), FitError::NotFinite { row: 2, column: 1 });
+    assert_eq!(refusal(&good, &[0, 1], &[1.0; 3]), FitError::AbsentClass { class: 2 });
+    assert_eq!(refusal(&good, &[0, 0], &[1.0]), FitError::TooFewClasses { n_classes: 1 });
     assert!(matches!(refusal(&good, &[0], &[1.0; 2]), FitError::Data(_)));
-    assert!(matches!(
-        refusal(&good, &[0, 7], &[1.0; 2]),
-        FitError::Data(_)
-    ));
-    assert!(matches!(
-        refusal(&Array2::zeros((2, 0)), &[0, 1], &[1.0; 2]),
-        FitError::Data(_)
-    ));
-    assert_eq!(
-        refusal(&Array2::zeros((0, 3)), &[], &[1.0; 2]),
-        FitError::AbsentClass { class: 0 }
-    );
+    assert!(matches!(refusal(&good, &[0, 7], &[1.0; 2]), FitError::Data(_)));
+    assert!(matches!(refusal(&Array2::zeros((2, 0)), &[0, 1], &[1.0; 2]), FitError::Data(_)));
+    assert_eq!(refusal(&Array2::zeros((0, 3)), &[], &[1.0; 2]), FitError::AbsentClass { class: 0 });
 }
 
 #[test]
@@ -271,11 +244,7 @@ fn a_spec_reports_every_problem_at_once() {
             "class_weight": {"a/b": -2, "c~d": 1}}"#,
     )
     .expect("parses");
-    let pointers: Vec<String> = spec
-        .check()
-        .into_iter()
-        .map(|problem| problem.pointer)
-        .collect();
+    let pointers: Vec<String> = spec.check().into_iter().map(|problem| problem.pointer).collect();
     assert_eq!(
         pointers,
         [
@@ -315,9 +284,7 @@ fn a_spec_reads_as_scikit_learn_writes_it() {
     assert_eq!(read(&written).expect("parses"), spec);
 
     assert!(read(r#"{"n_jobs": 1}"#).is_err());
-    let message = read(r#"{"class_weight": "even"}"#)
-        .expect_err("refused")
-        .to_string();
+    let message = read(r#"{"class_weight": "even"}"#).expect_err("refused").to_string();
     assert!(message.contains("\"balanced\" or an object"), "{message}");
 }
 
@@ -332,20 +299,12 @@ fn class_weights_name_unknown_and_absent_classes() {
         ("dog".to_owned(), 2.0),
         ("elk".to_owned(), 2.0),
     ])));
-    let problems = spec
-        .class_weights(&labels, &[0, 1, 2])
-        .expect_err("unknown");
-    let pointers: Vec<&str> = problems
-        .iter()
-        .map(|problem| problem.pointer.as_str())
-        .collect();
+    let problems = spec.class_weights(&labels, &[0, 1, 2]).expect_err("unknown");
+    let pointers: Vec<&str> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
     assert_eq!(pointers, ["/class_weight/dog", "/class_weight/elk"]);
 
     spec.class_weight = serde_json::from_str(r#""balanced""#).expect("parses");
-    assert_eq!(
-        spec.class_weights(&labels, &[0, 0, 1, 1, 1, 2]),
-        Ok(vec![1.0, 2.0 / 3.0, 2.0])
-    );
+    assert_eq!(spec.class_weights(&labels, &[0, 0, 1, 1, 1, 2]), Ok(vec![1.0, 2.0 / 3.0, 2.0]));
     let problems = spec.class_weights(&labels, &[0, 1]).expect_err("absent");
     assert!(problems[0].detail.contains("\"cat\""), "{problems:?}");
 }
@@ -376,9 +335,7 @@ fn train_observed(
     observer: &mut dyn FnMut(Epoch) -> ControlFlow<()>,
 ) -> Result<Perceptron, FitError> {
     let n_classes = y.iter().max().map_or(0, |&class| class as usize + 1);
-    let weights = spec
-        .class_weights(&labels[..n_classes], y)
-        .expect("weights");
+    let weights = spec.class_weights(&labels[..n_classes], y).expect("weights");
     fit(spec, x.view(), y, &weights, observer)
 }
 
@@ -397,9 +354,7 @@ fn flat(table: &[Vec<f64>]) -> impl Iterator<Item = f64> + '_ {
 }
 
 fn digits(text: &str) -> Vec<u32> {
-    text.chars()
-        .filter_map(|digit| digit.to_digit(10))
-        .collect()
+    text.chars().filter_map(|digit| digit.to_digit(10)).collect()
 }
 
 fn golden() -> Golden {

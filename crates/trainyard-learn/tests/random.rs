@@ -32,10 +32,7 @@ fn a_clone_continues_with_the_same_numbers() {
     original.standard_normal();
     let mut clone = original.clone();
     for _ in 0..700 {
-        assert_eq!(
-            original.standard_normal().to_bits(),
-            clone.standard_normal().to_bits()
-        );
+        assert_eq!(original.standard_normal().to_bits(), clone.standard_normal().to_bits());
     }
 }
 
@@ -51,12 +48,7 @@ fn impossible_requests_draw_nothing() {
     assert_eq!(random.choice_without_replacement(4, 9).len(), 4);
     // Weights that are no probabilities still give valid indices.
     for p in [[0.0, 0.0], [f64::NAN, 1.0], [-1.0, 0.5]] {
-        assert!(
-            random
-                .choice_weighted(2, 50, &p)
-                .iter()
-                .all(|&drawn| drawn < 2)
-        );
+        assert!(random.choice_weighted(2, 50, &p).iter().all(|&drawn| drawn < 2));
     }
 }
 

@@ -64,10 +64,7 @@ fn shuffle_splits_are_scikit_learns() {
             (Some(train), Some(test)) => {
                 assert_eq!(split, Ok((train.clone(), test.clone())), "{name}");
             }
-            _ => assert!(
-                matches!(split, Err(ShuffleSplitError::TooFewRows { .. })),
-                "{name}"
-            ),
+            _ => assert!(matches!(split, Err(ShuffleSplitError::TooFewRows { .. })), "{name}"),
         }
     }
 }
@@ -78,16 +75,10 @@ fn folds_partition_the_rows_and_spread_every_class() {
     for _ in 0..200 {
         let n_classes = random.randint(1, 7);
         let n_rows = random.randint(1, 120);
-        let y: Vec<u32> = (0..n_rows)
-            .map(|_| random.randint(0, n_classes) as u32)
-            .collect();
+        let y: Vec<u32> = (0..n_rows).map(|_| random.randint(0, n_classes) as u32).collect();
         let n_splits = random.randint(2, 9) as u32;
         let spec = match random.randint(0, 3) {
-            0 => SplitSpec::StratifiedKfold {
-                n_splits,
-                shuffle: false,
-                random_state: None,
-            },
+            0 => SplitSpec::StratifiedKfold { n_splits, shuffle: false, random_state: None },
             1 => SplitSpec::StratifiedKfold {
                 n_splits,
                 shuffle: true,
@@ -106,10 +97,7 @@ fn folds_partition_the_rows_and_spread_every_class() {
                 .collect();
             let mut tested = BTreeSet::new();
             for split in &splits {
-                assert!(
-                    split.test.iter().all(|&row| tested.insert(row)),
-                    "tested once"
-                );
+                assert!(split.test.iter().all(|&row| tested.insert(row)), "tested once");
                 let rows: BTreeSet<u32> = split.test.iter().chain(&split.train).copied().collect();
                 assert_eq!(rows.len(), y.len());
                 assert_eq!(split.test.len() + split.train.len(), y.len());
@@ -121,10 +109,7 @@ fn folds_partition_the_rows_and_spread_every_class() {
                     |rows: &[u32]| rows.iter().filter(|&&row| y[row as usize] == class).count();
                 let counts: Vec<usize> = splits.iter().map(|split| of_class(&split.test)).collect();
                 let spread = counts.iter().max().zip(counts.iter().min());
-                assert!(
-                    spread.is_some_and(|(most, least)| most - least <= 1),
-                    "{counts:?}"
-                );
+                assert!(spread.is_some_and(|(most, least)| most - least <= 1), "{counts:?}");
             }
         }
     }
@@ -145,19 +130,10 @@ fn unusable_shuffle_splits_are_refused() {
     let refusal =
         |y: &[u32], test_size| stratified_shuffle_split(y, test_size, 0).expect_err("refused");
     for test_size in [0.0, 1.0, -0.5, f64::NAN, f64::INFINITY] {
-        assert!(matches!(
-            refusal(&[0, 0, 1, 1], test_size),
-            ShuffleSplitError::TestSize(_)
-        ));
+        assert!(matches!(refusal(&[0, 0, 1, 1], test_size), ShuffleSplitError::TestSize(_)));
     }
-    assert_eq!(
-        refusal(&[0, 0, 3], 0.5),
-        ShuffleSplitError::ClassTooSmall { class: 3 }
-    );
-    assert!(matches!(
-        refusal(&[], 0.5),
-        ShuffleSplitError::TooFewRows { .. }
-    ));
+    assert_eq!(refusal(&[0, 0, 3], 0.5), ShuffleSplitError::ClassTooSmall { class: 3 });
+    assert!(matches!(refusal(&[], 0.5), ShuffleSplitError::TooFewRows { .. }));
 }
 
 #[test]
@@ -165,21 +141,13 @@ fn a_spec_reads_with_defaults_and_nothing_unknown() {
     let read = serde_json::from_str::<SplitSpec>;
     assert_eq!(
         read(r#"{"type": "stratified_kfold"}"#).expect("parses"),
-        SplitSpec::StratifiedKfold {
-            n_splits: 5,
-            shuffle: false,
-            random_state: None
-        }
+        SplitSpec::StratifiedKfold { n_splits: 5, shuffle: false, random_state: None }
     );
     let repeated = read(r#"{"type": "repeated_stratified_kfold", "random_state": 3}"#);
     let repeated = repeated.expect("parses");
     assert_eq!(
         repeated,
-        SplitSpec::RepeatedStratifiedKfold {
-            n_splits: 5,
-            n_repeats: 10,
-            random_state: Some(3)
-        }
+        SplitSpec::RepeatedStratifiedKfold { n_splits: 5, n_repeats: 10, random_state: Some(3) }
     );
     let written = serde_json::to_string(&repeated).expect("serializes");
     assert_eq!(read(&written).expect("parses"), repeated);
@@ -210,10 +178,7 @@ fn the_default_seed_goes_where_a_seed_is_used_and_missing() {
 fn a_spec_reports_every_problem_at_once() {
     let pointers = |json: &str| -> Vec<String> {
         let spec: SplitSpec = serde_json::from_str(json).expect("parses");
-        spec.check()
-            .into_iter()
-            .map(|problem| problem.pointer)
-            .collect()
+        spec.check().into_iter().map(|problem| problem.pointer).collect()
     };
     assert_eq!(
         pointers(r#"{"type": "stratified_kfold", "n_splits": 1, "random_state": 0}"#),
@@ -247,20 +212,9 @@ fn a_class_with_fewer_rows_than_folds_is_a_problem() {
     let problems = spec.check_target(&counts);
     assert_eq!(problems.len(), 2);
     assert_eq!(problems[0].pointer, "/n_splits");
-    assert_eq!(
-        problems[0].detail,
-        "class \"bee\" has 4 rows, fewer than the 5 folds"
-    );
-    assert!(
-        problems[0]
-            .suggestion
-            .as_ref()
-            .is_some_and(|text| text.contains("at most 4"))
-    );
-    assert_eq!(
-        problems[1].detail,
-        "class \"cat\" has 1 row, fewer than the 5 folds"
-    );
+    assert_eq!(problems[0].detail, "class \"bee\" has 4 rows, fewer than the 5 folds");
+    assert!(problems[0].suggestion.as_ref().is_some_and(|text| text.contains("at most 4")));
+    assert_eq!(problems[1].detail, "class \"cat\" has 1 row, fewer than the 5 folds");
 }
 
 #[test]
@@ -274,9 +228,7 @@ fn there_are_no_folds_beyond_the_last_and_none_of_nothing() {
 }
 
 fn digits(text: &str) -> Vec<u32> {
-    text.chars()
-        .filter_map(|digit| digit.to_digit(10))
-        .collect()
+    text.chars().filter_map(|digit| digit.to_digit(10)).collect()
 }
 
 fn golden() -> Golden {

@@ -5,11 +5,7 @@ use crate::domain::spec::JobRequest;
 
 fn problems(raw: Value) -> Vec<(String, String, Option<String>)> {
     let checked: Checked<JobRequest> = check(raw);
-    checked
-        .problems
-        .into_iter()
-        .map(|p| (p.pointer, p.detail, p.suggestion))
-        .collect()
+    checked.problems.into_iter().map(|p| (p.pointer, p.detail, p.suggestion)).collect()
 }
 
 fn good() -> Value {
@@ -40,19 +36,13 @@ fn every_problem_is_told_at_once_and_in_place() {
         "speling": true
     }));
     let at = |pointer: &str| {
-        found
-            .iter()
-            .find(|(p, ..)| p == pointer)
-            .unwrap_or_else(|| panic!("{pointer}: {found:?}"))
+        found.iter().find(|(p, ..)| p == pointer).unwrap_or_else(|| panic!("{pointer}: {found:?}"))
     };
     assert_eq!(at("/dataset_id").1, "is required");
     assert_eq!(at("/target").1, "must be text, not 7");
     assert_eq!(at("/model/eta0").1, "must be > 0");
     assert_eq!(at("/model/max_itr").2.as_deref(), Some("max_iter"));
-    assert_eq!(
-        at("/model/penalty").2.as_deref(),
-        Some("one of: l2, l1, elasticnet")
-    );
+    assert_eq!(at("/model/penalty").2.as_deref(), Some("one of: l2, l1, elasticnet"));
     assert_eq!(at("/model/tol").1, "must be a number or null, not text");
     assert_eq!(at("/cv/type").2.as_deref(), Some("stratified_kfold"));
     assert_eq!(at("/scoring/0").2.as_deref(), Some("accuracy"));
@@ -80,11 +70,7 @@ fn numbers_that_no_field_can_hold_are_told_of() {
     raw["model"]["max_iter"] = json!(2.5);
     let found = problems(raw);
     assert_eq!(found.len(), 2, "{found:?}");
-    assert!(
-        found
-            .iter()
-            .any(|p| p.1 == "must be a whole number, not 2.5")
-    );
+    assert!(found.iter().any(|p| p.1 == "must be a whole number, not 2.5"));
 }
 
 #[test]

@@ -40,22 +40,13 @@ pub(super) fn check(parameters: &Parameters<'_>) -> Vec<Problem> {
 }
 
 fn check_sizes(parameters: &Parameters<'_>, problems: &mut Vec<Problem>) {
-    let &Parameters {
-        n_samples,
-        n_features,
-        ..
-    } = parameters;
+    let &Parameters { n_samples, n_features, .. } = parameters;
     for (pointer, size, least, most) in [
         ("/n_samples", n_samples, 1, MAX_SAMPLES),
         ("/n_features", n_features, 1, MAX_FEATURES),
         ("/n_informative", parameters.n_informative, 1, MAX_FEATURES),
         ("/n_classes", parameters.n_classes, 1, MAX_CLUSTERS),
-        (
-            "/n_clusters_per_class",
-            parameters.n_clusters_per_class,
-            1,
-            MAX_CLUSTERS,
-        ),
+        ("/n_clusters_per_class", parameters.n_clusters_per_class, 1, MAX_CLUSTERS),
     ] {
         if !(least..=most).contains(&size) {
             problems.push(
@@ -75,25 +66,14 @@ fn check_sizes(parameters: &Parameters<'_>, problems: &mut Vec<Problem>) {
                      {MAX_CELLS} cells"
                 ),
             )
-            .suggest(format!(
-                "lower n_samples to {} or n_features",
-                MAX_CELLS / n_features
-            )),
+            .suggest(format!("lower n_samples to {} or n_features", MAX_CELLS / n_features)),
         );
     }
 }
 
 fn check_features(parameters: &Parameters<'_>, problems: &mut Vec<Problem>) {
-    let &Parameters {
-        n_features,
-        n_informative,
-        n_redundant,
-        n_repeated,
-        ..
-    } = parameters;
-    let n_useful = n_informative
-        .saturating_add(n_redundant)
-        .saturating_add(n_repeated);
+    let &Parameters { n_features, n_informative, n_redundant, n_repeated, .. } = parameters;
+    let n_useful = n_informative.saturating_add(n_redundant).saturating_add(n_repeated);
     if n_useful > n_features {
         problems.push(
             Problem::new(
@@ -111,12 +91,7 @@ fn check_features(parameters: &Parameters<'_>, problems: &mut Vec<Problem>) {
 }
 
 fn check_clusters(parameters: &Parameters<'_>, problems: &mut Vec<Problem>) {
-    let &Parameters {
-        n_informative,
-        n_classes,
-        n_clusters_per_class,
-        ..
-    } = parameters;
+    let &Parameters { n_informative, n_classes, n_clusters_per_class, .. } = parameters;
     let n_clusters = n_classes.saturating_mul(n_clusters_per_class);
     let product =
         format!("n_classes * n_clusters_per_class = {n_classes} * {n_clusters_per_class}");
@@ -147,15 +122,8 @@ fn check_clusters(parameters: &Parameters<'_>, problems: &mut Vec<Problem>) {
 }
 
 fn check_effort(parameters: &Parameters<'_>, problems: &mut Vec<Problem>) {
-    let &Parameters {
-        n_samples,
-        n_informative,
-        n_redundant,
-        ..
-    } = parameters;
-    let n_clusters = parameters
-        .n_classes
-        .saturating_mul(parameters.n_clusters_per_class);
+    let &Parameters { n_samples, n_informative, n_redundant, .. } = parameters;
+    let n_clusters = parameters.n_classes.saturating_mul(parameters.n_clusters_per_class);
     // Every sample is multiplied by the matrices, and every cluster draws a matrix.
     let multiplications = n_samples
         .saturating_add(n_clusters)
@@ -181,10 +149,7 @@ fn check_weights(weights: &[f64], n_classes: usize, problems: &mut Vec<Problem>)
         problems.push(
             Problem::new(
                 "/weights",
-                format!(
-                    "{} weights do not fit n_classes = {n_classes}",
-                    weights.len()
-                ),
+                format!("{} weights do not fit n_classes = {n_classes}", weights.len()),
             )
             .suggest("give a weight for each class, or for each class but the last"),
         );
@@ -205,22 +170,14 @@ fn check_weights(weights: &[f64], n_classes: usize, problems: &mut Vec<Problem>)
     let sum: f64 = weights.iter().sum();
     if all_usable && sum > 1.0 + WEIGHT_TOLERANCE {
         problems.push(
-            Problem::new(
-                "/weights",
-                format!("the weights add up to {sum}, which is more than 1"),
-            )
-            .suggest("divide each weight by their sum"),
+            Problem::new("/weights", format!("the weights add up to {sum}, which is more than 1"))
+                .suggest("divide each weight by their sum"),
         );
     }
 }
 
 fn check_reals(parameters: &Parameters<'_>, problems: &mut Vec<Problem>) {
-    let &Parameters {
-        flip_y,
-        class_sep,
-        n_features,
-        ..
-    } = parameters;
+    let &Parameters { flip_y, class_sep, n_features, .. } = parameters;
     if !(0.0..=1.0).contains(&flip_y) {
         problems.push(
             Problem::new("/flip_y", format!("{flip_y} is not between 0 and 1"))
@@ -265,10 +222,7 @@ fn check_per_feature(
                 problems.push(
                     Problem::new(
                         pointer,
-                        format!(
-                            "{} numbers do not fit n_features = {n_features}",
-                            values.len()
-                        ),
+                        format!("{} numbers do not fit n_features = {n_features}", values.len()),
                     )
                     .suggest("give one number for all features, or one for each"),
                 );
@@ -291,9 +245,6 @@ fn is_positive(value: f64) -> bool {
 }
 
 fn not_positive(pointer: &str, value: f64) -> Problem {
-    Problem::new(
-        pointer,
-        format!("{value} is not a number above 0 and at most {MAX_MAGNITUDE:e}"),
-    )
-    .suggest("use 1")
+    Problem::new(pointer, format!("{value} is not a number above 0 and at most {MAX_MAGNITUDE:e}"))
+        .suggest("use 1")
 }

@@ -41,14 +41,8 @@ pub(super) struct Parameters<'a> {
 
 /// Makes the dataset that the parameters describe.
 pub(super) fn make_classification(parameters: &Parameters<'_>) -> Generated {
-    let &Parameters {
-        n_samples,
-        n_features,
-        n_informative,
-        n_redundant,
-        n_repeated,
-        ..
-    } = parameters;
+    let &Parameters { n_samples, n_features, n_informative, n_redundant, n_repeated, .. } =
+        parameters;
     let mut random = RandomState::new(parameters.random_state);
     // The rows of `x`, one after the other.
     let mut cells = vec![0.0; n_samples * n_features];
@@ -101,11 +95,7 @@ pub(super) fn make_classification(parameters: &Parameters<'_>) -> Generated {
 
 /// The middle of each cluster, `n_informative` numbers a cluster.
 fn centroids(parameters: &Parameters<'_>, random: &mut RandomState) -> Vec<f64> {
-    let &Parameters {
-        n_informative,
-        class_sep,
-        ..
-    } = parameters;
+    let &Parameters { n_informative, class_sep, .. } = parameters;
     let n_clusters = parameters.n_classes * parameters.n_clusters_per_class;
     let mut centroids = hypercube_vertices(n_clusters, n_informative, random);
     for coordinate in &mut centroids {
@@ -189,20 +179,12 @@ fn place_clusters(
     parameters: &Parameters<'_>,
     random: &mut RandomState,
 ) -> Vec<u32> {
-    let &Parameters {
-        n_samples,
-        n_features,
-        n_informative,
-        n_classes,
-        ..
-    } = parameters;
+    let &Parameters { n_samples, n_features, n_informative, n_classes, .. } = parameters;
     let mut y = vec![0; n_samples];
     let mut product = vec![0.0; n_informative];
     let mut transform = vec![0.0; n_informative * n_informative];
     let mut start = 0;
-    let clusters = cluster_sizes(parameters)
-        .into_iter()
-        .zip(centroids.chunks_exact(n_informative));
+    let clusters = cluster_sizes(parameters).into_iter().zip(centroids.chunks_exact(n_informative));
     for (cluster, (size, centroid)) in clusters.enumerate() {
         // The sizes of weights whose sum rounds to more than 1 could run over the end.
         let stop = (start + size).min(n_samples);
@@ -227,12 +209,7 @@ fn place_clusters(
 /// Shares are rounded down and the samples left over go to the clusters in turn, so a class can get
 /// a sample more or less than its weight says.
 fn cluster_sizes(parameters: &Parameters<'_>) -> Vec<usize> {
-    let &Parameters {
-        n_samples,
-        n_classes,
-        n_clusters_per_class,
-        ..
-    } = parameters;
+    let &Parameters { n_samples, n_classes, n_clusters_per_class, .. } = parameters;
     let mut weights = match parameters.weights {
         Some(weights) => weights.to_vec(),
         None => vec![1.0 / n_classes as f64; n_classes],
@@ -259,26 +236,17 @@ fn cluster_sizes(parameters: &Parameters<'_>) -> Vec<usize> {
 /// Draws the labels of a random share of the samples anew.
 fn flip_labels(y: &mut [u32], parameters: &Parameters<'_>, random: &mut RandomState) {
     // All the samples to flip are chosen before the first one is flipped.
-    let flipped: Vec<usize> = (0..y.len())
-        .filter(|_| random.random_sample() < parameters.flip_y)
-        .collect();
+    let flipped: Vec<usize> =
+        (0..y.len()).filter(|_| random.random_sample() < parameters.flip_y).collect();
     for sample in flipped {
         y[sample] = random.interval(parameters.n_classes as u64 - 1) as u32;
     }
 }
 
 fn shift_and_scale(cells: &mut [f64], parameters: &Parameters<'_>, random: &mut RandomState) {
-    let &Parameters {
-        n_features,
-        class_sep,
-        ..
-    } = parameters;
-    let shifts = per_feature(parameters.shift, n_features, || {
-        symmetric_sample(random) * class_sep
-    });
-    let scales = per_feature(parameters.scale, n_features, || {
-        1.0 + 100.0 * random.random_sample()
-    });
+    let &Parameters { n_features, class_sep, .. } = parameters;
+    let shifts = per_feature(parameters.shift, n_features, || symmetric_sample(random) * class_sep);
+    let scales = per_feature(parameters.scale, n_features, || 1.0 + 100.0 * random.random_sample());
     for row in cells.chunks_exact_mut(n_features) {
         for ((value, shift), scale) in row.iter_mut().zip(&shifts).zip(&scales) {
             *value = (*value + shift) * scale;

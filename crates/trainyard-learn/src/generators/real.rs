@@ -88,31 +88,20 @@ impl Dataset {
     pub(super) fn load(&self) -> Generated {
         let mut lines = self.csv.lines();
         // The header also counts rows and features, which the lines themselves show.
-        let class_names: Vec<String> = lines
-            .next()
-            .unwrap_or_default()
-            .split(',')
-            .skip(2)
-            .map(str::to_owned)
-            .collect();
+        let class_names: Vec<String> =
+            lines.next().unwrap_or_default().split(',').skip(2).map(str::to_owned).collect();
         let n_features = self.feature_names.len();
         let mut cells = Vec::new();
         let mut y = Vec::new();
         for line in lines {
-            let (features, label) = line
-                .rsplit_once(',')
-                .expect("an embedded row ends in a label");
+            let (features, label) = line.rsplit_once(',').expect("an embedded row ends in a label");
             for feature in features.split(',') {
                 cells.push(feature.parse().expect("an embedded feature is a number"));
             }
             y.push(label.parse().expect("an embedded label is an integer"));
         }
         Generated {
-            feature_names: self
-                .feature_names
-                .iter()
-                .map(|&name| name.to_owned())
-                .collect(),
+            feature_names: self.feature_names.iter().map(|&name| name.to_owned()).collect(),
             target_name: self.target_name.to_owned(),
             x: Array2::from_shape_vec((y.len(), n_features), cells)
                 .expect("an embedded row has a number for each feature"),

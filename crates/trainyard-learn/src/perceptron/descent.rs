@@ -90,10 +90,7 @@ pub(super) fn descend(
         }
     }
     learner.weights.multiply_out();
-    Ok(Descent {
-        intercept: learner.intercept,
-        n_iter,
-    })
+    Ok(Descent { intercept: learner.intercept, n_iter })
 }
 
 /// The state that the visits change.
@@ -148,11 +145,8 @@ impl<'a> Learner<'a> {
 
     /// Moves the boundary towards putting a row of this sign on its right side.
     fn correct(&mut self, row: &[f64], sign: f64) {
-        let class_weight = if sign > 0.0 {
-            self.problem.positive_weight
-        } else {
-            self.problem.negative_weight
-        };
+        let class_weight =
+            if sign > 0.0 { self.problem.positive_weight } else { self.problem.negative_weight };
         let step = self.problem.spec.eta0 * sign * class_weight;
         if step == 0.0 {
             return;
@@ -296,11 +290,7 @@ impl VisitingOrder {
     fn new(n_rows: usize, seed: Option<u32>) -> Self {
         let order: Vec<u32> = (0..n_rows as u32).collect();
         let permutation = seed.map_or_else(Vec::new, |seed| shuffled(order.clone(), seed));
-        Self {
-            previous: order.clone(),
-            order,
-            permutation,
-        }
+        Self { previous: order.clone(), order, permutation }
     }
 
     fn next_epoch(&mut self) -> &[u32] {

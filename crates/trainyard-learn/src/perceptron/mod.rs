@@ -29,10 +29,7 @@ pub use spec::{ClassWeight, ClassWeightPreset, Penalty, PerceptronSpec};
 /// training by breaking.
 ///
 /// Two classes make one weight vector, more make one for each class against the others.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "a view is passed as ndarray passes it"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "a view is passed as ndarray passes it")]
 pub fn fit(
     spec: &PerceptronSpec,
     x: ArrayView2<'_, f64>,
@@ -40,13 +37,9 @@ pub fn fit(
     class_weight: &[f64],
     observer: &mut dyn FnMut(Epoch) -> ControlFlow<()>,
 ) -> Result<Perceptron, FitError> {
-    let values = x
-        .as_slice()
-        .map_or_else(|| Cow::Owned(x.iter().copied().collect()), Cow::Borrowed);
-    let rows = Rows {
-        values: &values,
-        n_features: x.ncols(),
-    };
+    let values =
+        x.as_slice().map_or_else(|| Cow::Owned(x.iter().copied().collect()), Cow::Borrowed);
+    let rows = Rows { values: &values, n_features: x.ncols() };
     check_data(rows, y, x.nrows(), class_weight.len())?;
 
     let held_out = hold_out(spec, y)?;
@@ -115,10 +108,7 @@ impl Perceptron {
     /// The signed scores of each row of `x`, one column per weight vector.
     ///
     /// Rows with another number of features than the model's score NaN.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "a view is passed as ndarray passes it"
-    )]
+    #[expect(clippy::needless_pass_by_value, reason = "a view is passed as ndarray passes it")]
     pub fn decision_function(&self, x: ArrayView2<'_, f64>) -> Array2<f64> {
         let mut scores = Array2::zeros((x.nrows(), self.n_scores()));
         let mut buffer = Vec::new();
@@ -131,15 +121,10 @@ impl Perceptron {
     }
 
     /// The class index of each row of `x`.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "a view is passed as ndarray passes it"
-    )]
+    #[expect(clippy::needless_pass_by_value, reason = "a view is passed as ndarray passes it")]
     pub fn predict(&self, x: ArrayView2<'_, f64>) -> Vec<u32> {
         let mut buffer = Vec::new();
-        x.outer_iter()
-            .map(|row| self.predict_row(contiguous(&row, &mut buffer)))
-            .collect()
+        x.outer_iter().map(|row| self.predict_row(contiguous(&row, &mut buffer))).collect()
     }
 
     /// Writes the scores of one row into `scores`, which holds [`n_scores`](Self::n_scores).
@@ -292,9 +277,7 @@ fn one_vs_all(random_state: u32, n_classes: usize) -> Vec<(usize, u32)> {
     }
     // With several weight vectors, each has a generator of its own, seeded from the first.
     let mut random = RandomState::new(random_state);
-    (0..n_classes)
-        .map(|class| (class, shuffling_seed(draw_seed(&mut random, 0))))
-        .collect()
+    (0..n_classes).map(|class| (class, shuffling_seed(draw_seed(&mut random, 0)))).collect()
 }
 
 /// The seed that scikit-learn shuffles with when its generator starts from `random_state`.

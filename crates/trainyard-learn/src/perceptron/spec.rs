@@ -18,10 +18,7 @@ pub struct PerceptronSpec {
     #[cfg_attr(feature = "openapi", schema(minimum = 0.0, default = 0.0001))]
     pub alpha: f64,
     /// The share of the L1 term in an `elasticnet` penalty: 0 is all L2, 1 is all L1.
-    #[cfg_attr(
-        feature = "openapi",
-        schema(minimum = 0.0, maximum = 1.0, default = 0.15)
-    )]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0.0, maximum = 1.0, default = 0.15))]
     pub l1_ratio: f64,
     /// Whether to fit an intercept; without one the data should be centred.
     #[cfg_attr(feature = "openapi", schema(default = true))]
@@ -103,11 +100,7 @@ impl PerceptronSpec {
             "/l1_ratio",
             format!("l1_ratio is {}; it must be between 0 and 1", self.l1_ratio),
         );
-        require(
-            self.max_iter >= 1,
-            "/max_iter",
-            "max_iter is 0; it must be at least 1".to_owned(),
-        );
+        require(self.max_iter >= 1, "/max_iter", "max_iter is 0; it must be at least 1".to_owned());
         if let Some(tol) = self.tol {
             require(
                 tol.is_finite() && tol >= 0.0,

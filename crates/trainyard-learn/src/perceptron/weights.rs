@@ -22,12 +22,7 @@ impl<'a> ScaledWeights<'a> {
     /// The zero vector, in `values`.
     pub(super) fn zeros(values: &'a mut [f64]) -> Self {
         values.fill(0.0);
-        Self {
-            values,
-            scale: 1.0,
-            squared_l2_norm: 0.0,
-            l1_norm: 0.0,
-        }
+        Self { values, scale: 1.0, squared_l2_norm: 0.0, l1_norm: 0.0 }
     }
 
     /// The inner product with a row.
@@ -81,8 +76,5 @@ impl<'a> ScaledWeights<'a> {
 /// The order of summation is part of the result to the digit, so this is deliberately not split
 /// into partial sums.
 pub(super) fn dot(weights: &[f64], row: &[f64]) -> f64 {
-    weights
-        .iter()
-        .zip(row)
-        .fold(0.0, |sum, (&weight, &x)| sum + weight * x)
+    weights.iter().zip(row).fold(0.0, |sum, (&weight, &x)| sum + weight * x)
 }

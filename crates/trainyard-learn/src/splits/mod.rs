@@ -90,12 +90,7 @@ impl SplitSpec {
             );
             problems.push(Problem::new("/n_splits", detail));
         }
-        if let Self::StratifiedKfold {
-            shuffle: false,
-            random_state: Some(_),
-            ..
-        } = self
-        {
+        if let Self::StratifiedKfold { shuffle: false, random_state: Some(_), .. } = self {
             let detail = "random_state has no effect without shuffle";
             let way_out = "set shuffle to true or leave random_state out";
             problems.push(Problem::new("/random_state", detail).suggest(way_out));
@@ -197,12 +192,7 @@ impl Folds {
     pub fn get(&self, index: usize) -> Split {
         let n_splits = self.n_splits.max(1);
         let (repeat, fold) = (index / n_splits, index % n_splits);
-        let mut split = Split {
-            repeat,
-            fold,
-            train: Vec::new(),
-            test: Vec::new(),
-        };
+        let mut split = Split { repeat, fold, train: Vec::new(), test: Vec::new() };
         let test_folds = self.test_folds.chunks_exact(self.n_rows.max(1)).nth(repeat);
         for (row, &test_fold) in (0..).zip(test_folds.unwrap_or_default()) {
             if usize::from(test_fold) == fold {

@@ -26,11 +26,7 @@ pub fn stratified_shuffle_split(
     // Without rows there is no class either, and still nothing to split.
     let n_classes = classes.len().max(1);
     if n_train < n_classes || n_test < n_classes {
-        return Err(ShuffleSplitError::TooFewRows {
-            n_train,
-            n_test,
-            n_classes,
-        });
+        return Err(ShuffleSplitError::TooFewRows { n_train, n_test, n_classes });
     }
 
     let mut random = RandomState::new(random_state);
@@ -45,10 +41,8 @@ pub fn stratified_shuffle_split(
     let mut train = Vec::with_capacity(n_train);
     let mut test = Vec::with_capacity(n_test);
     for ((rows, n_train), n_test) in classes.values().zip(train_counts).zip(test_counts) {
-        let mut shuffled = random
-            .permutation(rows.len())
-            .into_iter()
-            .map(|position| rows[position]);
+        let mut shuffled =
+            random.permutation(rows.len()).into_iter().map(|position| rows[position]);
         train.extend(shuffled.by_ref().take(n_train));
         test.extend(shuffled.take(n_test));
     }
@@ -97,10 +91,8 @@ fn rows_by_class(y: &[u32]) -> std::collections::BTreeMap<u32, Vec<u32>> {
 /// to the largest remainders. Equal remainders draw lots.
 fn approximate_mode(counts: &[usize], n_draws: usize, random: &mut RandomState) -> Vec<usize> {
     let total = counts.iter().sum::<usize>() as f64;
-    let shares: Vec<f64> = counts
-        .iter()
-        .map(|&count| count as f64 / total * n_draws as f64)
-        .collect();
+    let shares: Vec<f64> =
+        counts.iter().map(|&count| count as f64 / total * n_draws as f64).collect();
     let mut drawn: Vec<usize> = shares.iter().map(|share| share.floor() as usize).collect();
     let mut left_over = n_draws.saturating_sub(drawn.iter().sum());
     let remainders: Vec<f64> = shares.iter().map(|share| share - share.floor()).collect();
@@ -111,9 +103,8 @@ fn approximate_mode(counts: &[usize], n_draws: usize, random: &mut RandomState) 
         if left_over == 0 {
             break;
         }
-        let tied: Vec<usize> = (0..counts.len())
-            .filter(|&class| remainders[class] == remainder)
-            .collect();
+        let tied: Vec<usize> =
+            (0..counts.len()).filter(|&class| remainders[class] == remainder).collect();
         let n_lucky = tied.len().min(left_over);
         for &winner in random.permutation(tied.len()).iter().take(n_lucky) {
             drawn[tied[winner]] += 1;
