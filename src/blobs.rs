@@ -95,7 +95,10 @@ impl Blobs {
     /// When the directory cannot be used.
     pub fn local(directory: &FilePath, clock: Clock) -> Result<Self, BlobError> {
         let store = LocalFileSystem::new_with_prefix(directory)?.with_fsync(true);
-        Ok(Self { store: Arc::new(store), clock })
+        Ok(Self {
+            store: Arc::new(store),
+            clock,
+        })
     }
 
     /// Receives a stream of at most `limit` bytes. Nothing of it stays when it fails.
@@ -132,7 +135,11 @@ impl Blobs {
                 return Err(error);
             }
         }
-        Ok(Staged { path, sha256: hex(&hash.finalize()), size_bytes })
+        Ok(Staged {
+            path,
+            sha256: hex(&hash.finalize()),
+            size_bytes,
+        })
     }
 
     /// Gives staged bytes their name. They are durable when this returns.
@@ -142,7 +149,10 @@ impl Blobs {
     pub async fn keep(&self, staged: &Staged) -> Result<(), BlobError> {
         // Bytes that are there already are replaced by themselves, which makes them young again
         // and so safe from the sweep.
-        Ok(self.store.rename(&staged.path, &path_of(&staged.sha256)).await?)
+        Ok(self
+            .store
+            .rename(&staged.path, &path_of(&staged.sha256))
+            .await?)
     }
 
     /// Forgets staged bytes.
@@ -169,7 +179,14 @@ impl Blobs {
     pub async fn get(&self, name: &str) -> Result<Bytes, BlobError> {
         let bytes = self.store.get(&path_of(name)).await?.bytes().await?;
         let found = hex(&Sha256::digest(&bytes));
-        if found == name { Ok(bytes) } else { Err(BlobError::Changed { name: name.to_owned(), found }) }
+        if found == name {
+            Ok(bytes)
+        } else {
+            Err(BlobError::Changed {
+                name: name.to_owned(),
+                found,
+            })
+        }
     }
 
     /// A blob's bytes, or a range of them, as they come.
@@ -181,8 +198,15 @@ impl Blobs {
         name: &str,
         range: Option<Range<u64>>,
     ) -> Result<BoxStream<'static, Result<Bytes, object_store::Error>>, BlobError> {
-        let options = GetOptions { range: range.map(Into::into), ..GetOptions::default() };
-        Ok(self.store.get_opts(&path_of(name), options).await?.into_stream())
+        let options = GetOptions {
+            range: range.map(Into::into),
+            ..GetOptions::default()
+        };
+        Ok(self
+            .store
+            .get_opts(&path_of(name), options)
+            .await?
+            .into_stream())
     }
 
     /// A blocking reader of staged bytes; for threads that are not the runtime's.
@@ -270,11 +294,13 @@ fn path_of(name: &str) -> Path {
 
 /// Bytes in hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        use std::fmt::Write;
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            use std::fmt::Write;
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 #[cfg(test)]
@@ -284,7 +310,10 @@ mod tests {
 
     fn blobs() -> (Blobs, tempfile::TempDir) {
         let directory = tempfile::tempdir().unwrap();
-        (Blobs::local(directory.path(), Clock::system()).unwrap(), directory)
+        (
+            Blobs::local(directory.path(), Clock::system()).unwrap(),
+            directory,
+        )
     }
 
     fn files(directory: &tempfile::TempDir) -> usize {
@@ -318,8 +347,10 @@ mod tests {
         let large = stream::repeat_with(|| Ok::<_, String>(Bytes::from(vec![0; 1 << 20]))).take(5);
         let error = blobs.stage(large, (4 << 20) + 1).await.unwrap_err();
         assert!(matches!(error, BlobError::TooLarge(_)));
-        let broken =
-            stream::iter([Ok(Bytes::from(vec![0; 3 << 20])), Err("connection reset".to_owned())]);
+        let broken = stream::iter([
+            Ok(Bytes::from(vec![0; 3 << 20])),
+            Err("connection reset".to_owned()),
+        ]);
         assert!(blobs.stage(broken, u64::MAX).await.is_err());
         assert_eq!(files(&directory), 0);
     }
@@ -330,7 +361,10 @@ mod tests {
         let name = blobs.put(b"model".to_vec()).await.unwrap();
         let path = directory.path().join("blobs").join(&name[..2]).join(&name);
         std::fs::write(path, "MODEL").unwrap();
-        assert!(matches!(blobs.get(&name).await, Err(BlobError::Changed { .. })));
+        assert!(matches!(
+            blobs.get(&name).await,
+            Err(BlobError::Changed { .. })
+        ));
     }
 
     #[tokio::test]
@@ -344,9 +378,15 @@ mod tests {
         let blobs = Blobs::local(directory.path(), tomorrow).unwrap();
         let used = blobs.put(b"used".to_vec()).await.unwrap();
         blobs.put(b"unused".to_vec()).await.unwrap();
-        let today = Blobs { clock: Clock::system(), ..blobs.clone() };
+        let today = Blobs {
+            clock: Clock::system(),
+            ..blobs.clone()
+        };
         assert_eq!(today.sweep(&HashSet::new()).await.unwrap(), 0);
-        assert_eq!(blobs.sweep(&HashSet::from([used.clone()])).await.unwrap(), 1);
+        assert_eq!(
+            blobs.sweep(&HashSet::from([used.clone()])).await.unwrap(),
+            1
+        );
         assert_eq!(blobs.get(&used).await.unwrap(), "used");
     }
 }

@@ -23,7 +23,10 @@ struct Entry<K, V, E> {
 impl<K: PartialEq, V, E: Clone> SharedCache<K, V, E> {
     /// An empty cache.
     pub fn new(max_weight: usize) -> Self {
-        Self { max_weight, entries: Mutex::new(Vec::new()) }
+        Self {
+            max_weight,
+            entries: Mutex::new(Vec::new()),
+        }
     }
 
     /// The value of a key, made by `make` unless it is there. Blocks while another thread makes it.
@@ -49,7 +52,11 @@ impl<K: PartialEq, V, E: Clone> SharedCache<K, V, E> {
         let mut entries = self.lock();
         let entry = match entries.iter().position(|entry| entry.key == key) {
             Some(position) => entries.remove(position),
-            None => Entry { key, weight, slot: Arc::default() },
+            None => Entry {
+                key,
+                weight,
+                slot: Arc::default(),
+            },
         };
         let slot = Arc::clone(&entry.slot);
         entries.push(entry);

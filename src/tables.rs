@@ -33,7 +33,12 @@ pub enum TableError {
 impl Tables {
     /// A cache of up to `max_cells` cells, or one table where that alone has more.
     pub fn new(blobs: Blobs, runtime: Handle, limits: CsvLimits, max_cells: usize) -> Self {
-        Self { blobs, runtime, limits, parsed: SharedCache::new(max_cells) }
+        Self {
+            blobs,
+            runtime,
+            limits,
+            parsed: SharedCache::new(max_cells),
+        }
     }
 
     /// The table in a blob. Blocks while it is parsed; not for the runtime's threads.
@@ -42,7 +47,10 @@ impl Tables {
     /// When the blob cannot be read as it was described.
     pub fn get(&self, sha256: &str, csv: &CsvSchema) -> Result<Arc<Table>, TableError> {
         let n_cells = csv.n_rows * csv.names.len();
-        self.parsed.get((sha256.to_owned(), csv.clone()), n_cells, || self.parse(sha256, csv))
+        self.parsed
+            .get((sha256.to_owned(), csv.clone()), n_cells, || {
+                self.parse(sha256, csv)
+            })
     }
 
     fn parse(&self, sha256: &str, csv: &CsvSchema) -> Result<Table, TableError> {

@@ -22,8 +22,13 @@ impl std::fmt::Debug for Clock {
 impl Clock {
     /// The machine's clock.
     pub fn system() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "the one place that reads the time of day")]
-        Self { now: Arc::new(SystemTime::now) }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place that reads the time of day"
+        )]
+        Self {
+            now: Arc::new(SystemTime::now),
+        }
     }
 
     /// A clock that says what `now` says.
@@ -43,7 +48,10 @@ impl Clock {
 
     /// A fresh UUID of version 7: its order is the order of creation.
     pub fn new_uuid(&self) -> Uuid {
-        #[expect(clippy::disallowed_methods, reason = "the one place that makes identifiers")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place that makes identifiers"
+        )]
         Uuid::now_v7()
     }
 
@@ -106,7 +114,10 @@ mod tests {
     fn a_timestamp_is_rfc_3339() {
         let json = serde_json::to_string(&Timestamp(1_700_000_000_123)).unwrap();
         assert_eq!(json, "\"2023-11-14T22:13:20.123Z\"");
-        assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), Timestamp(1_700_000_000_123));
+        assert_eq!(
+            serde_json::from_str::<Timestamp>(&json).unwrap(),
+            Timestamp(1_700_000_000_123)
+        );
     }
 
     #[test]

@@ -45,12 +45,18 @@ impl Dataset {
 
     /// The column of that name.
     pub fn column(&self, name: &str) -> Option<&DescribedColumn> {
-        self.content.columns.iter().find(|column| column.description.name == name)
+        self.content
+            .columns
+            .iter()
+            .find(|column| column.description.name == name)
     }
 
     /// All names, in the file's order.
     pub fn column_names(&self) -> impl Iterator<Item = &str> {
-        self.content.columns.iter().map(|column| column.description.name.as_str())
+        self.content
+            .columns
+            .iter()
+            .map(|column| column.description.name.as_str())
     }
 }
 
@@ -69,7 +75,11 @@ pub struct Warning {
 impl Warning {
     /// A warning about everything.
     pub fn new(code: &str, detail: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), column: None, detail: detail.into() }
+        Self {
+            code: code.to_owned(),
+            column: None,
+            detail: detail.into(),
+        }
     }
 
     /// The same about one column.

@@ -79,11 +79,15 @@ impl JobStatus {
             // A second request changes nothing, so that a client may repeat it.
             (
                 Self::Queued | Self::Running | Self::Cancelling,
-                JobEvent::CancelRequested { tasks_running: true },
+                JobEvent::CancelRequested {
+                    tasks_running: true,
+                },
             ) => Ok(Self::Cancelling),
             (
                 Self::Queued | Self::Running | Self::Cancelling,
-                JobEvent::CancelRequested { tasks_running: false },
+                JobEvent::CancelRequested {
+                    tasks_running: false,
+                },
             )
             | (Self::Cancelling, JobEvent::TasksStopped) => Ok(Self::Cancelled),
             (status, event) => Err(IllegalTransition { status, event }),
@@ -160,7 +164,6 @@ pub struct Job {
     /// When it ended.
     pub finished_at: Option<Timestamp>,
 }
-
 
 /// What a job is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -283,14 +286,21 @@ mod tests {
         JobEvent::TaskClaimed,
         JobEvent::AllTasksSucceeded,
         JobEvent::TaskFailed,
-        JobEvent::CancelRequested { tasks_running: true },
-        JobEvent::CancelRequested { tasks_running: false },
+        JobEvent::CancelRequested {
+            tasks_running: true,
+        },
+        JobEvent::CancelRequested {
+            tasks_running: false,
+        },
         JobEvent::TasksStopped,
     ];
 
     #[test]
     fn nothing_happens_to_a_job_that_has_ended() {
-        for status in JobStatus::ALL.into_iter().filter(|status| status.has_ended()) {
+        for status in JobStatus::ALL
+            .into_iter()
+            .filter(|status| status.has_ended())
+        {
             for event in EVENTS {
                 assert!(status.after(event).is_err(), "{status:?} {event:?}");
             }
@@ -299,10 +309,16 @@ mod tests {
 
     #[test]
     fn a_cancelled_job_cannot_succeed() {
-        let cancelling =
-            JobStatus::Running.after(JobEvent::CancelRequested { tasks_running: true }).unwrap();
+        let cancelling = JobStatus::Running
+            .after(JobEvent::CancelRequested {
+                tasks_running: true,
+            })
+            .unwrap();
         assert!(cancelling.after(JobEvent::AllTasksSucceeded).is_err());
-        assert_eq!(cancelling.after(JobEvent::TasksStopped), Ok(JobStatus::Cancelled));
+        assert_eq!(
+            cancelling.after(JobEvent::TasksStopped),
+            Ok(JobStatus::Cancelled)
+        );
     }
 
     #[test]

@@ -19,7 +19,10 @@ pub struct FoldPredictions {
 impl FoldPredictions {
     /// Decision values a row.
     pub fn n_values(&self) -> usize {
-        self.decision.len().checked_div(self.rows.len()).unwrap_or(0)
+        self.decision
+            .len()
+            .checked_div(self.rows.len())
+            .unwrap_or(0)
     }
 
     /// The packed form.
@@ -29,9 +32,12 @@ impl FoldPredictions {
         bytes.extend((n as u32).to_le_bytes());
         bytes.extend((self.n_values() as u32).to_le_bytes());
         for part in [&self.rows, &self.target, &self.prediction] {
-            part.iter().for_each(|value| bytes.extend(value.to_le_bytes()));
+            part.iter()
+                .for_each(|value| bytes.extend(value.to_le_bytes()));
         }
-        self.decision.iter().for_each(|value| bytes.extend(value.to_le_bytes()));
+        self.decision
+            .iter()
+            .for_each(|value| bytes.extend(value.to_le_bytes()));
         bytes
     }
 
@@ -41,18 +47,29 @@ impl FoldPredictions {
         let (n, n_values) = header.split_at(4);
         let n = u32::from_le_bytes(n.try_into().ok()?) as usize;
         let n_values = u32::from_le_bytes(n_values.try_into().ok()?) as usize;
-        let expected = n.checked_mul(12)?.checked_add(n.checked_mul(n_values)?.checked_mul(8)?)?;
+        let expected = n
+            .checked_mul(12)?
+            .checked_add(n.checked_mul(n_values)?.checked_mul(8)?)?;
         if rest.len() != expected {
             return None;
         }
         let (codes, decision) = rest.split_at(n * 12);
-        let codes: Vec<u32> =
-            codes.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
+        let codes: Vec<u32> = codes
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|bytes| u32::from_le_bytes(*bytes))
+            .collect();
         Some(Self {
             rows: codes[..n].to_vec(),
             target: codes[n..2 * n].to_vec(),
             prediction: codes[2 * n..].to_vec(),
-            decision: decision.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect(),
+            decision: decision
+                .as_chunks()
+                .0
+                .iter()
+                .map(|bytes| f64::from_le_bytes(*bytes))
+                .collect(),
         })
     }
 }

@@ -58,7 +58,7 @@ pub struct JobRequest {
     pub random_state: u32,
     /// Anything the client wants to keep with the job; at most 16 KiB of JSON.
     #[serde(default)]
-    #[schema(value_type = Object, max_properties = 100)]
+    #[schema(value_type = Object)]
     pub metadata: Map<String, Value>,
     /// How networks learn. A `perceptron` takes none.
     #[serde(default)]

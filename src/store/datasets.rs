@@ -98,8 +98,21 @@ impl Store {
         .await?;
         idempotency::remember(&mut tx, project, key, &new.id.to_string()).await?;
         tx.commit().await?;
-        let NewDataset { id, name, size_bytes, sha256, content } = new;
-        Ok(Created::New(Dataset { id, name, size_bytes, sha256, content, created_at }))
+        let NewDataset {
+            id,
+            name,
+            size_bytes,
+            sha256,
+            content,
+        } = new;
+        Ok(Created::New(Dataset {
+            id,
+            name,
+            size_bytes,
+            sha256,
+            content,
+            created_at,
+        }))
     }
 
     /// A dataset of the project.
@@ -163,7 +176,11 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
-        Ok(if deleted.rows_affected() == 0 { Deleted::NotFound } else { Deleted::Yes })
+        Ok(if deleted.rows_affected() == 0 {
+            Deleted::NotFound
+        } else {
+            Deleted::Yes
+        })
     }
 
     /// The names of all blobs that some row refers to.

@@ -70,7 +70,12 @@ impl Store {
         .await?;
         rows.into_iter()
             .map(|(seq, time, kind, data)| {
-                Ok(Event { seq, time: Timestamp(time), kind, data: from_json("event", &data)? })
+                Ok(Event {
+                    seq,
+                    time: Timestamp(time),
+                    kind,
+                    data: from_json("event", &data)?,
+                })
             })
             .collect()
     }

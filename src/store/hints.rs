@@ -19,7 +19,11 @@ pub struct Hints {
 
 impl Default for Hints {
     fn default() -> Self {
-        Self { work: Arc::default(), cancel: Arc::default(), jobs: broadcast::channel(1024).0 }
+        Self {
+            work: Arc::default(),
+            cancel: Arc::default(),
+            jobs: broadcast::channel(1024).0,
+        }
     }
 }
 
@@ -52,7 +56,10 @@ impl Hints {
 
     /// Changes of one job from now on.
     pub fn watch(&self, job: JobId) -> Watch {
-        Watch { job, changes: self.jobs.subscribe() }
+        Watch {
+            job,
+            changes: self.jobs.subscribe(),
+        }
     }
 }
 

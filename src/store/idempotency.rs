@@ -37,7 +37,9 @@ pub(super) async fn look_up(
     project: ProjectId,
     key: Option<&IdempotencyKey>,
 ) -> Result<Known> {
-    let Some(key) = key else { return Ok(Known::Nothing) };
+    let Some(key) = key else {
+        return Ok(Known::Nothing);
+    };
     let row: Option<(String, String)> = sqlx::query_as(
         "SELECT fingerprint, resource_id FROM idempotency_keys WHERE project_id = $1 AND key = $2",
     )

@@ -8,11 +8,10 @@ use super::idempotency::{self, Created, IdempotencyKey, Known};
 use super::{Result, Store, StoreError, events, from_json, json as to_json, now, parsed};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{DatasetId, JobId, ProjectId};
-use crate::domain::job::{
-    FoldResult, Job, JobEvent, JobPhase, JobStatus, TaskCounts, Timings,
-};
+use crate::domain::job::{FoldResult, Job, JobEvent, JobPhase, JobStatus, TaskCounts, Timings};
 use crate::domain::predictions::FoldPredictions;
 use crate::domain::spec::CheckedJob;
+use trainyard_learn::splits::SplitSpec;
 
 /// A job about to be accepted.
 #[derive(Clone, Debug)]
@@ -81,7 +80,9 @@ impl Store {
                 let id = parsed("job id", &resource_id)?;
                 drop(tx);
                 let before = self.job(project, id).await?.map(Box::new);
-                return Ok(Submitted::Job(before.map_or(Created::KeyReused, Created::Before)));
+                return Ok(Submitted::Job(
+                    before.map_or(Created::KeyReused, Created::Before),
+                ));
             }
         }
         let spec = &new.checked.spec;
@@ -106,7 +107,7 @@ impl Store {
             return Ok(Submitted::QueueFull);
         }
         let created_at = now(&mut tx).await?;
-        let n_folds = spec.cv.as_ref().map_or(0, |cv| cv.n_folds());
+        let n_folds = spec.cv.as_ref().map_or(0, SplitSpec::n_folds);
         sqlx::query(
             "INSERT INTO jobs (id, project_id, name, dataset_id, status, spec, resolved_spec,
                                classes, warnings, n_pending, created_at)
@@ -151,7 +152,9 @@ impl Store {
     pub async fn jobs(&self, project: ProjectId, filter: JobFilter) -> Result<Vec<Job>> {
         let mut tx = self.readers.begin().await?;
         let rows: Vec<Row> = sqlx::query_as(concat!(
-            "SELECT ", columns!(), " FROM jobs WHERE project_id = $1 AND ($2 IS NULL OR id < $2)
+            "SELECT ",
+            columns!(),
+            " FROM jobs WHERE project_id = $1 AND ($2 IS NULL OR id < $2)
              AND ($3 IS NULL OR status = $3) AND ($4 IS NULL OR dataset_id = $4)
              ORDER BY id DESC LIMIT $5"
         ))
@@ -177,9 +180,13 @@ impl Store {
     /// [`StoreError::Transition`] when it has ended already; otherwise when the database fails.
     pub async fn cancel_job(&self, project: ProjectId, id: JobId) -> Result<Option<Job>> {
         let mut tx = self.begin().await?;
-        let Some(job) = read(&mut tx, project, id).await? else { return Ok(None) };
+        let Some(job) = read(&mut tx, project, id).await? else {
+            return Ok(None);
+        };
         let tasks_running = job.tasks.running > 0;
-        let status = job.status.after(JobEvent::CancelRequested { tasks_running })?;
+        let status = job
+            .status
+            .after(JobEvent::CancelRequested { tasks_running })?;
         if status != job.status {
             let now = now(&mut tx).await?;
             sqlx::query(
@@ -205,7 +212,9 @@ impl Store {
     /// When the database fails.
     pub async fn delete_job(&self, project: ProjectId, id: JobId) -> Result<Deleted> {
         let mut tx = self.begin().await?;
-        let Some(job) = read(&mut tx, project, id).await? else { return Ok(Deleted::NotFound) };
+        let Some(job) = read(&mut tx, project, id).await? else {
+            return Ok(Deleted::NotFound);
+        };
         if !job.status.has_ended() {
             return Ok(Deleted::InUse);
         }
@@ -264,7 +273,11 @@ impl Store {
             .map(|(idx, fold, bytes)| {
                 let predictions = FoldPredictions::unpack(&bytes)
                     .ok_or_else(|| StoreError::corrupt("predictions", "wrong length"))?;
-                Ok(StoredPredictions { idx, fold: from_json("fold", &fold)?, predictions })
+                Ok(StoredPredictions {
+                    idx,
+                    fold: from_json("fold", &fold)?,
+                    predictions,
+                })
             })
             .collect()
     }
@@ -383,7 +396,9 @@ async fn read(
     id: JobId,
 ) -> Result<Option<Job>> {
     let row: Option<Row> = sqlx::query_as(concat!(
-        "SELECT ", columns!(), " FROM jobs WHERE project_id = $1 AND id = $2"
+        "SELECT ",
+        columns!(),
+        " FROM jobs WHERE project_id = $1 AND id = $2"
     ))
     .bind(project.to_string())
     .bind(id.to_string())
@@ -413,7 +428,11 @@ async fn with_tasks(tx: &mut Transaction<'static, Sqlite>, row: Row) -> Result<J
             _ => {}
         }
     }
-    let attempt = states.iter().map(|(_, _, attempt)| *attempt).max().unwrap_or(0);
+    let attempt = states
+        .iter()
+        .map(|(_, _, attempt)| *attempt)
+        .max()
+        .unwrap_or(0);
     row.job(tasks, attempt)
 }
 
@@ -438,11 +457,11 @@ impl Row {
                 _ => JobPhase::Refit,
             },
             progress,
-            eta_s: started_at.filter(|_| status == JobStatus::Running && progress > 0.0).map(
-                |started| {
+            eta_s: started_at
+                .filter(|_| status == JobStatus::Running && progress > 0.0)
+                .map(|started| {
                     Timestamp(self.now).seconds_since(started) * (1.0 - progress) / progress
-                },
-            ),
+                }),
             attempt,
             spec: from_json("spec", &self.spec)?,
             metadata: resolved_spec.get("metadata").cloned().unwrap_or_default(),
@@ -452,11 +471,20 @@ impl Row {
             timings: Timings {
                 queued_s: started_at.map(|started| started.seconds_since(created_at)),
                 load_s: self.load_us.map(seconds),
-                fit_s: self.fit_started_us.zip(self.fit_ended_us).map(|(a, b)| seconds(b - a)),
+                fit_s: self
+                    .fit_started_us
+                    .zip(self.fit_ended_us)
+                    .map(|(a, b)| seconds(b - a)),
                 total_s: finished_at.map(|finished| finished.seconds_since(created_at)),
             },
-            result: self.result.map(|text| from_json("result", &text)).transpose()?,
-            error: self.error.map(|text| from_json("error", &text)).transpose()?,
+            result: self
+                .result
+                .map(|text| from_json("result", &text))
+                .transpose()?,
+            error: self
+                .error
+                .map(|text| from_json("error", &text))
+                .transpose()?,
             stop_reason: self.stop_reason,
             warnings: from_json("warnings", &self.warnings)?,
             created_at,

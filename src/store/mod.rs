@@ -59,7 +59,7 @@ pub enum StoreError {
         reason: String,
     },
     /// The bundled SQLite is too old to be trusted with data.
-    #[error("SQLite {0} can lose data; {}.{}.{} or newer is needed", OLDEST_SQLITE.0, OLDEST_SQLITE.1, OLDEST_SQLITE.2)]
+    #[error("SQLite {0} can lose data; {OLDEST_SQLITE:?} or newer is needed")]
     OldSqlite(String),
     /// A caller asked for what cannot happen now.
     #[error(transparent)]
@@ -68,7 +68,10 @@ pub enum StoreError {
 
 impl StoreError {
     fn corrupt(what: &'static str, reason: impl std::fmt::Display) -> Self {
-        Self::Corrupt { what, reason: reason.to_string() }
+        Self::Corrupt {
+            what,
+            reason: reason.to_string(),
+        }
     }
 
     /// Whether the disk is full.
@@ -100,8 +103,9 @@ impl Store {
             .idle_timeout(None)
             .connect_with(options.clone())
             .await?;
-        let version: String =
-            sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&writer).await?;
+        let version: String = sqlx::query_scalar("SELECT sqlite_version()")
+            .fetch_one(&writer)
+            .await?;
         if version_numbers(&version) < OLDEST_SQLITE {
             return Err(StoreError::OldSqlite(version));
         }
@@ -110,7 +114,11 @@ impl Store {
         let readers = SqlitePoolOptions::new()
             .max_connections(N_READERS)
             .connect_lazy_with(options.create_if_missing(false).read_only(true));
-        Ok(Self { writer, readers, hints })
+        Ok(Self {
+            writer,
+            readers,
+            hints,
+        })
     }
 
     /// Hints about what changed; see [`Hints`].
@@ -123,7 +131,9 @@ impl Store {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<()> {
-        sqlx::query("SELECT 1 FROM projects").fetch_one(&self.readers).await?;
+        sqlx::query("SELECT 1 FROM projects")
+            .fetch_one(&self.readers)
+            .await?;
         Ok(())
     }
 
@@ -154,8 +164,12 @@ fn from_json<T: serde::de::DeserializeOwned>(what: &'static str, text: &str) -> 
     serde_json::from_str(text).map_err(|error| StoreError::corrupt(what, error))
 }
 
-fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(what: &'static str, text: &str) -> Result<T> {
-    text.parse().map_err(|error| StoreError::corrupt(what, error))
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+    what: &'static str,
+    text: &str,
+) -> Result<T> {
+    text.parse()
+        .map_err(|error| StoreError::corrupt(what, error))
 }
 
 fn version_numbers(version: &str) -> (u32, u32, u32) {

@@ -84,6 +84,10 @@ impl Store {
             .bind(id.to_string())
             .execute(&self.writer)
             .await?;
-        Ok(if deleted.rows_affected() == 0 { Deleted::NotFound } else { Deleted::Yes })
+        Ok(if deleted.rows_affected() == 0 {
+            Deleted::NotFound
+        } else {
+            Deleted::Yes
+        })
     }
 }

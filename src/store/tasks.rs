@@ -149,9 +149,17 @@ impl Store {
             let job = Arc::clone(&jobs[&job_id]);
             let kind = match kind.as_str() {
                 "fold" => TaskKind::Fold { idx: idx as usize },
-                _ => TaskKind::Reduce { folds: folds(&mut tx, &job_id).await? },
+                _ => TaskKind::Reduce {
+                    folds: folds(&mut tx, &job_id).await?,
+                },
             };
-            tasks.push(ClaimedTask { id, attempt, lease_token: Arc::clone(&lease_token), kind, job });
+            tasks.push(ClaimedTask {
+                id,
+                attempt,
+                lease_token: Arc::clone(&lease_token),
+                kind,
+                job,
+            });
         }
         tx.commit().await?;
         // RETURNING promises no order, and folds are nicer to watch in theirs.
@@ -180,7 +188,10 @@ impl Store {
             .bind(now.0 + lease_ms)
             .fetch_all(&mut *tx)
             .await?;
-            held.extend(rows.into_iter().map(|(task, cancelled)| Held { task, cancelled }));
+            held.extend(
+                rows.into_iter()
+                    .map(|(task, cancelled)| Held { task, cancelled }),
+            );
         }
         tx.commit().await?;
         Ok(held)
@@ -198,7 +209,11 @@ impl Store {
         )
         .fetch_one(&self.readers)
         .await?;
-        if overdue { self.take_back(false).await } else { Ok(0) }
+        if overdue {
+            self.take_back(false).await
+        } else {
+            Ok(0)
+        }
     }
 
     /// Takes back all leases: right only for a server that knows that no other worker lives.
@@ -229,7 +244,12 @@ impl Store {
                 end_task(&mut tx, *id, "cancelled").await?;
                 publish::settle_cancelled(&mut tx, (project, job), now).await?;
             } else if attempt < max_attempts {
-                requeue(&mut tx, *id, now.0 + if all { 0 } else { BACKOFF_MS * attempt }).await?;
+                requeue(
+                    &mut tx,
+                    *id,
+                    now.0 + if all { 0 } else { BACKOFF_MS * attempt },
+                )
+                .await?;
                 let data = json!({"reason": "worker_lost", "attempt": attempt});
                 events::append(&mut tx, (project, job), now, "retrying", &data).await?;
             } else if !status.has_ended() {
@@ -291,8 +311,8 @@ async fn start(
     let spec: JobSpec = from_json("resolved spec", &spec)?;
     let (project, id): (ProjectId, JobId) =
         (parsed("project id", &project)?, parsed("job id", job_id)?);
-    let before = JobStatus::from_name(&status)
-        .ok_or_else(|| StoreError::corrupt("job status", &status))?;
+    let before =
+        JobStatus::from_name(&status).ok_or_else(|| StoreError::corrupt("job status", &status))?;
     let after = before.after(JobEvent::TaskClaimed)?;
     if after != before {
         sqlx::query("UPDATE jobs SET status = $2, started_at = $3 WHERE id = $1")

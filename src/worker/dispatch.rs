@@ -88,7 +88,8 @@ impl Dispatcher {
         match self.store.claim(&request).await {
             Ok(tasks) => {
                 let n = tasks.len();
-                self.queue.put(tasks.into_iter().map(|task| self.flights.add(task)));
+                self.queue
+                    .put(tasks.into_iter().map(|task| self.flights.add(task)));
                 n
             }
             Err(error) => {
@@ -189,7 +190,11 @@ impl Dispatcher {
                 Ok(None) | Err(_) => break,
             }
         }
-        batch.extend(untaken.into_iter().map(|flight| Ended::Interrupted(flight.task)));
+        batch.extend(
+            untaken
+                .into_iter()
+                .map(|flight| Ended::Interrupted(flight.task)),
+        );
         self.settle(batch).await;
     }
 }

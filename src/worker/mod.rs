@@ -61,18 +61,19 @@ impl Worker {
         for index in 0..n_threads {
             let (queue, runner) = (Arc::clone(&queue), Arc::clone(&runner));
             let done_sender = done_sender.clone();
-            thread::Builder::new().name(format!("train-{index}")).spawn(move || {
-                while let Some(flight) = queue.take() {
-                    let ended = runner.run(flight);
-                    if done_sender.send(ended).is_err() {
-                        return;
+            thread::Builder::new()
+                .name(format!("train-{index}"))
+                .spawn(move || {
+                    while let Some(flight) = queue.take() {
+                        let ended = runner.run(flight);
+                        if done_sender.send(ended).is_err() {
+                            return;
+                        }
                     }
-                }
-            })?;
+                })?;
         }
         let (stop, stopped) = watch::channel(false);
-        let renewer =
-            tokio::spawn(renew::renew(resources.store.clone(), Arc::clone(&flights)));
+        let renewer = tokio::spawn(renew::renew(resources.store.clone(), Arc::clone(&flights)));
         let dispatcher = dispatch::Dispatcher {
             store: resources.store.clone(),
             clock: resources.clock.clone(),
@@ -83,7 +84,11 @@ impl Worker {
             done,
             stopped,
         };
-        Ok(Self { stop, dispatcher: tokio::spawn(dispatcher.run()), renewer })
+        Ok(Self {
+            stop,
+            dispatcher: tokio::spawn(dispatcher.run()),
+            renewer,
+        })
     }
 
     /// Stops claiming, publishes what is finished and hands back the rest.

@@ -32,7 +32,9 @@ pub(super) enum Stop {
 impl Signal {
     /// Raises the signal; the first reason stays.
     pub(super) fn raise(&self, stop: Stop) {
-        let _ = self.0.compare_exchange(0, stop as u8 + 1, Ordering::Relaxed, Ordering::Relaxed);
+        let _ = self
+            .0
+            .compare_exchange(0, stop as u8 + 1, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// Why to stop, if at all. Cheap enough to ask after every epoch.
@@ -76,7 +78,10 @@ impl Queue {
             if state.closed {
                 return None;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -100,12 +105,18 @@ impl Queue {
 
 /// The signals of all claimed tasks, by task, with the leases that hold them.
 #[derive(Debug, Default)]
-pub(super) struct Flights(Mutex<HashMap<i64, (Arc<str>, Arc<Signal>)>>);
+pub(super) struct Flights(Mutex<Signals>);
+
+/// By task: the lease that holds it, and its signal.
+type Signals = HashMap<i64, (Arc<str>, Arc<Signal>)>;
 
 impl Flights {
     pub(super) fn add(&self, task: ClaimedTask) -> Flight {
         let signal = Arc::new(Signal::default());
-        self.lock().insert(task.id, (Arc::clone(&task.lease_token), Arc::clone(&signal)));
+        self.lock().insert(
+            task.id,
+            (Arc::clone(&task.lease_token), Arc::clone(&signal)),
+        );
         Flight { task, signal }
     }
 
@@ -115,7 +126,11 @@ impl Flights {
 
     /// The leases that hold any task.
     pub(super) fn leases(&self) -> Vec<Arc<str>> {
-        let mut leases: Vec<_> = self.lock().values().map(|(lease, _)| Arc::clone(lease)).collect();
+        let mut leases: Vec<_> = self
+            .lock()
+            .values()
+            .map(|(lease, _)| Arc::clone(lease))
+            .collect();
         leases.sort_unstable();
         leases.dedup();
         leases
@@ -129,7 +144,7 @@ impl Flights {
             .collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<i64, (Arc<str>, Arc<Signal>)>> {
+    fn lock(&self) -> MutexGuard<'_, Signals> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

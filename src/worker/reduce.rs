@@ -31,9 +31,12 @@ pub(super) fn reduce(
         model_id: None,
     };
     if !job.spec.refit {
-        return Ok(Outcome::Reduced { result: Box::new(result), model: None });
+        return Ok(Outcome::Reduced {
+            result: Box::new(result),
+            model: None,
+        });
     }
-    let Fit { model, fit_s } = fit(job, data.x.view(), &data.y, signal)?;
+    let Fit { model, fit_s } = fit(job, &data.x, &data.y, signal)?;
     let prediction = model.predict(data.x.view());
     let scores = metrics::scores(&job.spec.scoring, &data.y, &prediction, job.classes.len());
     let model_id = ModelId::new(&runner.resources.clock);
@@ -51,7 +54,9 @@ pub(super) fn reduce(
         classes: job.classes.clone(),
         perceptron: model,
     };
-    let bytes = trained.to_bytes().map_err(|error| Failure::permanent("internal", error))?;
+    let bytes = trained
+        .to_bytes()
+        .map_err(|error| Failure::permanent("internal", error))?;
     let size_bytes = bytes.len() as u64;
     // Durable before the transaction that names it.
     let sha256 = runner
@@ -63,18 +68,33 @@ pub(super) fn reduce(
         data_sha256: job.data_sha256.clone(),
         n_rows: data.y.len(),
         inputs: job.spec.features.clone(),
-        outputs: ModelOutput { target: job.spec.target.clone(), classes: job.classes.clone() },
+        outputs: ModelOutput {
+            target: job.spec.target.clone(),
+            classes: job.classes.clone(),
+        },
         cv: result.cv.clone(),
         train: result.train.clone(),
         warnings: job.warnings.clone(),
     };
-    let model = NewModel { id: model_id, sha256, size_bytes, card };
-    Ok(Outcome::Reduced { result: Box::new(result), model: Some(Box::new(model)) })
+    let model = NewModel {
+        id: model_id,
+        sha256,
+        size_bytes,
+        card,
+    };
+    Ok(Outcome::Reduced {
+        result: Box::new(result),
+        model: Some(Box::new(model)),
+    })
 }
 
 /// Scores under their scorers' names.
 pub(super) fn by_name(scorers: &[Scorer], scores: &[Option<f64>]) -> Scores {
-    scorers.iter().zip(scores).map(|(scorer, score)| (scorer.name().to_owned(), *score)).collect()
+    scorers
+        .iter()
+        .zip(scores)
+        .map(|(scorer, score)| (scorer.name().to_owned(), *score))
+        .collect()
 }
 
 fn summaries(scorers: &[Scorer], folds: &[FoldResult]) -> BTreeMap<String, ScoreSummary> {
@@ -84,8 +104,10 @@ fn summaries(scorers: &[Scorer], folds: &[FoldResult]) -> BTreeMap<String, Score
     scorers
         .iter()
         .map(|scorer| {
-            let values: Option<Vec<f64>> =
-                folds.iter().map(|fold| fold.scores.get(scorer.name()).copied().flatten()).collect();
+            let values: Option<Vec<f64>> = folds
+                .iter()
+                .map(|fold| fold.scores.get(scorer.name()).copied().flatten())
+                .collect();
             (scorer.name().to_owned(), summary(values.as_deref()))
         })
         .collect()
@@ -94,7 +116,12 @@ fn summaries(scorers: &[Scorer], folds: &[FoldResult]) -> BTreeMap<String, Score
 /// Null where a fold has no score: a mean over the others would be another quantity.
 fn summary(values: Option<&[f64]>) -> ScoreSummary {
     let Some(values) = values else {
-        return ScoreSummary { mean: None, std: None, min: None, max: None };
+        return ScoreSummary {
+            mean: None,
+            std: None,
+            min: None,
+            max: None,
+        };
     };
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;

@@ -26,8 +26,10 @@ pub(super) async fn renew(store: Store, flights: Arc<Flights>) {
         }
         match store.renew(&leases, LEASE_MS).await {
             Ok(held) => {
-                let held: HashMap<i64, bool> =
-                    held.into_iter().map(|held| (held.task, held.cancelled)).collect();
+                let held: HashMap<i64, bool> = held
+                    .into_iter()
+                    .map(|held| (held.task, held.cancelled))
+                    .collect();
                 for (task, lease, signal) in flights.signals() {
                     // A claim made while the database answered is not in the answer.
                     if !leases.contains(&lease) {

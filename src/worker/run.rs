@@ -5,10 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 use tokio::runtime::Handle;
 use trainyard_learn::metrics;
 use trainyard_learn::perceptron::{self, FitError, Perceptron};
+use trainyard_learn::scalar::Scalar;
 use trainyard_learn::splits::Folds;
 
 use super::Resources;
@@ -64,11 +65,17 @@ pub(super) enum Failure {
 
 impl Failure {
     pub(super) fn permanent(code: &str, detail: impl std::fmt::Display) -> Self {
-        Self::Permanent(JobError { code: code.to_owned(), detail: detail.to_string() })
+        Self::Permanent(JobError {
+            code: code.to_owned(),
+            detail: detail.to_string(),
+        })
     }
 
     pub(super) fn passing(code: &str, detail: impl std::fmt::Display) -> Self {
-        Self::Passing(JobError { code: code.to_owned(), detail: detail.to_string() })
+        Self::Passing(JobError {
+            code: code.to_owned(),
+            detail: detail.to_string(),
+        })
     }
 }
 
@@ -81,7 +88,11 @@ pub(super) struct Fit {
 impl Runner {
     pub(super) fn new(resources: Resources, runtime: Handle, n_threads: usize) -> Self {
         // One job's data for each thread is enough to keep all of them busy.
-        Self { resources, runtime, prepared: SharedCache::new(n_threads.max(2)) }
+        Self {
+            resources,
+            runtime,
+            prepared: SharedCache::new(n_threads.max(2)),
+        }
     }
 
     /// Runs a task, whatever happens in it.
@@ -100,10 +111,17 @@ impl Runner {
             started_us = clock.now_us();
             match &task.kind {
                 TaskKind::Fold { idx } => fold(&task.job, &data, *idx, &signal),
-                TaskKind::Reduce { folds } => reduce::reduce(self, &task.job, &data, folds, &signal),
+                TaskKind::Reduce { folds } => {
+                    reduce::reduce(self, &task.job, &data, folds, &signal)
+                }
             }
         }))
-        .unwrap_or_else(|_| Err(Failure::passing("internal", "training stopped unexpectedly")));
+        .unwrap_or_else(|_| {
+            Err(Failure::passing(
+                "internal",
+                "training stopped unexpectedly",
+            ))
+        });
         let ended_us = clock.now_us();
         let outcome = match (outcome, signal.stop()) {
             (_, Some(Stop::LeaseLost)) => return Ended::LeaseLost(task),
@@ -113,21 +131,31 @@ impl Runner {
             (Err(Failure::Permanent(error)), _) => Outcome::Failed(error),
             (Err(Failure::Passing(error)), _) => Outcome::Retry(error),
         };
-        Ended::Finished(Box::new(Finished { task, outcome, started_us, ended_us, load_us }))
+        Ended::Finished(Box::new(Finished {
+            task,
+            outcome,
+            started_us,
+            ended_us,
+            load_us,
+        }))
     }
 
     fn prepare(&self, job: &JobContext) -> Result<Arc<Prepared>, Failure> {
         self.prepared.get(job.id, 1, || {
-            let table = self.resources.tables.get(&job.data_sha256, &job.csv).map_err(|error| {
-                match error {
+            let table = self
+                .resources
+                .tables
+                .get(&job.data_sha256, &job.csv)
+                .map_err(|error| match error {
                     TableError::Unreadable(_) => Failure::passing("dataset_unreadable", error),
                     TableError::Changed => Failure::permanent("dataset_changed", error),
-                }
-            })?;
+                })?;
             let changed = || Failure::permanent("dataset_changed", TableError::Changed);
             let x = table.matrix(&job.spec.features).ok_or_else(changed)?;
-            let labels: Vec<String> = job.classes.iter().map(|class| class.text()).collect();
-            let y = table.class_indices(&job.spec.target, &labels).ok_or_else(changed)?;
+            let labels: Vec<String> = job.classes.iter().map(Scalar::text).collect();
+            let y = table
+                .class_indices(&job.spec.target, &labels)
+                .ok_or_else(changed)?;
             let folds = job.spec.cv.as_ref().map(|cv| cv.assign(&y));
             Ok(Prepared { x, y, folds })
         })
@@ -135,7 +163,12 @@ impl Runner {
 }
 
 /// Trains on a fold's training rows and scores on its test rows.
-fn fold(job: &JobContext, data: &Prepared, idx: usize, signal: &Signal) -> Result<Outcome, Failure> {
+fn fold(
+    job: &JobContext,
+    data: &Prepared,
+    idx: usize,
+    signal: &Signal,
+) -> Result<Outcome, Failure> {
     let split = data
         .folds
         .as_ref()
@@ -143,11 +176,14 @@ fn fold(job: &JobContext, data: &Prepared, idx: usize, signal: &Signal) -> Resul
         .ok_or_else(|| Failure::permanent("internal", "a fold that the spec does not have"))?
         .get(idx);
     let (x, y) = rows(data, &split.train);
-    let Fit { model, fit_s } = fit(job, x.view(), &y, signal)?;
+    let Fit { model, fit_s } = fit(job, &x, &y, signal)?;
 
     let (x, target) = rows(data, &split.test);
     let prediction = model.predict(x.view());
-    let decision = model.decision_function(x.view()).into_raw_vec_and_offset().0;
+    let decision = model
+        .decision_function(x.view())
+        .into_raw_vec_and_offset()
+        .0;
     let scores = metrics::scores(&job.spec.scoring, &target, &prediction, job.classes.len());
     let result = FoldResult {
         repeat: split.repeat as u32,
@@ -159,19 +195,27 @@ fn fold(job: &JobContext, data: &Prepared, idx: usize, signal: &Signal) -> Resul
         converged: model.converged,
         fit_s,
     };
-    let predictions = FoldPredictions { rows: split.test, target, prediction, decision };
-    Ok(Outcome::Fold { result, predictions })
+    let predictions = FoldPredictions {
+        rows: split.test,
+        target,
+        prediction,
+        decision,
+    };
+    Ok(Outcome::Fold {
+        result,
+        predictions,
+    })
 }
 
 /// Trains the job's model on these rows.
 pub(super) fn fit(
     job: &JobContext,
-    x: ArrayView2<'_, f64>,
+    x: &Array2<f64>,
     y: &[u32],
     signal: &Signal,
 ) -> Result<Fit, Failure> {
     let ModelSpec::Perceptron(spec) = &job.spec.model;
-    let labels: Vec<String> = job.classes.iter().map(|class| class.text()).collect();
+    let labels: Vec<String> = job.classes.iter().map(Scalar::text).collect();
     let class_weight = spec
         .class_weights(&labels, y)
         .map_err(|found| Failure::permanent("class_weight", found[0].detail.clone()))?;
@@ -180,14 +224,18 @@ pub(super) fn fit(
         None => ControlFlow::Continue(()),
         Some(_) => ControlFlow::Break(()),
     };
-    let model = perceptron::fit(spec, x, y, &class_weight, &mut observer).map_err(|error| {
-        match error {
-            FitError::Cancelled { .. } => Failure::Stopped,
-            FitError::Diverged { .. } => Failure::permanent("diverged", error),
-            _ => Failure::permanent("fit_failed", error),
-        }
-    })?;
-    Ok(Fit { model, fit_s: started.elapsed().as_secs_f64() })
+    let model =
+        perceptron::fit(spec, x.view(), y, &class_weight, &mut observer).map_err(|error| {
+            match error {
+                FitError::Cancelled => Failure::Stopped,
+                FitError::Diverged { .. } => Failure::permanent("diverged", error),
+                _ => Failure::permanent("fit_failed", error),
+            }
+        })?;
+    Ok(Fit {
+        model,
+        fit_s: started.elapsed().as_secs_f64(),
+    })
 }
 
 /// The named rows, copied together so that training walks through memory in order.

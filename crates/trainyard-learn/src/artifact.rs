@@ -85,13 +85,23 @@ impl TrainedModel {
         };
         let manifest = serde_json::to_string(&manifest)
             .map_err(|error| ArtifactError::Manifest(error.to_string()))?;
-        let Perceptron { coef, intercept, .. } = &self.perceptron;
+        let Perceptron {
+            coef, intercept, ..
+        } = &self.perceptron;
         let coef_bytes: Vec<u8> = coef.iter().flat_map(|value| value.to_le_bytes()).collect();
-        let intercept_bytes: Vec<u8> =
-            intercept.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let intercept_bytes: Vec<u8> = intercept
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
         let tensors = [
-            ("coef", TensorView::new(Dtype::F64, coef.shape().to_vec(), &coef_bytes)?),
-            ("intercept", TensorView::new(Dtype::F64, intercept.shape().to_vec(), &intercept_bytes)?),
+            (
+                "coef",
+                TensorView::new(Dtype::F64, coef.shape().to_vec(), &coef_bytes)?,
+            ),
+            (
+                "intercept",
+                TensorView::new(Dtype::F64, intercept.shape().to_vec(), &intercept_bytes)?,
+            ),
         ];
         // One entry only: the order of a map's entries would change the bytes from run to run.
         let metadata = HashMap::from([(MANIFEST.to_owned(), manifest)]);
@@ -124,7 +134,10 @@ impl TrainedModel {
         let coef = values(&tensors, "coef", &[n_vectors, n_features])?;
         let intercept = values(&tensors, "intercept", &[n_vectors])?;
         let coef = Array2::from_shape_vec((n_vectors, n_features), coef).map_err(|error| {
-            ArtifactError::Tensor { name: "coef", reason: error.to_string() }
+            ArtifactError::Tensor {
+                name: "coef",
+                reason: error.to_string(),
+            }
         })?;
         Ok(Self {
             inputs: manifest.inputs,
@@ -147,10 +160,20 @@ fn values(
 ) -> Result<Vec<f64>, ArtifactError> {
     let tensor = tensors.tensor(name)?;
     if tensor.dtype() != Dtype::F64 || tensor.shape() != shape {
-        let reason = format!("{:?} {:?}, expected F64 {shape:?}", tensor.dtype(), tensor.shape());
+        let reason = format!(
+            "{:?} {:?}, expected F64 {shape:?}",
+            tensor.dtype(),
+            tensor.shape()
+        );
         return Err(ArtifactError::Tensor { name, reason });
     }
-    Ok(tensor.data().as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect())
+    Ok(tensor
+        .data()
+        .as_chunks()
+        .0
+        .iter()
+        .map(|bytes| f64::from_le_bytes(*bytes))
+        .collect())
 }
 
 #[cfg(test)]
@@ -183,7 +206,10 @@ mod tests {
     fn a_damaged_file_is_refused() {
         let bytes = model().to_bytes().unwrap();
         for length in 0..bytes.len() {
-            assert!(TrainedModel::from_bytes(&bytes[..length]).is_err(), "{length} bytes");
+            assert!(
+                TrainedModel::from_bytes(&bytes[..length]).is_err(),
+                "{length} bytes"
+            );
         }
     }
 
@@ -192,7 +218,10 @@ mod tests {
         let mut wide = model();
         wide.inputs.push("c".into());
         let error = TrainedModel::from_bytes(&wide.to_bytes().unwrap()).unwrap_err();
-        assert!(matches!(error, ArtifactError::Tensor { name: "coef", .. }), "{error}");
+        assert!(
+            matches!(error, ArtifactError::Tensor { name: "coef", .. }),
+            "{error}"
+        );
         let mut many = model();
         many.classes.push(Scalar::Boolean(true));
         assert!(TrainedModel::from_bytes(&many.to_bytes().unwrap()).is_err());

@@ -47,8 +47,11 @@ pub fn check(
         Some(cv) => {
             let own = cv.check();
             if own.is_empty() {
-                let counts: Vec<(String, usize)> =
-                    target.into_iter().flatten().map(|v| (v.value.text(), v.count)).collect();
+                let counts: Vec<(String, usize)> = target
+                    .into_iter()
+                    .flatten()
+                    .map(|v| (v.value.text(), v.count))
+                    .collect();
                 problems.extend(cv.check_target(&counts).into_iter().map(|p| p.below("/cv")));
             }
             problems.extend(own.into_iter().map(|p| p.below("/cv")));
@@ -57,8 +60,11 @@ pub fn check(
     };
     if request.cv.is_none() && !request.refit {
         problems.push(
-            Problem::new("/refit", "without `cv` and without `refit` there is nothing to do")
-                .suggest("name a `cv`, or leave `refit` out"),
+            Problem::new(
+                "/refit",
+                "without `cv` and without `refit` there is nothing to do",
+            )
+            .suggest("name a `cv`, or leave `refit` out"),
         );
     }
     for (index, scorer) in request.scoring.iter().enumerate() {
@@ -83,7 +89,9 @@ pub fn check(
             estimate.memory_bytes >> 20,
             limits.max_task_megabytes
         );
-        return Err(vec![Problem::new("/features", detail).suggest("name fewer features")]);
+        return Err(vec![
+            Problem::new("/features", detail).suggest("name fewer features"),
+        ]);
     }
     if request.cv.is_none() {
         warnings.push(Warning::new(
@@ -99,34 +107,57 @@ pub fn check(
         features,
         task: TaskRequest::Classification,
         model: request.model,
-        cv: request.cv.map(|cv| cv.with_default_seed(request.random_state)),
+        cv: request
+            .cv
+            .map(|cv| cv.with_default_seed(request.random_state)),
         scoring: request.scoring,
         refit: request.refit,
         random_state: request.random_state,
         metadata: request.metadata,
     };
-    Ok(CheckedJob { spec, classes, warnings, estimate })
+    Ok(CheckedJob {
+        spec,
+        classes,
+        warnings,
+        estimate,
+    })
 }
 
 /// The feature columns that can be used; a problem for each that cannot.
 fn features(request: &JobRequest, dataset: &Dataset, problems: &mut Vec<Problem>) -> Vec<String> {
     let named = request.features.is_some();
     let names: Vec<String> = request.features.clone().unwrap_or_else(|| {
-        dataset.column_names().filter(|n| *n != request.target).map(str::to_owned).collect()
+        dataset
+            .column_names()
+            .filter(|n| *n != request.target)
+            .map(str::to_owned)
+            .collect()
     });
     if names.is_empty() {
-        problems.push(Problem::new("/features", "no column is left to predict from"));
+        problems.push(Problem::new(
+            "/features",
+            "no column is left to predict from",
+        ));
     }
     let mut seen = HashSet::new();
     for (index, name) in names.iter().enumerate() {
         // Columns that the client did not name have no place of their own in the request.
-        let pointer = if named { format!("/features/{index}") } else { "/features".to_owned() };
+        let pointer = if named {
+            format!("/features/{index}")
+        } else {
+            "/features".to_owned()
+        };
         let mut push = |problem: Problem| problems.push(problem);
         if !seen.insert(name) {
-            push(Problem::new(pointer, format!("column {name:?} is there already")));
+            push(Problem::new(
+                pointer,
+                format!("column {name:?} is there already"),
+            ));
         } else if *name == request.target {
-            push(Problem::new(pointer, format!("column {name:?} is the target"))
-                .suggest("leave it out: a model that sees its target learns nothing"));
+            push(
+                Problem::new(pointer, format!("column {name:?} is the target"))
+                    .suggest("leave it out: a model that sees its target learns nothing"),
+            );
         } else if let Some(column) = dataset.column(name) {
             if let Some(problem) = unusable_feature(column, pointer) {
                 push(problem);
@@ -179,10 +210,12 @@ fn target<'d>(
     let name = &description.name;
     let n_before = problems.len();
     if description.n_missing > 0 {
-        let detail = format!("column {name:?} has {} missing values", description.n_missing);
-        problems.push(
-            Problem::new("/target", detail).suggest("upload the rows whose target is known"),
+        let detail = format!(
+            "column {name:?} has {} missing values",
+            description.n_missing
         );
+        problems
+            .push(Problem::new("/target", detail).suggest("upload the rows whose target is known"));
     }
     let whole = is_whole(column);
     let numeric = description.column_type == ColumnType::Numeric;
@@ -222,7 +255,10 @@ fn target<'d>(
         let detail = format!("column {name:?} holds one class only; two are needed to learn");
         problems.push(Problem::new("/target", detail).suggest("upload rows of another class too"));
     }
-    column.values.as_deref().filter(|_| problems.len() == n_before)
+    column
+        .values
+        .as_deref()
+        .filter(|_| problems.len() == n_before)
 }
 
 /// A perceptron's learning is its own; saying how a network should learn has no meaning for it.
@@ -261,7 +297,13 @@ fn early_stopping(
         return;
     }
     let n_splits = request.cv.as_ref().map_or(1, |cv| cv.n_splits() as usize);
-    let kept = |n: usize| if n_splits > 1 { n - n.div_ceil(n_splits) } else { n };
+    let kept = |n: usize| {
+        if n_splits > 1 {
+            n - n.div_ceil(n_splits)
+        } else {
+            n
+        }
+    };
     let n_train = kept(dataset.n_rows());
     let n_held_out = (model.validation_fraction * n_train as f64).ceil() as usize;
     let n_classes = classes.len();
@@ -297,8 +339,10 @@ fn scale_warnings(features: &[String], dataset: &Dataset) -> Vec<Warning> {
         .filter(|(_, std)| *std > 0.0)
         .collect();
     let by_scale = |a: &&(&str, f64), b: &&(&str, f64)| a.1.total_cmp(&b.1);
-    let (Some(least), Some(most)) = (scales.iter().min_by(by_scale), scales.iter().max_by(by_scale))
-    else {
+    let (Some(least), Some(most)) = (
+        scales.iter().min_by(by_scale),
+        scales.iter().max_by(by_scale),
+    ) else {
         return Vec::new();
     };
     if most.1 / least.1 < LARGE_SCALE_RATIO {

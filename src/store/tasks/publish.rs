@@ -99,8 +99,9 @@ impl Store {
         let mut accepted = Vec::with_capacity(finished.len());
         for item in finished {
             let job = &item.task.job;
-            let (_, tally) =
-                tallies.entry(job.id).or_insert_with(|| (job.project, Tally::default()));
+            let (_, tally) = tallies
+                .entry(job.id)
+                .or_insert_with(|| (job.project, Tally::default()));
             // A job that is being cancelled or has failed takes nothing more.
             let (_, status) = project_and_status(&mut tx, &job.id.to_string()).await?;
             let open = status == JobStatus::Running && tally.end.is_none();
@@ -147,10 +148,19 @@ async fn apply(
     .bind(task.attempt)
     .bind(&*task.lease_token)
     .bind(state)
-    .bind(now.0 + if state == "queued" { BACKOFF_MS * task.attempt } else { 0 })
+    .bind(
+        now.0
+            + if state == "queued" {
+                BACKOFF_MS * task.attempt
+            } else {
+                0
+            },
+    )
     .fetch_optional(&mut **tx)
     .await?;
-    let Some((attempt, max_attempts)) = held else { return Ok(false) };
+    let Some((attempt, max_attempts)) = held else {
+        return Ok(false);
+    };
     if !open {
         return Ok(true);
     }
@@ -160,7 +170,10 @@ async fn apply(
         tally.load_us = tally.load_us.max(item.load_us);
     }
     match &item.outcome {
-        Outcome::Fold { result, predictions } => {
+        Outcome::Fold {
+            result,
+            predictions,
+        } => {
             tally.n_folds += 1;
             insert_fold(tx, task, result, predictions, now).await?;
         }
@@ -190,7 +203,9 @@ async fn insert_fold(
     predictions: &FoldPredictions,
     now: Timestamp,
 ) -> Result<()> {
-    let TaskKind::Fold { idx } = task.kind else { return Ok(()) };
+    let TaskKind::Fold { idx } = task.kind else {
+        return Ok(());
+    };
     let text = json("fold", result)?;
     sqlx::query(
         "INSERT INTO folds (job_id, idx, project_id, result, n_test, predictions)
@@ -208,7 +223,14 @@ async fn insert_fold(
         "repeat": result.repeat, "fold": result.fold, "scores": result.scores,
         "epochs": result.epochs, "fit_s": result.fit_s,
     });
-    events::append(tx, (task.job.project, task.job.id), now, "fold_finished", &data).await
+    events::append(
+        tx,
+        (task.job.project, task.job.id),
+        now,
+        "fold_finished",
+        &data,
+    )
+    .await
 }
 
 async fn insert_model(

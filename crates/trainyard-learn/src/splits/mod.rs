@@ -155,7 +155,8 @@ impl SplitSpec {
         }
     }
 
-    fn n_splits(&self) -> u32 {
+    /// The number of folds of each repeat.
+    pub fn n_splits(&self) -> u32 {
         match *self {
             Self::StratifiedKfold { n_splits, .. }
             | Self::RepeatedStratifiedKfold { n_splits, .. } => n_splits,

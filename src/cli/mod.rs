@@ -1,0 +1,39 @@
+//! The command line.
+
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Training as a service: POST a dataset and a job, get cross-validated models and predictions.
+#[derive(Debug, Parser)]
+#[command(name = "trainyard", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve(serve::ServeArgs),
+    /// Print the API's document as YAML.
+    Openapi,
+}
+
+/// Runs the command that the process was called with.
+pub fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Serve(args) => serve::run(args),
+        Command::Openapi => openapi(),
+    }
+}
+
+fn openapi() -> ExitCode {
+    use std::io::Write;
+    match crate::http::openapi::yaml() {
+        Ok(text) if std::io::stdout().write_all(text.as_bytes()).is_ok() => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}

@@ -1,0 +1,132 @@
+//! `trainyard serve`: a server until SIGTERM or Ctrl-C.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::thread::available_parallelism;
+
+use clap::{Args, ValueEnum};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::domain::clock::Clock;
+use crate::domain::limits::Limits;
+use crate::server::{Server, Settings};
+
+/// How to serve.
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Where to listen. Port 0 takes a free one; the address is printed.
+    #[arg(long, env = "TRAINYARD_BIND", default_value = "127.0.0.1:8080")]
+    bind: SocketAddr,
+    /// Where the database and the blobs are kept.
+    #[arg(long, env = "TRAINYARD_DATA_DIR", default_value = "data")]
+    data_dir: PathBuf,
+    /// Training threads; as many as the machine has cores if left out.
+    #[arg(long, env = "TRAINYARD_WORKERS", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
+    /// A proxy in front authenticates and encrypts; allows an address that others can reach.
+    #[arg(long, env = "TRAINYARD_BEHIND_PROXY")]
+    behind_proxy: bool,
+    /// A host name that requests may be sent to, beside the loopback's; may be repeated.
+    #[arg(
+        long = "allowed-host",
+        env = "TRAINYARD_ALLOWED_HOSTS",
+        value_delimiter = ','
+    )]
+    allowed_hosts: Vec<String>,
+    /// How to write the log, which goes to stderr.
+    #[arg(long, env = "TRAINYARD_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    /// What to log: a level, or `target=level` pairs.
+    #[arg(long, env = "TRAINYARD_LOG", default_value = "info,sqlx=warn")]
+    log: String,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+pub(super) fn run(args: ServeArgs) -> ExitCode {
+    if let Err(error) = start_log(&args) {
+        return fail(&error);
+    }
+    let settings = Settings {
+        bind: args.bind,
+        data_dir: args.data_dir,
+        n_threads: args.workers.map_or_else(n_cores, usize::from),
+        behind_proxy: args.behind_proxy,
+        allowed_hosts: args
+            .allowed_hosts
+            .iter()
+            .map(|host| host.to_ascii_lowercase())
+            .collect(),
+        limits: args.limits,
+    };
+    match runtime()
+        .map_err(|error| error.to_string())
+        .and_then(|runtime| {
+            runtime
+                .block_on(serve(settings))
+                .map_err(|error| error.to_string())
+        }) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+/// The runtime of a server; training has threads of its own.
+pub(super) fn runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(n_cores().clamp(2, 8))
+        .enable_all()
+        .build()
+}
+
+pub(super) fn n_cores() -> usize {
+    available_parallelism().map_or(1, usize::from)
+}
+
+async fn serve(settings: Settings) -> Result<(), Box<dyn std::error::Error>> {
+    let (mut terminated, mut interrupted) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    let open = !settings.bind.ip().is_loopback();
+    let server = Server::start(settings, Clock::system()).await?;
+    writeln!(io::stdout(), "listening on http://{}", server.address())?;
+    if open {
+        tracing::warn!("no keys are checked: whoever reaches this address may do everything");
+    } else {
+        tracing::info!("no keys are checked: open to this machine only");
+    }
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+    }
+    server.shutdown().await;
+    Ok(())
+}
+
+fn start_log(args: &ServeArgs) -> Result<(), String> {
+    let filter = EnvFilter::try_new(&args.log).map_err(|error| format!("--log: {error}"))?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
+    match args.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}
+
+fn fail(error: &str) -> ExitCode {
+    let _ = writeln!(io::stderr(), "error: {error}");
+    ExitCode::FAILURE
+}

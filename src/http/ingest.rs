@@ -1,0 +1,144 @@
+//! From received bytes to a stored dataset: stage, understand, keep, insert.
+//!
+//! Whatever fails on the way, nothing is left: the bytes are staged without a name until they are
+//! understood, and the row comes last.
+
+use std::io::BufReader;
+
+use axum::body::Bytes;
+use futures_util::Stream;
+use serde_json::Value;
+use tokio::runtime::Handle;
+use trainyard_learn::csv::{self, CsvError, CsvLimits, CsvOptions};
+use trainyard_learn::describe::describe;
+use trainyard_learn::problem::Problem;
+
+use super::AppState;
+use super::problem::ApiError;
+use crate::blobs::{Blobs, Staged};
+use crate::domain::dataset::{Content, Dataset, Warning};
+use crate::domain::ids::DatasetId;
+use crate::store::datasets::NewDataset;
+use crate::store::idempotency::{Created, IdempotencyKey};
+
+/// What is known of a dataset beside its bytes.
+#[derive(Debug, Default)]
+pub(super) struct About {
+    pub(super) name: Option<String>,
+    pub(super) options: CsvOptions,
+    pub(super) generator: Option<Value>,
+}
+
+const MAX_NAME_CHARACTERS: usize = 200;
+
+impl About {
+    /// Takes a name as it came with a file.
+    pub(super) fn named(name: Option<String>) -> Result<Self, ApiError> {
+        let name = name.filter(|name| !name.is_empty());
+        if name
+            .as_ref()
+            .is_some_and(|name| name.chars().count() > MAX_NAME_CHARACTERS)
+        {
+            let detail = format!("must have at most {MAX_NAME_CHARACTERS} characters");
+            return Err(ApiError::invalid_parameter("name", detail));
+        }
+        Ok(Self {
+            name,
+            ..Self::default()
+        })
+    }
+}
+
+/// Receives a body.
+pub(super) async fn stage<E: std::fmt::Display>(
+    state: &AppState,
+    body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+) -> Result<Staged, ApiError> {
+    Ok(state
+        .blobs
+        .stage(body, state.limits.max_upload_bytes)
+        .await?)
+}
+
+/// Understands and stores what was received.
+pub(super) async fn store(
+    state: &AppState,
+    staged: Staged,
+    about: About,
+    key: Option<IdempotencyKey>,
+) -> Result<Created<Dataset>, ApiError> {
+    let parsed = {
+        let (blobs, limits) = (state.blobs.clone(), state.limits.csv());
+        let runtime = Handle::current();
+        tokio::task::spawn_blocking(move || {
+            let content = understand(&blobs, &staged, &about, &limits, &runtime);
+            (staged, about, content)
+        })
+        .await
+        .map_err(ApiError::internal)?
+    };
+    let (staged, about, content) = parsed;
+    let kept = async {
+        let content = content?;
+        state.blobs.keep(&staged).await?;
+        Ok::<_, ApiError>(content)
+    };
+    let content = match kept.await {
+        Ok(content) => content,
+        Err(error) => {
+            state.blobs.discard(staged).await;
+            return Err(error);
+        }
+    };
+    let new = NewDataset {
+        id: DatasetId::new(&state.clock),
+        name: about.name,
+        size_bytes: staged.size_bytes,
+        sha256: staged.sha256,
+        content,
+    };
+    Ok(state
+        .store
+        .create_dataset(state.project(), new, key.as_ref())
+        .await?)
+}
+
+/// Two passes over the bytes: what the file is, then what is in it.
+fn understand(
+    blobs: &Blobs,
+    staged: &Staged,
+    about: &About,
+    limits: &CsvLimits,
+    runtime: &Handle,
+) -> Result<Content, ApiError> {
+    let open = || blobs.open_staged(staged, runtime).map(BufReader::new);
+    let schema = csv::infer(open()?, &about.options, limits).map_err(unreadable)?;
+    let table = csv::read(open()?, &schema, limits).map_err(unreadable)?;
+    let unnamed = schema.unnamed.iter().map(|name| {
+        let detail = format!("the header names no column here; it is called {name:?}");
+        Warning::new("unnamed_column", detail).column(name)
+    });
+    Ok(Content {
+        warnings: unnamed.collect(),
+        columns: describe(&table),
+        csv: schema,
+        generator: about.generator.clone(),
+    })
+}
+
+fn unreadable(error: CsvError) -> ApiError {
+    match error {
+        CsvError::Io(error) => ApiError::internal(error),
+        CsvError::Invalid(problems) => ApiError::invalid_data(problems),
+    }
+}
+
+/// The one format there is until others come.
+pub(super) fn check_format(format: Option<&str>) -> Result<(), ApiError> {
+    match format {
+        None | Some("csv") => Ok(()),
+        Some(other) => Err(ApiError::invalid(vec![
+            Problem::new("/format", format!("{other:?} is not read here")).suggest("csv"),
+        ])),
+    }
+}

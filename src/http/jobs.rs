@@ -1,0 +1,506 @@
+//! `/v1/jobs`: submitted, waited for, looked into, cancelled, deleted.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::time::{Instant, timeout_at};
+use trainyard_learn::problem::Problem;
+use trainyard_learn::scalar::Scalar;
+use utoipa::{IntoParams, ToSchema};
+
+use super::AppState;
+use super::datasets::{IdempotencyHeader, key_reused};
+use super::extract::{Idempotency, JsonBody, PathId, Query};
+use super::page::{self, Page};
+use super::problem::{ApiError, Code, ProblemBody};
+use super::validate::Checked;
+use crate::domain::dataset::{Dataset, Warning};
+use crate::domain::ids::{DatasetId, JobId};
+use crate::domain::job::{FoldResult, Job, JobStatus};
+use crate::domain::spec::{CheckedJob, Estimate, JobRequest, JobSpec, check};
+use crate::store::datasets::Deleted;
+use crate::store::idempotency::Created;
+use crate::store::jobs::{JobFilter, NewJob, Submitted};
+
+/// How to submit.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct CreateQuery {
+    /// Check only, and say what the job would need.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// What a job would need.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DryRun {
+    /// What it would take.
+    #[serde(flatten)]
+    estimate: Estimate,
+    /// The spec with every default filled in.
+    resolved_spec: JobSpec,
+    /// What the user should know.
+    warnings: Vec<Warning>,
+}
+
+/// Submit a job: cross-validate a model on a dataset and train it on all rows.
+///
+/// The answer comes at once; follow the job with `GET /v1/jobs/{id}?wait=30` or its events.
+#[utoipa::path(
+    post, path = "/v1/jobs", tag = "jobs", params(CreateQuery, IdempotencyHeader),
+    request_body = JobRequest,
+    responses(
+        (status = 200, body = DryRun, description = "with `dry_run`"),
+        (status = 202, body = Job, headers(("location" = String))),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn create(
+    State(state): State<AppState>,
+    Query(query): Query<CreateQuery>,
+    idempotency: Idempotency,
+    JsonBody(body): JsonBody<JobRequest>,
+) -> Result<Response, ApiError> {
+    let spec = body.raw.clone();
+    let checked = check_body(&state, body).await?;
+    if query.dry_run {
+        let CheckedJob {
+            spec: resolved_spec,
+            warnings,
+            estimate,
+            ..
+        } = checked;
+        return Ok(Json(DryRun {
+            estimate,
+            resolved_spec,
+            warnings,
+        })
+        .into_response());
+    }
+    let key = idempotency.key("job", spec.to_string().as_bytes());
+    let new = NewJob {
+        id: JobId::new(&state.clock),
+        checked,
+        spec,
+    };
+    let most = state.limits.max_unfinished_jobs;
+    match state
+        .store
+        .create_job(state.project(), new, key.as_ref(), most)
+        .await?
+    {
+        Submitted::Job(Created::New(job) | Created::Before(job)) => {
+            let location = format!("/v1/jobs/{}", job.id);
+            let headers = [(header::LOCATION, location)];
+            Ok((StatusCode::ACCEPTED, headers, Json(*job)).into_response())
+        }
+        Submitted::Job(Created::KeyReused) => Err(key_reused()),
+        Submitted::DatasetGone => Err(ApiError::invalid(vec![no_dataset()])),
+        Submitted::QueueFull => Err(ApiError::new(
+            Code::QueueFull,
+            format!("{most} jobs are queued or running; wait for some, or cancel them"),
+        )),
+    }
+}
+
+/// Checks the shape and, as far as it could be understood, the meaning; tells of both together.
+async fn check_body(
+    state: &AppState,
+    mut body: Checked<JobRequest>,
+) -> Result<CheckedJob, ApiError> {
+    let Some(request) = body.value.take() else {
+        return Err(ApiError::invalid(body.problems));
+    };
+    let dataset = match find_dataset(state, &request.dataset_id).await? {
+        Ok(dataset) => dataset,
+        Err(problem) => {
+            body.add(vec![problem]);
+            return Err(ApiError::invalid(body.problems));
+        }
+    };
+    match check(request, &dataset, &state.limits) {
+        Ok(checked) if body.problems.is_empty() => Ok(checked),
+        Ok(_) => Err(ApiError::invalid(body.problems)),
+        Err(found) => {
+            body.add(found);
+            Err(ApiError::invalid(body.problems))
+        }
+    }
+}
+
+async fn find_dataset(state: &AppState, id: &str) -> Result<Result<Dataset, Problem>, ApiError> {
+    let Ok(id) = id.parse::<DatasetId>() else {
+        let problem = Problem::new("/dataset_id", "is no dataset's id");
+        return Ok(Err(
+            problem.suggest("the `id` that POST /v1/datasets answered")
+        ));
+    };
+    let found = state.store.dataset(state.project(), id).await?;
+    Ok(found.ok_or_else(no_dataset))
+}
+
+fn no_dataset() -> Problem {
+    Problem::new("/dataset_id", "there is no such dataset")
+        .suggest("GET /v1/datasets lists those there are")
+}
+
+/// Which jobs.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// At most so many.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<i64>,
+    /// Those after this cursor: the `next_cursor` of the page before.
+    after: Option<String>,
+    /// Only those of this status.
+    status: Option<JobStatus>,
+    /// Only those on this dataset.
+    dataset_id: Option<DatasetId>,
+}
+
+/// List the jobs, newest first.
+#[utoipa::path(
+    get, path = "/v1/jobs", tag = "jobs", params(ListQuery),
+    responses(
+        (status = 200, body = Page<Job>),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list(
+    State(state): State<AppState>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Page<Job>>, ApiError> {
+    let limit = page::limit(query.limit, 20, 100)?;
+    let filter = JobFilter {
+        after: page::cursor(query.after.as_deref())?,
+        status: query.status,
+        dataset: query.dataset_id,
+        limit: limit + 1,
+    };
+    let jobs = state.store.jobs(state.project(), filter).await?;
+    Ok(Json(Page::of(jobs, limit, |job| job.id.to_string())))
+}
+
+/// How to look at a job.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct GetQuery {
+    /// Seconds to hold the answer back unless the job ends before.
+    #[param(minimum = 0, maximum = 300, default = 0)]
+    wait: Option<f64>,
+}
+
+const LONGEST_WAIT_S: f64 = 300.0;
+
+/// A hint can be lost; a waiting answer looks this often anyway.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Look at a job, or wait for its end.
+#[utoipa::path(
+    get, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = JobId, Path), GetQuery),
+    responses(
+        (status = 200, body = Job),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn get(
+    State(state): State<AppState>,
+    PathId(id): PathId<JobId>,
+    Query(query): Query<GetQuery>,
+) -> Result<Json<Job>, ApiError> {
+    let wait = query.wait.unwrap_or(0.0);
+    if !(0.0..=LONGEST_WAIT_S).contains(&wait) {
+        let detail = format!("must be 0 to {LONGEST_WAIT_S} seconds");
+        return Err(ApiError::invalid_parameter("wait", detail));
+    }
+    let deadline = Instant::now() + Duration::from_secs_f64(wait);
+    // Watched before the first look, so that no change falls between.
+    let mut watch = state.store.hints().watch(id);
+    loop {
+        let job = find(&state, id).await?;
+        if job.status.has_ended() || Instant::now() >= deadline || state.is_draining() {
+            return Ok(Json(job));
+        }
+        let look_again = deadline.min(Instant::now() + LOOK_AGAIN);
+        // Either way the next look says what is true.
+        let _ = timeout_at(look_again, watch.changed()).await;
+    }
+}
+
+pub(super) async fn find(state: &AppState, id: JobId) -> Result<Job, ApiError> {
+    let found = state.store.job(state.project(), id).await?;
+    found.ok_or_else(|| ApiError::not_found("job", id))
+}
+
+/// The folds that are done.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Folds {
+    /// In order.
+    data: Vec<FoldResult>,
+}
+
+/// Look at a job's folds, those that are done.
+#[utoipa::path(
+    get, path = "/v1/jobs/{id}/folds", tag = "jobs", params(("id" = JobId, Path)),
+    responses(
+        (status = 200, body = Folds),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn folds(
+    State(state): State<AppState>,
+    PathId(id): PathId<JobId>,
+) -> Result<Json<Folds>, ApiError> {
+    find(&state, id).await?;
+    Ok(Json(Folds {
+        data: state.store.folds(state.project(), id).await?,
+    }))
+}
+
+/// Which predictions.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PredictionsQuery {
+    /// At most so many.
+    #[param(minimum = 1, maximum = 10000, default = 1000)]
+    limit: Option<i64>,
+    /// Those after this cursor: the `next_cursor` of the page before.
+    after: Option<String>,
+}
+
+/// What a model said of a row that it had not seen.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Prediction {
+    /// The row of the dataset, from 0.
+    row: u32,
+    /// The repeat in which it was a test row.
+    repeat: u32,
+    /// The fold in which it was a test row.
+    fold: u32,
+    /// Its class.
+    target: Scalar,
+    /// The class predicted.
+    prediction: Scalar,
+    /// The decision values: one for two classes (positive for the second), else one a class.
+    decision_function: Vec<f64>,
+}
+
+/// Look at a job's out-of-fold predictions, by repeat, fold and row; as JSON, or as CSV with
+/// `Accept: text/csv`.
+#[utoipa::path(
+    get, path = "/v1/jobs/{id}/predictions", tag = "jobs",
+    params(("id" = JobId, Path), PredictionsQuery),
+    responses(
+        (status = 200, content((Page<Prediction> = "application/json"), (String = "text/csv"))),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn predictions(
+    State(state): State<AppState>,
+    PathId(id): PathId<JobId>,
+    Query(query): Query<PredictionsQuery>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let limit = page::limit(query.limit, 1_000, 10_000)?;
+    let Cursor { fold, position } = page::cursor(query.after.as_deref())?.unwrap_or(Cursor {
+        fold: 0,
+        position: 0,
+    });
+    let project = state.project();
+    let classes = state.store.classes(project, id).await?;
+    let classes = classes.ok_or_else(|| ApiError::not_found("job", id))?;
+    let wanted = position as i64 + limit + 1;
+    let stored = state.store.predictions(project, id, fold, wanted).await?;
+    let class = |code: u32| {
+        let unknown = || Scalar::Text(String::new());
+        classes.get(code as usize).cloned().unwrap_or_else(unknown)
+    };
+    let mut items = Vec::new();
+    for part in &stored {
+        let known = &part.predictions;
+        let skip = if part.idx == fold { position } else { 0 };
+        let width = known.n_values();
+        for i in skip..known.rows.len() {
+            let prediction = Prediction {
+                row: known.rows[i],
+                repeat: part.fold.repeat,
+                fold: part.fold.fold,
+                target: class(known.target[i]),
+                prediction: class(known.prediction[i]),
+                decision_function: known.decision[i * width..(i + 1) * width].to_vec(),
+            };
+            items.push((
+                Cursor {
+                    fold: part.idx,
+                    position: i + 1,
+                },
+                prediction,
+            ));
+        }
+    }
+    let page = Page::of(items, limit, |(cursor, _)| cursor.to_string());
+    let page = Page {
+        data: page
+            .data
+            .into_iter()
+            .map(|(_, prediction)| prediction)
+            .collect(),
+        next_cursor: page.next_cursor,
+    };
+    let csv = headers
+        .get(header::ACCEPT)
+        .is_some_and(|accept| accept == "text/csv");
+    if csv {
+        Ok(as_csv(&page))
+    } else {
+        Ok(Json(page).into_response())
+    }
+}
+
+/// A place in the predictions: a fold, and how many of its rows are passed.
+#[derive(Clone, Copy)]
+struct Cursor {
+    fold: i64,
+    position: usize,
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.fold, self.position)
+    }
+}
+
+impl std::str::FromStr for Cursor {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (fold, position) = text.split_once('-').ok_or(())?;
+        let (fold, position) = (
+            fold.parse().map_err(|_| ())?,
+            position.parse().map_err(|_| ())?,
+        );
+        // No fold is as large as that; the sum with the limit must not overflow either.
+        if position > u32::MAX as usize {
+            Err(())
+        } else {
+            Ok(Self { fold, position })
+        }
+    }
+}
+
+fn as_csv(page: &Page<Prediction>) -> Response {
+    use std::fmt::Write;
+    let width = page.data.first().map_or(0, |p| p.decision_function.len());
+    let mut text = "row,repeat,fold,target,prediction".to_owned();
+    for i in 0..width {
+        let _ = write!(text, ",decision_{i}");
+    }
+    text.push('\n');
+    for p in &page.data {
+        let (target, prediction) = (csv_field(&p.target), csv_field(&p.prediction));
+        let _ = write!(
+            text,
+            "{},{},{},{target},{prediction}",
+            p.row, p.repeat, p.fold
+        );
+        for value in &p.decision_function {
+            let _ = write!(text, ",{value}");
+        }
+        text.push('\n');
+    }
+    let mut response = ([(header::CONTENT_TYPE, "text/csv")], text).into_response();
+    if let Some(cursor) = page
+        .next_cursor
+        .as_deref()
+        .and_then(|cursor| cursor.parse().ok())
+    {
+        response.headers_mut().insert("x-next-cursor", cursor);
+    }
+    response
+}
+
+/// A value as a CSV field. Text that a spreadsheet would run as a formula is made plain text.
+fn csv_field(value: &Scalar) -> String {
+    let Scalar::Text(text) = value else {
+        return value.text();
+    };
+    let dangerous = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let text = if dangerous {
+        format!("'{text}")
+    } else {
+        text.clone()
+    };
+    if text.contains(['"', ',', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text
+    }
+}
+
+/// Cancel a job. What is queued ends at once, what is running after its epoch.
+#[utoipa::path(
+    post, path = "/v1/jobs/{id}/cancel", tag = "jobs", params(("id" = JobId, Path)),
+    responses(
+        (status = 202, body = Job),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn cancel(
+    State(state): State<AppState>,
+    PathId(id): PathId<JobId>,
+) -> Result<(StatusCode, Json<Job>), ApiError> {
+    let job = state.store.cancel_job(state.project(), id).await?;
+    let job = job.ok_or_else(|| ApiError::not_found("job", id))?;
+    Ok((StatusCode::ACCEPTED, Json(job)))
+}
+
+/// Delete a job that has ended, with its folds, predictions and events. Its model stays.
+#[utoipa::path(
+    delete, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = JobId, Path)),
+    responses(
+        (status = 202, content_type = "application/json"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn delete(
+    State(state): State<AppState>,
+    PathId(id): PathId<JobId>,
+) -> Result<Response, ApiError> {
+    match state.store.delete_job(state.project(), id).await? {
+        Deleted::Yes => Ok((
+            StatusCode::ACCEPTED,
+            Json(json!({"id": id, "deleted": true})),
+        )
+            .into_response()),
+        Deleted::NotFound => Err(ApiError::not_found("job", id)),
+        Deleted::InUse => Err(ApiError::new(
+            Code::InUse,
+            "the job has not ended; cancel it first",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spreadsheet_runs_no_field() {
+        assert_eq!(csv_field(&Scalar::Text("=1+1".into())), "'=1+1");
+        assert_eq!(
+            csv_field(&Scalar::Text("a,\"b\"".into())),
+            "\"a,\"\"b\"\"\""
+        );
+        assert_eq!(csv_field(&Scalar::Number(-1.0)), "-1");
+    }
+}

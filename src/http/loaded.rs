@@ -1,0 +1,62 @@
+//! Models in memory, ready to predict. Reading takes no lock.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use trainyard_learn::artifact::TrainedModel;
+
+use super::AppState;
+use super::problem::ApiError;
+use crate::domain::ids::{ModelId, ProjectId};
+
+/// At most so many models stay in memory; beyond, one makes room.
+const MAX_LOADED: usize = 256;
+
+type Loaded = HashMap<(ProjectId, ModelId), Arc<TrainedModel>>;
+
+/// Models in memory.
+#[derive(Debug, Default)]
+pub(super) struct LoadedModels(ArcSwap<Loaded>);
+
+impl LoadedModels {
+    fn get(&self, key: (ProjectId, ModelId)) -> Option<Arc<TrainedModel>> {
+        self.0.load().get(&key).cloned()
+    }
+
+    fn put(&self, key: (ProjectId, ModelId), model: &Arc<TrainedModel>) {
+        self.0.rcu(|loaded| {
+            let mut loaded = Loaded::clone(loaded);
+            if loaded.len() >= MAX_LOADED
+                && let Some(any) = loaded.keys().next().copied()
+            {
+                loaded.remove(&any);
+            }
+            loaded.insert(key, Arc::clone(model));
+            loaded
+        });
+    }
+
+    /// Drops a model that was deleted.
+    pub(super) fn forget(&self, id: ModelId) {
+        self.0.rcu(|loaded| {
+            let mut loaded = Loaded::clone(loaded);
+            loaded.retain(|(_, model), _| *model != id);
+            loaded
+        });
+    }
+}
+
+/// A model of the caller's project, from memory or from its blob.
+pub(super) async fn load(state: &AppState, id: ModelId) -> Result<Arc<TrainedModel>, ApiError> {
+    let key = (state.project(), id);
+    if let Some(model) = state.models.get(key) {
+        return Ok(model);
+    }
+    let row = state.store.model(key.0, id).await?;
+    let row = row.ok_or_else(|| ApiError::not_found("model", id))?;
+    let bytes = state.blobs.get(&row.sha256).await?;
+    let model = Arc::new(TrainedModel::from_bytes(&bytes).map_err(ApiError::internal)?);
+    state.models.put(key, &model);
+    Ok(model)
+}

@@ -1,0 +1,221 @@
+//! The HTTP interface: routes, extractors, answers. `openapi.yaml` is generated from it.
+//!
+//! A handler reads as a sentence: extract, check, one store call, respond. Knows nothing of SQL and
+//! nothing of workers. Start reading at [`routes`]; a resource is a file.
+
+mod datasets;
+mod docs;
+mod events;
+mod extract;
+mod guard;
+mod ingest;
+mod jobs;
+mod loaded;
+mod models;
+pub mod openapi;
+mod operations;
+mod page;
+mod predict;
+pub mod problem;
+mod validate;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use http::{HeaderName, HeaderValue, Request, header};
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{
+    MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer,
+};
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::RequestBodyTimeoutLayer;
+use tower_http::trace::{DefaultOnResponse, TraceLayer};
+use tracing::Level;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes as route;
+
+use crate::blobs::Blobs;
+use crate::domain::clock::Clock;
+use crate::domain::ids::ProjectId;
+use crate::domain::limits::Limits;
+use crate::store::Store;
+use crate::tables::Tables;
+pub use guard::Allowed;
+use loaded::LoadedModels;
+
+/// What handlers work with.
+#[derive(Clone, Debug)]
+pub struct AppState {
+    inner: Arc<Shared>,
+}
+
+/// What the clones of a state share.
+#[derive(Debug)]
+pub struct Shared {
+    store: Store,
+    blobs: Blobs,
+    tables: Arc<Tables>,
+    clock: Clock,
+    limits: Limits,
+    models: LoadedModels,
+    draining: AtomicBool,
+}
+
+impl AppState {
+    /// The state of a server.
+    pub fn new(
+        store: Store,
+        blobs: Blobs,
+        tables: Arc<Tables>,
+        clock: Clock,
+        limits: Limits,
+    ) -> Self {
+        let models = LoadedModels::default();
+        let draining = AtomicBool::new(false);
+        Self {
+            inner: Arc::new(Shared {
+                store,
+                blobs,
+                tables,
+                clock,
+                limits,
+                models,
+                draining,
+            }),
+        }
+    }
+
+    /// Tells waiting answers to end, because the server is going away.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// The caller's project. There is one until keys name others.
+    fn project(&self) -> ProjectId {
+        ProjectId::DEFAULT
+    }
+}
+
+impl std::ops::Deref for AppState {
+    type Target = Shared;
+    fn deref(&self) -> &Shared {
+        &self.inner
+    }
+}
+
+/// Every route with its part of the document.
+fn routes() -> OpenApiRouter<AppState> {
+    // Staging has a limit of its own for files.
+    let upload = OpenApiRouter::new()
+        .routes(route!(datasets::list, datasets::upload))
+        .layer(DefaultBodyLimit::disable());
+    OpenApiRouter::new()
+        .merge(upload)
+        .routes(route!(datasets::generate))
+        .routes(route!(datasets::get, datasets::delete))
+        .routes(route!(datasets::rows))
+        .routes(route!(datasets::content))
+        .routes(route!(jobs::list, jobs::create))
+        .routes(route!(jobs::get, jobs::delete))
+        .routes(route!(jobs::folds))
+        .routes(route!(jobs::predictions))
+        .routes(route!(jobs::cancel))
+        .routes(route!(events::events))
+        .routes(route!(models::list))
+        .routes(route!(models::get, models::delete))
+        .routes(route!(predict::by_path))
+        .routes(route!(predict::by_body))
+        .routes(route!(operations::livez))
+        .routes(route!(operations::readyz))
+        .routes(route!(operations::openapi_yaml))
+        .routes(route!(operations::openapi_json))
+}
+
+/// A body may pause at most so long.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The whole service as a router.
+pub fn router(state: AppState, allowed: Allowed) -> Router {
+    let (router, _) = routes().split_for_parts();
+    let trace = TraceLayer::new_for_http()
+        .make_span_with(|request: &Request<axum::body::Body>| {
+            let id = request.extensions().get::<RequestId>();
+            let request_id = id
+                .and_then(|id| id.header_value().to_str().ok())
+                .unwrap_or_default();
+            tracing::info_span!(
+                "request",
+                method = %request.method(),
+                path = request.uri().path(),
+                request_id
+            )
+        })
+        .on_request(())
+        .on_failure(())
+        .on_response(DefaultOnResponse::new().level(Level::INFO));
+    let request_id = SetRequestIdLayer::new(X_REQUEST_ID.clone(), FreshId(state.clock.clone()));
+    let no_sniffing = SetResponseHeaderLayer::overriding(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    router
+        .merge(docs::router())
+        .layer(DefaultBodyLimit::max(state.limits.max_body_bytes))
+        .with_state(state)
+        .layer(
+            ServiceBuilder::new()
+                .map_request(drop_unfit_request_id)
+                .layer(request_id)
+                .layer(PropagateRequestIdLayer::new(X_REQUEST_ID.clone()))
+                .layer(trace)
+                .layer(no_sniffing)
+                .layer(middleware::from_fn(problem::render))
+                .layer(CatchPanicLayer::new())
+                .layer(middleware::from_fn_with_state(
+                    Arc::new(allowed),
+                    guard::check,
+                ))
+                .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT)),
+        )
+}
+
+#[derive(Clone, Debug)]
+struct FreshId(Clock);
+
+impl MakeRequestId for FreshId {
+    fn make_request_id<B>(&mut self, _: &Request<B>) -> Option<RequestId> {
+        HeaderValue::from_str(&self.0.new_uuid().to_string())
+            .ok()
+            .map(RequestId::new)
+    }
+}
+
+/// A client may bring an id of its own, as long as it is fit for a log line.
+fn drop_unfit_request_id<B>(mut request: Request<B>) -> Request<B> {
+    let fit = |value: &HeaderValue| {
+        (1..=64).contains(&value.len())
+            && value
+                .as_bytes()
+                .iter()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
+    };
+    if request
+        .headers()
+        .get(&X_REQUEST_ID)
+        .is_some_and(|value| !fit(value))
+    {
+        request.headers_mut().remove(&X_REQUEST_ID);
+    }
+    request
+}

@@ -1,0 +1,57 @@
+//! Health, and the API's document.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header;
+use serde_json::{Value, json};
+
+use super::AppState;
+use super::openapi;
+use super::problem::{ApiError, Code, ProblemBody};
+
+/// Whether the process answers.
+#[utoipa::path(get, path = "/livez", tag = "operations", responses(
+    (status = 200, content_type = "application/json")
+))]
+pub(super) async fn livez() -> Json<Value> {
+    Json(json!({"status": "ok"}))
+}
+
+/// Whether the server can do its work: the database answers, and it is not going away.
+#[utoipa::path(get, path = "/readyz", tag = "operations", responses(
+    (status = 200, content_type = "application/json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn readyz(State(state): State<AppState>) -> Result<Json<Value>, ApiError> {
+    if state.is_draining() {
+        return Err(ApiError::new(Code::NotReady, "the server is going away"));
+    }
+    match state.store.ping().await {
+        Ok(()) => Ok(Json(json!({"status": "ok"}))),
+        Err(error) => {
+            tracing::error!(%error, "the database does not answer");
+            Err(ApiError::new(
+                Code::NotReady,
+                "the database does not answer",
+            ))
+        }
+    }
+}
+
+/// This document, as YAML.
+#[utoipa::path(get, path = "/openapi.yaml", tag = "operations", responses(
+    (status = 200, content_type = "application/yaml")
+))]
+pub(super) async fn openapi_yaml() -> Result<Response, ApiError> {
+    let text = openapi::yaml().map_err(ApiError::internal)?;
+    Ok(([(header::CONTENT_TYPE, "application/yaml")], text).into_response())
+}
+
+/// This document, as JSON.
+#[utoipa::path(get, path = "/openapi.json", tag = "operations", responses(
+    (status = 200, content_type = "application/json")
+))]
+pub(super) async fn openapi_json() -> Response {
+    Json(openapi::document()).into_response()
+}

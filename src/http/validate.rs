@@ -1,0 +1,460 @@
+//! Checks a JSON body against the schema that the API's document shows for it.
+//!
+//! One source of truth: a range, a default or an enum is written once, at the field, and both the
+//! document and this check follow. Unlike a deserializer it does not stop at the first problem, and
+//! it names the nearest valid field or value. Only the parts of JSON Schema that our types produce
+//! are understood.
+
+use std::sync::LazyLock;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use trainyard_learn::problem::Problem;
+use utoipa::ToSchema;
+
+use super::openapi;
+use crate::domain::suggest::nearest;
+
+/// A body with everything that is wrong with its shape.
+#[derive(Debug)]
+pub(super) struct Checked<T> {
+    /// As the client sent it.
+    pub(super) raw: Value,
+    /// What could be understood; what is wrong stands at its default.
+    pub(super) value: Option<T>,
+    /// Everything that is wrong.
+    pub(super) problems: Vec<Problem>,
+}
+
+static SCHEMAS: LazyLock<Value> = LazyLock::new(|| {
+    let document = serde_json::to_value(openapi::document()).unwrap_or_default();
+    document
+        .pointer("/components/schemas")
+        .cloned()
+        .unwrap_or_default()
+});
+
+/// Checks a body against the schema of `T`.
+pub(super) fn check<T: ToSchema + DeserializeOwned>(raw: Value) -> Checked<T> {
+    let mut understood = raw.clone();
+    let mut walk = Walk {
+        problems: Vec::new(),
+    };
+    let schema = json!({"$ref": format!("#/components/schemas/{}", T::name())});
+    walk.value(&schema, &mut understood, "");
+    let mut problems = walk.problems;
+    let value = match serde_json::from_value(understood) {
+        Ok(value) => Some(value),
+        Err(error) if problems.is_empty() => {
+            problems.push(Problem::new("", error.to_string()));
+            None
+        }
+        Err(_) => None,
+    };
+    Checked {
+        raw,
+        value,
+        problems,
+    }
+}
+
+impl<T> Checked<T> {
+    /// The value, or all that is wrong with it.
+    ///
+    /// # Errors
+    /// The problems.
+    pub(super) fn into_valid(self) -> Result<T, Vec<Problem>> {
+        match self.value {
+            Some(value) if self.problems.is_empty() => Ok(value),
+            _ => Err(self.problems),
+        }
+    }
+
+    /// Adds what a later check found, less what follows from the problems known already.
+    pub(super) fn add(&mut self, found: Vec<Problem>) {
+        let n_known = self.problems.len();
+        for problem in found {
+            let follows = self.problems[..n_known].iter().any(|known| {
+                problem.pointer.starts_with(&known.pointer)
+                    || known.pointer.starts_with(&format!("{}/", problem.pointer))
+            });
+            if !follows {
+                self.problems.push(problem);
+            }
+        }
+    }
+}
+
+/// At most this many problems are told of one body.
+const MAX_PROBLEMS: usize = 100;
+
+struct Walk {
+    problems: Vec<Problem>,
+}
+
+impl Walk {
+    /// Checks a value and repairs what is wrong inside it; false when it is wrong itself.
+    fn value(&mut self, schema: &Value, value: &mut Value, pointer: &str) -> bool {
+        let schema = resolve(schema);
+        if let Some(variants) = schema["oneOf"].as_array() {
+            return self.one_of(variants, value, pointer);
+        }
+        if !self.has_type(schema, value, pointer) {
+            return false;
+        }
+        if let Some(allowed) = schema["enum"].as_array()
+            && !allowed.contains(value)
+        {
+            self.unknown_name(value, allowed.iter().filter_map(Value::as_str), pointer);
+            return false;
+        }
+        match value {
+            Value::Number(number) => self.number(schema, number, pointer),
+            Value::String(text) => self.length(schema, "Length", text.chars().count(), pointer),
+            Value::Array(items) => {
+                let fits = self.length(schema, "Items", items.len(), pointer);
+                // An item cannot be left out without moving the others, so all stand or fall.
+                let each: Vec<bool> = items
+                    .iter_mut()
+                    .enumerate()
+                    .map(|(i, item)| self.value(&schema["items"], item, &format!("{pointer}/{i}")))
+                    .collect();
+                fits && each.into_iter().all(|ok| ok)
+            }
+            Value::Object(fields) => {
+                self.object(schema, fields, pointer);
+                true
+            }
+            Value::Null | Value::Bool(_) => true,
+        }
+    }
+
+    fn object(&mut self, schema: &Value, fields: &mut Map<String, Value>, pointer: &str) {
+        let none = Map::new();
+        let properties = schema["properties"].as_object().unwrap_or(&none);
+        let names: Vec<String> = fields.keys().cloned().collect();
+        for name in names {
+            let at = format!("{pointer}/{}", escape(&name));
+            let rest = &schema["additionalProperties"];
+            if let Some(property) = properties.get(&name) {
+                let ok = fields
+                    .get_mut(&name)
+                    .is_none_or(|v| self.value(property, v, &at));
+                if !ok {
+                    self.repair(schema, property, fields, &name);
+                }
+            } else if rest == &Value::Bool(false) {
+                self.unknown_field(&name, properties.keys().map(String::as_str), at);
+                fields.remove(&name);
+            } else if rest.is_object() {
+                let ok = fields
+                    .get_mut(&name)
+                    .is_none_or(|v| self.value(rest, v, &at));
+                if !ok {
+                    fields.remove(&name);
+                }
+            }
+        }
+        for name in schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
+            if !fields.contains_key(name) {
+                self.push(Problem::new(
+                    format!("{pointer}/{}", escape(name)),
+                    "is required",
+                ));
+                fields.insert(name.to_owned(), placeholder(&properties[name]));
+            }
+        }
+    }
+
+    /// What is wrong is left out, or stands at a placeholder where it is needed.
+    fn repair(
+        &self,
+        schema: &Value,
+        property: &Value,
+        fields: &mut Map<String, Value>,
+        name: &str,
+    ) {
+        let required = schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|r| r == name);
+        if required {
+            fields.insert(name.to_owned(), placeholder(property));
+        } else {
+            fields.remove(name);
+        }
+    }
+
+    fn one_of(&mut self, variants: &[Value], value: &mut Value, pointer: &str) -> bool {
+        let variants: Vec<&Value> = variants.iter().map(resolve).collect();
+        let tagged: Vec<(&str, &Value)> = variants
+            .iter()
+            .filter_map(|variant| Some((tag(variant)?, *variant)))
+            .collect();
+        let is_null = |variant: &Value| variant["type"] == "null";
+        if value.is_null() && variants.iter().any(|variant| is_null(variant)) {
+            return true;
+        }
+        if !tagged.is_empty() && tagged.len() == variants.iter().filter(|v| !is_null(v)).count() {
+            return self.tagged(&tagged, value, pointer);
+        }
+        let fitting: Vec<&Value> = variants
+            .iter()
+            .copied()
+            .filter(|variant| type_fits(variant, value))
+            .collect();
+        match fitting.as_slice() {
+            [] => {
+                let kinds: Vec<String> = variants.iter().map(|variant| kind(variant)).collect();
+                self.push(Problem::new(
+                    pointer,
+                    format!("must be {}", kinds.join(" or ")),
+                ));
+                false
+            }
+            [one] => self.value(one, value, pointer),
+            [first, ..] => {
+                let accepts = |variant: &&Value| {
+                    let mut trial = Self {
+                        problems: Vec::new(),
+                    };
+                    trial.value(variant, &mut value.clone(), pointer) && trial.problems.is_empty()
+                };
+                fitting.iter().any(accepts) || self.value(first, value, pointer)
+            }
+        }
+    }
+
+    fn tagged(&mut self, variants: &[(&str, &Value)], value: &mut Value, pointer: &str) -> bool {
+        if !value.is_object() {
+            self.push(Problem::new(pointer, "must be an object with a `type`"));
+            return false;
+        }
+        let names = || variants.iter().map(|(name, _)| *name);
+        let at = format!("{pointer}/type");
+        match value.get("type") {
+            None => {
+                let known: Vec<&str> = names().collect();
+                let problem = Problem::new(at, "is required");
+                self.push(problem.suggest(format!("one of: {}", known.join(", "))));
+                false
+            }
+            Some(given) => match variants.iter().find(|(name, _)| given == name) {
+                Some((_, variant)) => self.value(variant, value, pointer),
+                None => {
+                    let given = given.clone();
+                    self.unknown_name(&given, names(), &at);
+                    false
+                }
+            },
+        }
+    }
+
+    fn has_type(&mut self, schema: &Value, value: &Value, pointer: &str) -> bool {
+        if type_fits(schema, value) {
+            return true;
+        }
+        let found = match value {
+            Value::Null => "null".to_owned(),
+            Value::Bool(v) => v.to_string(),
+            Value::Number(v) => v.to_string(),
+            Value::String(_) => "text".to_owned(),
+            Value::Array(_) => "an array".to_owned(),
+            Value::Object(_) => "an object".to_owned(),
+        };
+        self.push(Problem::new(
+            pointer,
+            format!("must be {}, not {found}", kind(schema)),
+        ));
+        false
+    }
+
+    fn number(&mut self, schema: &Value, number: &serde_json::Number, pointer: &str) -> bool {
+        let Some(value) = number.as_f64() else {
+            return true;
+        };
+        type Holds = fn(f64, f64) -> bool;
+        let rules: [(&str, &str, Holds); 4] = [
+            ("exclusiveMinimum", ">", |v, bound| v > bound),
+            ("minimum", ">=", |v, bound| v >= bound),
+            ("exclusiveMaximum", "<", |v, bound| v < bound),
+            ("maximum", "<=", |v, bound| v <= bound),
+        ];
+        let mut ok = true;
+        for (keyword, sign, holds) in rules {
+            if let Some(bound) = schema[keyword].as_f64()
+                && !holds(value, bound)
+            {
+                self.push(Problem::new(
+                    pointer,
+                    format!("must be {sign} {}", schema[keyword]),
+                ));
+                ok = false;
+            }
+        }
+        let widest = f64::from(u32::MAX);
+        if ok && schema["format"] == "int32" && value > widest {
+            self.push(Problem::new(pointer, format!("must be <= {widest}")));
+            ok = false;
+        }
+        ok
+    }
+
+    fn length(&mut self, schema: &Value, of: &str, length: usize, pointer: &str) -> bool {
+        let unit = if of == "Items" { "items" } else { "characters" };
+        let bound = |name: &str| schema[format!("{name}{of}")].as_u64();
+        let detail = match (bound("min"), bound("max")) {
+            (Some(min), _) if (length as u64) < min => format!("must have at least {min} {unit}"),
+            (_, Some(max)) if length as u64 > max => format!("must have at most {max} {unit}"),
+            _ => return true,
+        };
+        self.push(Problem::new(pointer, detail));
+        false
+    }
+
+    fn unknown_field<'a>(
+        &mut self,
+        name: &str,
+        known: impl Iterator<Item = &'a str> + Clone,
+        pointer: String,
+    ) {
+        let problem = Problem::new(pointer, "is no field here");
+        self.push(suggest(problem, name, known));
+    }
+
+    fn unknown_name<'a>(
+        &mut self,
+        given: &Value,
+        known: impl Iterator<Item = &'a str> + Clone,
+        pointer: &str,
+    ) {
+        let problem = Problem::new(pointer, format!("{given} is not known here"));
+        self.push(suggest(problem, given.as_str().unwrap_or_default(), known));
+    }
+
+    fn push(&mut self, problem: Problem) {
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(problem);
+        }
+    }
+}
+
+fn suggest<'a>(
+    problem: Problem,
+    given: &str,
+    known: impl Iterator<Item = &'a str> + Clone,
+) -> Problem {
+    match nearest(given, known.clone()) {
+        Some(near) => problem.suggest(near),
+        None => problem.suggest(format!("one of: {}", known.collect::<Vec<_>>().join(", "))),
+    }
+}
+
+fn resolve(schema: &Value) -> &Value {
+    match schema["$ref"]
+        .as_str()
+        .and_then(|reference| reference.rsplit('/').next())
+    {
+        Some(name) => resolve(&SCHEMAS[name]),
+        None => schema,
+    }
+}
+
+/// The name in a variant's `type` field.
+fn tag(variant: &Value) -> Option<&str> {
+    match variant
+        .pointer("/properties/type/enum")?
+        .as_array()?
+        .as_slice()
+    {
+        [one] => one.as_str(),
+        _ => None,
+    }
+}
+
+fn types(schema: &Value) -> Vec<&str> {
+    match &schema["type"] {
+        Value::String(one) => vec![one],
+        Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn type_fits(schema: &Value, value: &Value) -> bool {
+    if schema["oneOf"].is_array() {
+        return true;
+    }
+    let types = types(schema);
+    types.is_empty()
+        || types.iter().any(|name| match *name {
+            "null" => value.is_null(),
+            "boolean" => value.is_boolean(),
+            "integer" => value.is_i64() || value.is_u64(),
+            "number" => value.is_number(),
+            "string" => value.is_string(),
+            "array" => value.is_array(),
+            "object" => value.is_object(),
+            _ => true,
+        })
+}
+
+/// A schema's types in words.
+fn kind(schema: &Value) -> String {
+    if let (Some(allowed), "string") = (schema["enum"].as_array(), types(schema).join("").as_str())
+    {
+        return allowed
+            .iter()
+            .map(Value::to_string)
+            .collect::<Vec<_>>()
+            .join(" or ");
+    }
+    let words: Vec<&str> = types(schema)
+        .into_iter()
+        .map(|name| match name {
+            "boolean" => "true or false",
+            "integer" => "a whole number",
+            "number" => "a number",
+            "string" => "text",
+            "array" => "an array",
+            "object" => "an object",
+            other => other,
+        })
+        .collect();
+    words.join(" or ")
+}
+
+/// The least that deserializes, so that a later check can look at everything else.
+fn placeholder(schema: &Value) -> Value {
+    let schema = resolve(schema);
+    if let Some(first) = schema["oneOf"]
+        .as_array()
+        .and_then(|variants| variants.first())
+    {
+        return match tag(resolve(first)) {
+            Some(name) => json!({"type": name}),
+            None => placeholder(first),
+        };
+    }
+    match types(schema).first().copied() {
+        Some("string") => json!(""),
+        Some("integer" | "number") => json!(0),
+        Some("array") => json!([]),
+        Some("object") => json!({}),
+        Some("boolean") => json!(false),
+        _ => Value::Null,
+    }
+}
+
+/// A field's name inside a JSON pointer (RFC 6901).
+fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+#[cfg(test)]
+mod tests;

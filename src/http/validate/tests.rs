@@ -1,0 +1,108 @@
+use serde_json::json;
+
+use super::*;
+use crate::domain::spec::JobRequest;
+
+fn problems(raw: Value) -> Vec<(String, String, Option<String>)> {
+    let checked: Checked<JobRequest> = check(raw);
+    checked
+        .problems
+        .into_iter()
+        .map(|p| (p.pointer, p.detail, p.suggestion))
+        .collect()
+}
+
+fn good() -> Value {
+    json!({
+        "dataset_id": "ds_00000000-0000-0000-0000-000000000000",
+        "target": "y",
+        "model": {"type": "perceptron", "eta0": 0.5, "class_weight": {"a": 1.0}, "penalty": null},
+        "cv": {"type": "stratified_kfold", "n_splits": 3}
+    })
+}
+
+#[test]
+fn a_good_body_is_understood() {
+    let checked: Checked<JobRequest> = check(good());
+    assert_eq!(checked.problems, []);
+    assert!(checked.value.is_some());
+}
+
+#[test]
+fn every_problem_is_told_at_once_and_in_place() {
+    let found = problems(json!({
+        "target": 7,
+        "model": {"type": "perceptron", "eta0": 0, "max_itr": 5, "penalty": "l3", "tol": "small"},
+        "cv": {"type": "kfolds"},
+        "scoring": ["acuracy"],
+        "features": [],
+        "random_state": -1,
+        "speling": true
+    }));
+    let at = |pointer: &str| {
+        found
+            .iter()
+            .find(|(p, ..)| p == pointer)
+            .unwrap_or_else(|| panic!("{pointer}: {found:?}"))
+    };
+    assert_eq!(at("/dataset_id").1, "is required");
+    assert_eq!(at("/target").1, "must be text, not 7");
+    assert_eq!(at("/model/eta0").1, "must be > 0");
+    assert_eq!(at("/model/max_itr").2.as_deref(), Some("max_iter"));
+    assert_eq!(at("/model/penalty").2.as_deref(), Some("l1"));
+    assert_eq!(at("/model/tol").1, "must be a number or null, not text");
+    assert_eq!(at("/cv/type").2.as_deref(), Some("stratified_kfold"));
+    assert_eq!(at("/scoring/0").2.as_deref(), Some("accuracy"));
+    assert_eq!(at("/features").1, "must have at least 1 items");
+    assert_eq!(at("/random_state").1, "must be >= 0");
+    assert_eq!(at("/speling").1, "is no field here");
+    assert_eq!(found.len(), 11, "{found:?}");
+}
+
+#[test]
+fn what_is_wrong_does_not_hide_what_is_right() {
+    let mut raw = good();
+    raw["model"] = json!({"type": "perceptrn"});
+    raw["random_state"] = json!("seed");
+    let checked: Checked<JobRequest> = check(raw);
+    assert_eq!(checked.problems.len(), 2);
+    let value = checked.value.expect("the rest is understood");
+    assert_eq!((value.target.as_str(), value.random_state), ("y", 0));
+}
+
+#[test]
+fn numbers_that_no_field_can_hold_are_told_of() {
+    let mut raw = good();
+    raw["random_state"] = json!(4_294_967_296_u64);
+    raw["model"]["max_iter"] = json!(2.5);
+    let found = problems(raw);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(
+        found
+            .iter()
+            .any(|p| p.1 == "must be a whole number, not 2.5")
+    );
+}
+
+#[test]
+fn consequences_of_a_known_problem_are_not_told() {
+    let mut checked: Checked<JobRequest> = check(json!([]));
+    assert_eq!(checked.problems.len(), 1);
+    checked.add(vec![Problem::new("/target", "there is no such column")]);
+    assert_eq!(checked.problems.len(), 1);
+}
+
+#[test]
+fn every_tagged_variant_is_a_closed_object() {
+    let mut n = 0;
+    for (name, schema) in SCHEMAS.as_object().unwrap() {
+        for variant in schema["oneOf"].as_array().into_iter().flatten() {
+            if tag(resolve(variant)).is_some() {
+                n += 1;
+                assert_eq!(variant["additionalProperties"], json!(false), "{name}");
+            }
+        }
+    }
+    // make_classification and three real datasets, two splitters, one model.
+    assert!(n >= 7, "{n}");
+}

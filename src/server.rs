@@ -1,0 +1,297 @@
+//! A server from its settings: opens the data directory, starts the worker, answers connections,
+//! and goes away in order.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinHandle;
+
+use crate::blobs::{BlobError, Blobs};
+use crate::domain::clock::Clock;
+use crate::domain::limits::Limits;
+use crate::http::{Allowed, AppState};
+use crate::store::hints::Hints;
+use crate::store::{Store, StoreError};
+use crate::tables::Tables;
+use crate::worker::{Resources, Worker};
+
+/// What a server is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where to listen; port 0 takes a free one.
+    pub bind: SocketAddr,
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// Training threads.
+    pub n_threads: usize,
+    /// Whether something in front authenticates and encrypts.
+    pub behind_proxy: bool,
+    /// Hosts that requests may name, beside the loopback's.
+    pub allowed_hosts: Vec<String>,
+    /// How much a client may ask for.
+    pub limits: Limits,
+}
+
+/// Why a server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is open to others, and nothing would check who asks.
+    #[error(
+        "{0} can be reached from other machines, and this version checks no keys. Bind to \
+         127.0.0.1, or put a proxy that authenticates in front and say --behind-proxy"
+    )]
+    Open(SocketAddr),
+    /// Another server uses the data directory.
+    #[error("{0} is in use by another trainyard; give each its own --data-dir")]
+    InUse(PathBuf),
+    /// The data directory cannot be used.
+    #[error("the data directory {path}: {source}")]
+    DataDir {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The machine gives no more threads.
+    #[error("cannot start the training threads: {0}")]
+    Threads(io::Error),
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The blobs cannot be opened.
+    #[error(transparent)]
+    Blobs(#[from] BlobError),
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    state: AppState,
+    store: Store,
+    worker: Worker,
+    sweeper: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+    acceptor: JoinHandle<()>,
+    /// Held, so that no other server uses the directory.
+    _lock: File,
+}
+
+/// A client may take so long to send its headers, and a connection may be idle so long.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+
+const MAX_HEADER_BYTES: usize = 64 << 10;
+
+/// Connections get so long to finish their answers when the server goes away.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Parsed tables stay in memory up to this many cells.
+const CACHED_CELLS: usize = 32 << 20;
+
+const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+
+impl Server {
+    /// Starts a server. It answers when this returns.
+    ///
+    /// # Errors
+    /// When the settings are unsafe, or the machine does not give what is needed.
+    pub async fn start(settings: Settings, clock: Clock) -> Result<Self, StartError> {
+        if !settings.bind.ip().is_loopback() && !settings.behind_proxy {
+            return Err(StartError::Open(settings.bind));
+        }
+        let lock = open_data_dir(&settings.data_dir)?;
+        let store = Store::open(&settings.data_dir.join("trainyard.db"), Hints::default()).await?;
+        let blobs = Blobs::local(&settings.data_dir, clock.clone())?;
+        // The lock says that no other worker lives, so what is leased was leased by an earlier life.
+        let n_taken_back = store.take_back_leases().await?;
+        let n_cleared = blobs.clear_staging().await?;
+        if n_taken_back + n_cleared > 0 {
+            tracing::info!(n_taken_back, n_cleared, "tidied up after an earlier life");
+        }
+        let tables = Arc::new(Tables::new(
+            blobs.clone(),
+            Handle::current(),
+            settings.limits.csv(),
+            CACHED_CELLS,
+        ));
+        let resources = Resources {
+            store: store.clone(),
+            blobs: blobs.clone(),
+            tables: Arc::clone(&tables),
+            clock: clock.clone(),
+        };
+        let listener =
+            TcpListener::bind(settings.bind)
+                .await
+                .map_err(|source| StartError::Bind {
+                    address: settings.bind,
+                    source,
+                })?;
+        let address = listener.local_addr().map_err(|source| StartError::Bind {
+            address: settings.bind,
+            source,
+        })?;
+        let worker = Worker::start(&resources, settings.n_threads).map_err(StartError::Threads)?;
+        let state = AppState::new(
+            store.clone(),
+            blobs.clone(),
+            tables,
+            clock,
+            settings.limits.clone(),
+        );
+        // Behind a proxy, the names that clients use are the proxy's to check, unless listed here.
+        let allowed = Allowed {
+            any: settings.behind_proxy && settings.allowed_hosts.is_empty(),
+            hosts: settings.allowed_hosts,
+        };
+        let router = crate::http::router(state.clone(), allowed);
+        let (stop, stopped) = watch::channel(false);
+        let acceptor = tokio::spawn(accept(
+            listener,
+            router,
+            settings.limits.max_connections,
+            stopped,
+        ));
+        let sweeper = tokio::spawn(sweep(store.clone(), blobs));
+        tracing::info!(%address, n_threads = settings.n_threads, "ready");
+        Ok(Self {
+            address,
+            state,
+            store,
+            worker,
+            sweeper,
+            stop,
+            acceptor,
+            _lock: lock,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends answers and tasks in order and closes the database.
+    pub async fn shutdown(self) {
+        tracing::info!("going away");
+        self.state.drain();
+        self.sweeper.abort();
+        let _ = self.stop.send(true);
+        let (_, acceptor) = tokio::join!(self.worker.shutdown(), self.acceptor);
+        if let Err(error) = acceptor {
+            tracing::error!(%error, "the acceptor ended badly");
+        }
+        self.store.close().await;
+        tracing::info!("gone");
+    }
+}
+
+fn open_data_dir(path: &Path) -> Result<File, StartError> {
+    let failed = |source| StartError::DataDir {
+        path: path.to_owned(),
+        source,
+    };
+    fs::create_dir_all(path).map_err(failed)?;
+    let lock = File::create(path.join("lock")).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StartError::InUse(path.to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+/// Accepts connections until told to stop, then lets those that are open finish.
+async fn accept(
+    listener: TcpListener,
+    router: axum::Router,
+    max_connections: usize,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let graceful = GracefulShutdown::new();
+    let slots = Arc::new(Semaphore::new(max_connections));
+    loop {
+        // The slot comes first: connections beyond the cap wait in the kernel's queue.
+        let slot = tokio::select! {
+            slot = Arc::clone(&slots).acquire_owned() => slot,
+            _ = stopped.changed() => break,
+        };
+        let Ok(slot) = slot else { break };
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => serve(stream, router.clone(), &graceful, slot),
+                Err(error) => {
+                    // Out of file descriptors, most likely: give some time to be closed.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            },
+            _ = stopped.changed() => break,
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("some connections were cut");
+    }
+}
+
+fn serve(
+    stream: TcpStream,
+    router: axum::Router,
+    graceful: &GracefulShutdown,
+    slot: OwnedSemaphorePermit,
+) {
+    // Answers are small and awaited; none should wait for more to send.
+    let _ = stream.set_nodelay(true);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEADER_BYTES)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection ended early");
+        }
+        drop(slot);
+    });
+}
+
+async fn sweep(store: Store, blobs: Blobs) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        let swept = match store.blobs_in_use().await {
+            Ok(in_use) => blobs
+                .sweep(&in_use)
+                .await
+                .map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match swept {
+            Ok(0) => {}
+            Ok(n_blobs) => tracing::info!(n_blobs, "swept blobs that nothing refers to"),
+            Err(error) => tracing::error!(%error, "blobs could not be swept"),
+        }
+    }
+}
