@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 
 /// One answer: all the bytes of it.
 #[derive(Clone, Debug)]
-pub(crate) struct Reply(Vec<u8>);
+pub(crate) struct Reply {
+    bytes: Vec<u8>,
+    early: bool,
+}
 
 /// One request as it came.
 #[derive(Clone, Debug)]
@@ -63,7 +66,18 @@ impl Reply {
 
     /// Any bytes at all.
     pub(crate) fn raw(bytes: &str) -> Self {
-        Self(bytes.as_bytes().to_vec())
+        Self {
+            bytes: bytes.as_bytes().to_vec(),
+            early: false,
+        }
+    }
+
+    /// The same, given before the request's body was asked for.
+    pub(crate) fn early(self) -> Self {
+        Self {
+            early: true,
+            ..self
+        }
     }
 }
 
@@ -121,15 +135,6 @@ fn answer(
         .unwrap_or_default()
         .replace(" HTTP/1.1", "");
     let head = head.to_lowercase();
-    if head.contains("expect: 100-continue") {
-        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
-    }
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "));
-    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
-    reader.read_exact(&mut body)?;
-    let body = String::from_utf8(body).unwrap();
     let reply = routes
         .iter_mut()
         .find(|(route, _)| line.starts_with(route))
@@ -137,9 +142,21 @@ fn answer(
             1 => replies.front().cloned(),
             _ => replies.pop_front(),
         });
+    let mut body = Vec::new();
+    if !reply.as_ref().is_some_and(|reply| reply.early) {
+        if head.contains("expect: 100-continue") {
+            stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
+        body.resize(length.map_or(0, |length| length.parse().unwrap()), 0);
+        reader.read_exact(&mut body)?;
+    }
+    let body = String::from_utf8(body).unwrap();
     log.lock().unwrap().push(Asked { line, head, body });
     match reply {
-        Some(Reply(bytes)) => stream.write_all(&bytes),
+        Some(reply) => stream.write_all(&reply.bytes),
         None => Ok(()),
     }
 }

@@ -1,5 +1,3 @@
-use std::io::Write;
-
 use serde_json::json;
 
 use super::fake::{Fake, Reply};
@@ -42,33 +40,15 @@ fn an_upload_sends_the_file_under_its_name() {
 
 #[test]
 fn a_large_upload_is_refused_before_it_is_sent() {
-    let fake = Fake::start([]);
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(b"x").unwrap();
+    let fake = Fake::start([(
+        "POST /v1/datasets",
+        vec![Reply::problem(413, &json!({"title": "Too large", "code": "too_large"})).early()],
+    )]);
+    let file = tempfile::NamedTempFile::new().unwrap();
     file.as_file().set_len(1 << 40).unwrap();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let body = r#"{"title": "Too large", "code": "too_large"}"#;
-        write!(
-            stream,
-            "HTTP/1.1 413 Too Large\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .unwrap();
-        // Open until the client has read the answer: it hangs up first.
-        let _ = std::io::Read::read_to_end(&mut stream, &mut Vec::new());
-    });
-    let error = Client::new(&url)
-        .unwrap()
-        .upload_csv(file.path())
-        .unwrap_err();
-    assert!(
-        error.to_string().starts_with("Too large (413 too_large)"),
-        "{error}"
-    );
-    assert!(fake.asked().is_empty());
+    let error = client(&fake).upload_csv(file.path()).unwrap_err();
+    assert_eq!(error.to_string(), "Too large (413 too_large)");
+    assert_eq!(fake.asked()[0].body, "");
 }
 
 #[test]
