@@ -10,6 +10,7 @@ mod error;
 pub(super) mod fake;
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -86,7 +87,7 @@ impl Client {
         let mut file = File::open(path).map_err(cannot_read)?;
         let metadata = file.metadata().map_err(cannot_read)?;
         if metadata.is_dir() {
-            return Err(cannot_read(std::io::ErrorKind::IsADirectory.into()));
+            return Err(cannot_read(ErrorKind::IsADirectory.into()));
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let request = self
@@ -107,7 +108,13 @@ impl Client {
             // A pipe has no length to announce.
             request.send(SendBody::from_reader(&mut file))
         };
-        self.read("POST /v1/datasets", sent)
+        match sent {
+            Err(ureq::Error::Io(error)) if is_hang_up(error.kind()) => Err(ClientError::HungUp {
+                server: self.server.clone(),
+                path: path.to_owned(),
+            }),
+            sent => self.read("POST /v1/datasets", sent),
+        }
     }
 
     /// Makes a dataset by a generator.
@@ -209,6 +216,14 @@ fn checked_host(server: &str) -> Result<String, ClientError> {
         Some(host) if !host.is_empty() => Ok(host.to_owned()),
         _ => Err(refuse("it names no host".to_owned())),
     }
+}
+
+/// Whether a connection that was there has been ended by the other side.
+fn is_hang_up(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted
+    )
 }
 
 /// Whether a host is this machine, which no proxy can reach for us.

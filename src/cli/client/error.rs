@@ -40,6 +40,20 @@ pub enum ClientError {
     /// The server says why not.
     #[error(transparent)]
     Problem(Box<Problem>),
+    /// The connection ended while a file was being sent.
+    ///
+    /// A server that refuses a file half-way says why and hangs up, and what it said is lost when
+    /// more is sent to it.
+    #[error(
+        "the server at {server} hung up before it had all of {}: is that larger than it allows?",
+        path.display()
+    )]
+    HungUp {
+        /// The server's address.
+        server: String,
+        /// The file.
+        path: PathBuf,
+    },
     /// Whatever answers does not answer as trainyard does.
     #[error("unexpected answer to {call}: {detail}")]
     Unexpected {
@@ -106,6 +120,18 @@ pub struct FieldProblem {
     pub suggestion: Option<String>,
 }
 
+impl Problem {
+    /// Whether a detail says what nothing else in the problem says.
+    fn adds(&self, detail: &str) -> bool {
+        let repeats = |error: &FieldProblem| {
+            detail
+                .strip_prefix(&error.pointer)
+                .is_some_and(|rest| rest.trim_start_matches(": ") == error.detail)
+        };
+        self.title.as_deref() != Some(detail) && !self.errors.iter().any(repeats)
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let title = self.title.as_deref().unwrap_or("the request was refused");
@@ -114,7 +140,7 @@ impl fmt::Display for Problem {
             write!(f, " {}", printable(code))?;
         }
         f.write_str(")")?;
-        if let Some(detail) = self.detail.as_ref().filter(|detail| *detail != title) {
+        if let Some(detail) = self.detail.as_deref().filter(|detail| self.adds(detail)) {
             write!(f, "\n{}", printable(detail))?;
         }
         for error in &self.errors {

@@ -1,3 +1,5 @@
+use std::io::{Read, Write};
+
 use serde_json::json;
 
 use super::fake::{Fake, Reply};
@@ -74,6 +76,43 @@ fn a_problem_is_told_with_everything_in_it() {
          request id: req_7"
     );
     assert!(!error.may_pass());
+}
+
+#[test]
+fn a_server_that_hangs_up_half_way_is_told_from_one_that_is_not_there() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap();
+        stream.read_exact(&mut [0; 1000]).unwrap();
+    });
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(1 << 40).unwrap();
+    let error = Client::new(&url)
+        .unwrap()
+        .upload_csv(file.path())
+        .unwrap_err();
+    assert!(matches!(error, ClientError::HungUp { .. }), "{error:?}");
+}
+
+#[test]
+fn what_was_said_once_is_not_said_again() {
+    let of = |detail: &str| Problem {
+        status: 422,
+        title: Some("Bad data".to_owned()),
+        detail: Some(detail.to_owned()),
+        errors: vec![FieldProblem {
+            pointer: "/file".to_owned(),
+            detail: "the file is empty".to_owned(),
+            suggestion: None,
+        }],
+        ..Problem::default()
+    };
+    let short = "Bad data (422)\n  /file: the file is empty";
+    assert_eq!(of("/file: the file is empty").to_string(), short);
+    assert_eq!(of("Bad data").to_string(), short);
+    assert!(of("1 problem").to_string().contains("\n1 problem\n"));
 }
 
 #[test]
