@@ -1,6 +1,11 @@
 //! The command line.
 
+pub mod client;
+pub mod demo;
 mod serve;
+pub mod submit;
+pub mod table;
+pub mod watch;
 
 use std::process::ExitCode;
 
@@ -18,6 +23,8 @@ struct Arguments {
 enum Command {
     /// Run the server.
     Serve(serve::ServeArgs),
+    /// Submit a job to a server, and follow it.
+    Submit(submit::SubmitArgs),
     /// Print the API's document as YAML.
     Openapi,
 }
@@ -26,6 +33,9 @@ enum Command {
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(args) => serve::run(args),
+        Command::Submit(args) => {
+            submit::run(&args, &mut std::io::stdout(), &mut std::io::stderr())
+        }
         Command::Openapi => openapi(),
     }
 }
