@@ -49,11 +49,7 @@ impl Client {
     pub fn new(server: &str) -> Result<Self, ClientError> {
         let server = server.trim_end_matches('/');
         let host = checked_host(server)?;
-        let proxy = if is_loopback(&host) {
-            None
-        } else {
-            Proxy::try_from_env()
-        };
+        let proxy = if is_loopback(&host) { None } else { Proxy::try_from_env() };
         let config = Agent::config_builder()
             // An answer of any status has a body that says more than its status.
             .http_status_as_error(false)
@@ -64,10 +60,7 @@ impl Client {
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_global(Some(CALL_TIMEOUT))
             .build();
-        Ok(Self {
-            agent: config.new_agent(),
-            server: server.to_owned(),
-        })
+        Ok(Self { agent: config.new_agent(), server: server.to_owned() })
     }
 
     /// The server's address, without a slash at its end.
@@ -80,10 +73,7 @@ impl Client {
     /// # Errors
     /// When the file cannot be read, or the server does not accept it.
     pub fn upload_csv(&self, path: &Path) -> Result<Dataset, ClientError> {
-        let cannot_read = |source| ClientError::File {
-            path: path.to_owned(),
-            source,
-        };
+        let cannot_read = |source| ClientError::File { path: path.to_owned(), source };
         let mut file = File::open(path).map_err(cannot_read)?;
         let metadata = file.metadata().map_err(cannot_read)?;
         if metadata.is_dir() {
@@ -109,10 +99,9 @@ impl Client {
             request.send(SendBody::from_reader(&mut file))
         };
         match sent {
-            Err(ureq::Error::Io(error)) if is_hang_up(error.kind()) => Err(ClientError::HungUp {
-                server: self.server.clone(),
-                path: path.to_owned(),
-            }),
+            Err(ureq::Error::Io(error)) if is_hang_up(error.kind()) => {
+                Err(ClientError::HungUp { server: self.server.clone(), path: path.to_owned() })
+            }
             sent => self.read("POST /v1/datasets", sent),
         }
     }
@@ -197,13 +186,9 @@ impl Client {
 
 /// The host of a server's address, once the address is known to be one that paths can follow.
 fn checked_host(server: &str) -> Result<String, ClientError> {
-    let refuse = |reason: String| ClientError::Address {
-        server: server.to_owned(),
-        reason,
-    };
-    let uri: Uri = server
-        .parse()
-        .map_err(|error: ureq::http::uri::InvalidUri| refuse(error.to_string()))?;
+    let refuse = |reason: String| ClientError::Address { server: server.to_owned(), reason };
+    let uri: Uri =
+        server.parse().map_err(|error: ureq::http::uri::InvalidUri| refuse(error.to_string()))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
         return Err(refuse(
             "it must begin with http:// or https://, as http://127.0.0.1:8080 does".to_owned(),
@@ -230,9 +215,7 @@ fn is_hang_up(kind: ErrorKind) -> bool {
 fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
-        || address
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+        || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// An id as one segment of a path. Ids need no escapes; what is no id must not become a path.

@@ -1,15 +1,19 @@
 //! `trainyard demo`: one whole story over HTTP, from data to a prediction.
 //!
-//! It is told to a server that runs already and does only what any client could do; starting that
-//! server is not done here.
+//! [`tell`] does only what any client could do; [`run`] gives it a server in this process.
 
 use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::client::{Client, ClientError, JobResult};
-use super::{table, watch};
+use super::{serve, table, watch};
+use crate::domain::clock::Clock;
+use crate::domain::limits::Limits;
+use crate::server::{Server, Settings};
 
 /// The same data as scikit-learn's `make_classification` makes.
 const DATASET: &str = r#"{"name": "demo", "generator": {"type": "make_classification", "n_samples": 1000, "n_features": 10, "n_informative": 10, "n_redundant": 0, "random_state": 1}}"#;
@@ -34,6 +38,40 @@ pub struct DemoArgs {
     /// Leave the server running after the story
     #[arg(long)]
     pub keep: bool,
+}
+
+/// Starts a server on a free port of this machine, tells the story, and, with `--keep`, leaves the
+/// server running until Ctrl-C. What it stored is deleted in the end.
+pub(super) fn run(args: &DemoArgs) -> ExitCode {
+    match with_server(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn with_server(args: &DemoArgs) -> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    let settings = Settings {
+        bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        data_dir: directory.path().to_owned(),
+        n_threads: serve::n_cores(),
+        behind_proxy: false,
+        allowed_hosts: Vec::new(),
+        limits: Limits::default(),
+    };
+    let runtime = serve::runtime()?;
+    let server = runtime.block_on(Server::start(settings, Clock::system()))?;
+    let address = format!("http://{}", server.address());
+    let told = tell(&Client::new(&address)?, &mut std::io::stdout());
+    if args.keep && told.is_ok() {
+        writeln!(std::io::stdout(), "\nlistening on {address} until Ctrl-C")?;
+        runtime.block_on(tokio::signal::ctrl_c())?;
+    }
+    runtime.block_on(server.shutdown());
+    Ok(told?)
 }
 
 /// Does what a client would do and tells about it: makes data, cross-validates a perceptron,
@@ -102,13 +140,10 @@ fn parsed(text: &str) -> Value {
 }
 
 fn model_of(result: &JobResult) -> Result<&str, ClientError> {
-    result
-        .model_id
-        .as_deref()
-        .ok_or_else(|| ClientError::Unexpected {
-            call: "GET /v1/jobs/{id}".to_owned(),
-            detail: "the job has no model".to_owned(),
-        })
+    result.model_id.as_deref().ok_or_else(|| ClientError::Unexpected {
+        call: "GET /v1/jobs/{id}".to_owned(),
+        detail: "the job has no model".to_owned(),
+    })
 }
 
 fn curl(url: &str, body: &str) -> String {
@@ -136,16 +171,10 @@ mod tests {
                 vec![Reply::json(201, &json!({"id": "ds_1", "n_rows": 1000}))],
             ),
             ("POST /v1/jobs", vec![Reply::job("queued", &json!({}))]),
-            (
-                "GET /v1/jobs/job_1",
-                vec![Reply::job("running", &json!({})), end],
-            ),
+            ("GET /v1/jobs/job_1", vec![Reply::job("running", &json!({})), end]),
             (
                 "POST /v1/models/mdl_1/predict",
-                vec![Reply::json(
-                    200,
-                    &json!({"model_id": "mdl_1", "predictions": [7]}),
-                )],
+                vec![Reply::json(200, &json!({"model_id": "mdl_1", "predictions": [7]}))],
             ),
         ])
     }
@@ -173,12 +202,7 @@ mod tests {
         for line in ["Mean Accuracy: 0.123 (0.068)", "Predicted Class: 7"] {
             assert!(text.lines().any(|told| told == line), "{text}");
         }
-        for part in [
-            "took 1.500 s",
-            "0.750 s of computing",
-            "2.250 s in all",
-            "epochs",
-        ] {
+        for part in ["took 1.500 s", "0.750 s of computing", "2.250 s in all", "epochs"] {
             assert!(text.contains(part), "{text}");
         }
     }
@@ -188,11 +212,8 @@ mod tests {
         let result = json!({"result": {"model_id": "mdl_1"}});
         let fake = server(Reply::job("succeeded", &result));
         let text = told(&fake).unwrap();
-        let posts: Vec<_> = fake
-            .asked()
-            .into_iter()
-            .filter(|asked| asked.line.starts_with("POST"))
-            .collect();
+        let posts: Vec<_> =
+            fake.asked().into_iter().filter(|asked| asked.line.starts_with("POST")).collect();
         let urls: Vec<&str> = between(&text, "curl -sS '");
         let bodies: Vec<&str> = between(&text, "-d '");
         assert_eq!((posts.len(), urls.len(), bodies.len()), (3, 3, 3), "{text}");
@@ -205,10 +226,7 @@ mod tests {
 
     #[test]
     fn a_job_that_fails_ends_the_story() {
-        let fake = server(Reply::job(
-            "failed",
-            &json!({"error": {"detail": "no worker"}}),
-        ));
+        let fake = server(Reply::job("failed", &json!({"error": {"detail": "no worker"}})));
         let error = told(&fake).unwrap_err();
         assert_eq!(error.to_string(), "job job_1 failed: no worker");
     }
@@ -219,9 +237,6 @@ mod tests {
     }
 
     fn between<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
-        text.split(start)
-            .skip(1)
-            .map(|rest| rest.split('\'').next().unwrap())
-            .collect()
+        text.split(start).skip(1).map(|rest| rest.split('\'').next().unwrap()).collect()
     }
 }

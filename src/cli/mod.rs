@@ -23,6 +23,8 @@ struct Arguments {
 enum Command {
     /// Run the server.
     Serve(serve::ServeArgs),
+    /// Run one whole story on generated data, in a server of its own.
+    Demo(demo::DemoArgs),
     /// Submit a job to a server, and follow it.
     Submit(submit::SubmitArgs),
     /// Print the API's document as YAML.
@@ -33,9 +35,8 @@ enum Command {
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(args) => serve::run(args),
-        Command::Submit(args) => {
-            submit::run(&args, &mut std::io::stdout(), &mut std::io::stderr())
-        }
+        Command::Demo(args) => demo::run(&args),
+        Command::Submit(args) => submit::run(&args, &mut std::io::stdout(), &mut std::io::stderr()),
         Command::Openapi => openapi(),
     }
 }

@@ -101,10 +101,7 @@ impl SubmitError {
 }
 
 fn submit(args: &SubmitArgs, out: &mut dyn Write, err: &mut dyn Write) -> Result<(), SubmitError> {
-    let wrong = |reason| SubmitError::Spec {
-        path: args.spec.clone(),
-        reason,
-    };
+    let wrong = |reason| SubmitError::Spec { path: args.spec.clone(), reason };
     let client = Client::new(&args.server)?;
     let mut spec = read_spec(&args.spec).map_err(wrong)?;
     // A mistake that can be seen here must not cost an upload first.
@@ -132,10 +129,7 @@ fn read_spec(path: &Path) -> Result<Map<String, Value>, String> {
     } else {
         &mut File::open(path).map_err(|error| error.to_string())?
     };
-    reader
-        .take(MAX_SPEC_BYTES + 1)
-        .read_to_string(&mut text)
-        .map_err(|error| error.to_string())?;
+    reader.take(MAX_SPEC_BYTES + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
     if text.len() as u64 > MAX_SPEC_BYTES {
         return Err(format!("longer than {MAX_SPEC_BYTES} bytes; is it a spec?"));
     }
@@ -150,9 +144,9 @@ fn read_spec(path: &Path) -> Result<Map<String, Value>, String> {
 fn check_data(spec: &Map<String, Value>, has_file: bool) -> Result<(), String> {
     let dataset_id = spec.get("dataset_id").filter(|id| !id.is_null());
     match (dataset_id, has_file) {
-        (Some(id), true) => Err(format!(
-            "has the dataset_id {id} already: leave out that or --data"
-        )),
+        (Some(id), true) => {
+            Err(format!("has the dataset_id {id} already: leave out that or --data"))
+        }
         (None, false) => Err("has no dataset_id: give one, or a file with --data".to_owned()),
         _ => Ok(()),
     }
@@ -163,12 +157,7 @@ fn upload(client: &Client, path: &Path, err: &mut dyn Write) -> Result<String, S
     writeln!(err, "uploading {file} to {}", client.server())?;
     let dataset = client.upload_csv(path)?;
     let n_rows = dataset.n_rows.map(|n| format!(", {n} rows"));
-    writeln!(
-        err,
-        "uploaded as {}{}",
-        dataset.id,
-        n_rows.unwrap_or_default()
-    )?;
+    writeln!(err, "uploaded as {}{}", dataset.id, n_rows.unwrap_or_default())?;
     for warning in &dataset.warnings {
         writeln!(err, "warning: {file}: {warning}")?;
     }

@@ -53,26 +53,15 @@ fn fold_table(folds: &[Fold]) -> String {
         .chain(scorers.iter().copied())
         .chain(["epochs", "fit_ms"]);
     let mut rows: Vec<Vec<String>> = vec![head.map(str::to_owned).collect()];
-    rows.extend(
-        folds
-            .iter()
-            .take(MAX_ROWS)
-            .map(|fold| cells(fold, &scorers)),
-    );
+    rows.extend(folds.iter().take(MAX_ROWS).map(|fold| cells(fold, &scorers)));
     aligned(&rows)
 }
 
 fn cells(fold: &Fold, scorers: &[&str]) -> Vec<String> {
     let counts = [fold.repeat, fold.fold, fold.n_train, fold.n_test].map(count);
-    let scores = scorers
-        .iter()
-        .map(|name| decimals(fold.scores.get(*name).copied().flatten()));
+    let scores = scorers.iter().map(|name| decimals(fold.scores.get(*name).copied().flatten()));
     let fit_ms = decimals(fold.fit_s.map(|seconds| seconds * 1e3));
-    counts
-        .into_iter()
-        .chain(scores)
-        .chain([count(fold.epochs), fit_ms])
-        .collect()
+    counts.into_iter().chain(scores).chain([count(fold.epochs), fit_ms]).collect()
 }
 
 fn count(value: Option<u64>) -> String {
@@ -83,12 +72,7 @@ fn count(value: Option<u64>) -> String {
 fn aligned(rows: &[Vec<String>]) -> String {
     let n_columns = rows.first().map_or(0, Vec::len);
     let widths: Vec<usize> = (0..n_columns)
-        .map(|column| {
-            rows.iter()
-                .map(|row| row[column].chars().count())
-                .max()
-                .unwrap_or(0)
-        })
+        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
         .collect();
     let mut text = String::new();
     for row in rows {

@@ -39,21 +39,14 @@ const PACE: Pace = Pace {
 /// When the server does not know the job, or has not answered for a minute.
 pub fn follow(client: &Client, id: &str, err: &mut dyn Write) -> Result<Job, ClientError> {
     let target = ProgressDrawTarget::stderr();
-    let mut view = if target.is_hidden() {
-        View::lines(err)
-    } else {
-        View::bar(target)
-    };
+    let mut view = if target.is_hidden() { View::lines(err) } else { View::bar(target) };
     follow_at(PACE, client, id, &mut view)
 }
 
 /// Where progress is shown.
 enum View<'a> {
     Bar(ProgressBar),
-    Lines {
-        err: &'a mut dyn Write,
-        last: String,
-    },
+    Lines { err: &'a mut dyn Write, last: String },
 }
 
 fn follow_at(
@@ -86,10 +79,7 @@ fn follow_at(
 
 impl<'a> View<'a> {
     fn lines(err: &'a mut dyn Write) -> Self {
-        Self::Lines {
-            err,
-            last: String::new(),
-        }
+        Self::Lines { err, last: String::new() }
     }
 
     fn bar(target: ProgressDrawTarget) -> Self {
@@ -181,10 +171,7 @@ mod tests {
     };
 
     fn running(done: u64) -> Reply {
-        Reply::job(
-            "running",
-            &json!({"tasks": {"total": 31, "succeeded": done}}),
-        )
+        Reply::job("running", &json!({"tasks": {"total": 31, "succeeded": done}}))
     }
 
     fn ended(status: &str) -> Reply {
@@ -201,9 +188,7 @@ mod tests {
 
     fn job(more: &Value) -> Job {
         let mut job = json!({"id": "job_1", "status": "running"});
-        job.as_object_mut()
-            .unwrap()
-            .extend(more.as_object().unwrap().clone());
+        job.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         serde_json::from_value(job).unwrap()
     }
 
@@ -229,10 +214,7 @@ mod tests {
     #[test]
     fn every_end_is_an_end() {
         for status in ["failed", "cancelled"] {
-            assert_eq!(
-                lines_of(vec![running(1), ended(status)]).0.unwrap().status,
-                status
-            );
+            assert_eq!(lines_of(vec![running(1), ended(status)]).0.unwrap().status, status);
         }
         let newer = Reply::job("expired", &json!({"finished_at": "2026-01-01T00:00:00Z"}));
         assert_eq!(lines_of(vec![newer]).0.unwrap().status, "expired");
@@ -271,9 +253,7 @@ mod tests {
         view.show(&job(&json!({
             "phase": "cross_validation", "eta_s": 12.4, "tasks": {"total": 31, "succeeded": 12}
         })));
-        let View::Bar(bar) = &view else {
-            panic!("it is a bar")
-        };
+        let View::Bar(bar) = &view else { panic!("it is a bar") };
         assert_eq!((bar.position(), bar.length()), (12, Some(31)));
         assert_eq!(bar.prefix(), "cross validation");
         assert_eq!(bar.message(), "(12 s left)");
@@ -282,16 +262,7 @@ mod tests {
     #[test]
     fn times_are_rough() {
         let texts = [0.2, 89.4, 90.0, 7000.0, f64::NAN].map(|s| left(Some(s)));
-        assert_eq!(
-            texts,
-            [
-                "(1 s left)",
-                "(89 s left)",
-                "(2 min left)",
-                "(1.9 h left)",
-                ""
-            ]
-        );
+        assert_eq!(texts, ["(1 s left)", "(89 s left)", "(2 min left)", "(1.9 h left)", ""]);
         assert_eq!(left(None), "");
     }
 }

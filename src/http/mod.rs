@@ -3,10 +3,12 @@
 //! A handler reads as a sentence: extract, check, one store call, respond. Knows nothing of SQL and
 //! nothing of workers. Start reading at [`routes`]; a resource is a file.
 
+mod content;
 mod datasets;
 mod docs;
 mod events;
 mod extract;
+mod generate;
 mod guard;
 mod ingest;
 mod jobs;
@@ -17,6 +19,7 @@ mod operations;
 mod page;
 mod predict;
 pub mod problem;
+mod upload;
 mod validate;
 
 use std::sync::Arc;
@@ -106,14 +109,14 @@ impl std::ops::Deref for AppState {
 fn routes() -> OpenApiRouter<AppState> {
     // Staging has a limit of its own for files.
     let upload = OpenApiRouter::new()
-        .routes(route!(datasets::list, datasets::upload))
+        .routes(route!(datasets::list, upload::upload))
         .layer(DefaultBodyLimit::disable());
     OpenApiRouter::new()
         .merge(upload)
-        .routes(route!(datasets::generate))
+        .routes(route!(generate::generate))
         .routes(route!(datasets::get, datasets::delete))
         .routes(route!(datasets::rows))
-        .routes(route!(datasets::content))
+        .routes(route!(content::content))
         .routes(route!(jobs::list, jobs::create))
         .routes(route!(jobs::get, jobs::delete))
         .routes(route!(jobs::folds))

@@ -1,12 +1,18 @@
 //! The service as a client meets it: each test starts a server of its own on a free port.
 
-#![expect(unreachable_pub, reason = "there is no crate outside that could reach it")]
+#![expect(
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "nothing outside could reach it, and a test may fail where it stands"
+)]
 
 mod architecture;
+mod cli;
 mod datasets;
 mod hostile;
 mod jobs;
 mod models;
 mod operations;
 mod process;
+mod readme;
 mod support;

@@ -179,11 +179,7 @@ impl Job {
         };
         match self.result {
             Some(result) if self.status == "succeeded" => Ok(result),
-            _ => Err(ClientError::Ended {
-                id: self.id,
-                status: self.status,
-                detail,
-            }),
+            _ => Err(ClientError::Ended { id: self.id, status: self.status, detail }),
         }
     }
 }

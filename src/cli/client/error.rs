@@ -165,10 +165,7 @@ pub(super) fn from_refusal(call: &str, status: StatusCode, body: &[u8]) -> Clien
     match serde_json::from_slice::<Problem>(body) {
         // An empty object would be read as well; a problem of ours has at least one of these.
         Ok(problem) if problem.title.is_some() || problem.detail.is_some() => {
-            ClientError::Problem(Box::new(Problem {
-                status: status.as_u16(),
-                ..problem
-            }))
+            ClientError::Problem(Box::new(Problem { status: status.as_u16(), ..problem }))
         }
         _ => not_understood(call, status, body, "not a problem document"),
     }
@@ -183,11 +180,7 @@ pub(super) fn not_understood(
 ) -> ClientError {
     let text = String::from_utf8_lossy(body);
     let excerpt: String = text.trim().chars().take(EXCERPT_CHARS).collect();
-    let said = if excerpt.is_empty() {
-        "nothing more".to_owned()
-    } else {
-        printable(&excerpt)
-    };
+    let said = if excerpt.is_empty() { "nothing more".to_owned() } else { printable(&excerpt) };
     ClientError::Unexpected {
         call: call.to_owned(),
         detail: format!("{status}, {reason}: {said}\nis it a trainyard server?"),
@@ -215,15 +208,10 @@ pub(super) fn from_transport(server: &str, call: &str, error: ureq::Error) -> Cl
 }
 
 fn because(detail: &Option<String>) -> String {
-    detail
-        .as_ref()
-        .map(|detail| format!(": {}", printable(detail)))
-        .unwrap_or_default()
+    detail.as_ref().map(|detail| format!(": {}", printable(detail))).unwrap_or_default()
 }
 
 /// Text from elsewhere without what would steer a terminal.
 pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
-        .collect()
+    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
 }

@@ -66,18 +66,12 @@ impl Reply {
 
     /// Any bytes at all.
     pub(crate) fn raw(bytes: &str) -> Self {
-        Self {
-            bytes: bytes.as_bytes().to_vec(),
-            early: false,
-        }
+        Self { bytes: bytes.as_bytes().to_vec(), early: false }
     }
 
     /// The same, given before the request's body was asked for.
     pub(crate) fn early(self) -> Self {
-        Self {
-            early: true,
-            ..self
-        }
+        Self { early: true, ..self }
     }
 }
 
@@ -89,9 +83,7 @@ impl Fake {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::<Mutex<Vec<Asked>>>::default();
         let log = Arc::clone(&asked);
-        let mut routes: Routes = routes
-            .map(|(route, replies)| (route, replies.into()))
-            .into();
+        let mut routes: Routes = routes.map(|(route, replies)| (route, replies.into())).into();
         thread::spawn(move || {
             for stream in listener.incoming() {
                 // A client that went away is what some tests are about.
@@ -104,10 +96,7 @@ impl Fake {
     /// An address where nothing listens.
     pub(crate) fn nowhere() -> String {
         // The port was free a moment ago; the listener is closed at the end of this statement.
-        let address = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         format!("http://{address}")
     }
 
@@ -129,27 +118,21 @@ fn answer(
             return Ok(());
         }
     }
-    let line = head
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .replace(" HTTP/1.1", "");
+    let line = head.lines().next().unwrap_or_default().replace(" HTTP/1.1", "");
     let head = head.to_lowercase();
-    let reply = routes
-        .iter_mut()
-        .find(|(route, _)| line.starts_with(route))
-        .and_then(|(_, replies)| match replies.len() {
-            1 => replies.front().cloned(),
-            _ => replies.pop_front(),
+    let reply =
+        routes.iter_mut().find(|(route, _)| line.starts_with(route)).and_then(|(_, replies)| {
+            match replies.len() {
+                1 => replies.front().cloned(),
+                _ => replies.pop_front(),
+            }
         });
     let mut body = Vec::new();
     if !reply.as_ref().is_some_and(|reply| reply.early) {
         if head.contains("expect: 100-continue") {
             stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "));
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
         body.resize(length.map_or(0, |length| length.parse().unwrap()), 0);
         reader.read_exact(&mut body)?;
     }

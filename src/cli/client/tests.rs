@@ -89,10 +89,7 @@ fn a_server_that_hangs_up_half_way_is_told_from_one_that_is_not_there() {
     });
     let file = tempfile::NamedTempFile::new().unwrap();
     file.as_file().set_len(1 << 40).unwrap();
-    let error = Client::new(&url)
-        .unwrap()
-        .upload_csv(file.path())
-        .unwrap_err();
+    let error = Client::new(&url).unwrap().upload_csv(file.path()).unwrap_err();
     assert!(matches!(error, ClientError::HungUp { .. }), "{error:?}");
 }
 
@@ -119,10 +116,7 @@ fn what_was_said_once_is_not_said_again() {
 fn nobody_there_and_nonsense_are_told_apart() {
     let nowhere = Client::new(&Fake::nowhere()).unwrap();
     let error = nowhere.job("job_1", 0).unwrap_err();
-    assert!(
-        matches!(error, ClientError::Unreachable { .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, ClientError::Unreachable { .. }), "{error:?}");
     assert!(error.may_pass());
 
     let replies = [
@@ -138,14 +132,8 @@ fn nobody_there_and_nonsense_are_told_apart() {
     for reply in replies {
         let fake = Fake::start([("GET", vec![reply.clone()])]);
         let error = client(&fake).job("job_1", 0).unwrap_err();
-        assert!(
-            matches!(error, ClientError::Unexpected { .. }),
-            "{reply:?} {error:?}"
-        );
-        assert!(
-            error.to_string().contains("is it a trainyard server?"),
-            "{error}"
-        );
+        assert!(matches!(error, ClientError::Unexpected { .. }), "{reply:?} {error:?}");
+        assert!(error.to_string().contains("is it a trainyard server?"), "{error}");
         assert_eq!(fake.asked().len(), 1, "{reply:?}");
     }
 }
@@ -154,32 +142,16 @@ fn nobody_there_and_nonsense_are_told_apart() {
 fn a_connection_that_ends_early_is_a_server_out_of_reach() {
     let fake = Fake::start([]);
     let error = client(&fake).job("job_1", 0).unwrap_err();
-    assert!(
-        matches!(error, ClientError::Unreachable { .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, ClientError::Unreachable { .. }), "{error:?}");
 }
 
 #[test]
 fn an_address_is_checked_before_it_is_used() {
-    for server in [
-        "127.0.0.1:8080",
-        "ftp://a",
-        "http://a/?b=c",
-        "",
-        "http://",
-        "a b",
-    ] {
+    for server in ["127.0.0.1:8080", "ftp://a", "http://a/?b=c", "", "http://", "a b"] {
         let error = Client::new(server).unwrap_err();
-        assert!(
-            matches!(error, ClientError::Address { .. }),
-            "{server:?} {error:?}"
-        );
+        assert!(matches!(error, ClientError::Address { .. }), "{server:?} {error:?}");
     }
-    assert_eq!(
-        Client::new("http://a:1/x/").unwrap().server(),
-        "http://a:1/x"
-    );
+    assert_eq!(Client::new("http://a:1/x/").unwrap().server(), "http://a:1/x");
 }
 
 #[test]

@@ -37,10 +37,7 @@ fn submit_to(server: &str, spec: &str, data: Option<&Path>) -> Outcome {
 fn server(end: Reply) -> Fake {
     let tasks = json!({"tasks": {"total": 31, "succeeded": 12}});
     Fake::start([
-        (
-            "POST /v1/datasets?",
-            vec![Reply::json(201, &json!({"id": "ds_9", "n_rows": 150}))],
-        ),
+        ("POST /v1/datasets?", vec![Reply::json(201, &json!({"id": "ds_9", "n_rows": 150}))]),
         (
             "POST /v1/jobs",
             vec![Reply::job(
@@ -50,11 +47,7 @@ fn server(end: Reply) -> Fake {
         ),
         (
             "GET /v1/jobs/job_1",
-            vec![
-                Reply::job("queued", &json!({})),
-                Reply::job("running", &tasks),
-                end,
-            ],
+            vec![Reply::job("queued", &json!({})), Reply::job("running", &tasks), end],
         ),
     ])
 }
@@ -79,22 +72,10 @@ fn a_file_and_a_spec_become_scores_and_a_model() {
     let data = file("a,y\n1,2\n");
     let outcome = submit_to(&fake.url, r#"{"target": "y"}"#, Some(data.path()));
     assert_eq!(outcome.code, ExitCode::from(SUCCEEDED), "{}", outcome.err);
-    assert!(
-        outcome.out.starts_with("job_1\n\nrepeat  fold"),
-        "{}",
-        outcome.out
-    );
-    assert!(
-        outcome.out.contains("\naccuracy  0.950 ± 0.010"),
-        "{}",
-        outcome.out
-    );
+    assert!(outcome.out.starts_with("job_1\n\nrepeat  fold"), "{}", outcome.out);
+    assert!(outcome.out.contains("\naccuracy  0.950 ± 0.010"), "{}", outcome.out);
     assert!(outcome.out.ends_with("\nmodel mdl_5\n"), "{}", outcome.out);
-    for line in [
-        "uploaded as ds_9, 150 rows",
-        "warning: column \"x1\": is large",
-        "0.250 s",
-    ] {
+    for line in ["uploaded as ds_9, 150 rows", "warning: column \"x1\": is large", "0.250 s"] {
         assert!(outcome.err.contains(line), "{}", outcome.err);
     }
     let asked = fake.asked();
@@ -104,32 +85,13 @@ fn a_file_and_a_spec_become_scores_and_a_model() {
 
 #[test]
 fn the_exit_status_tells_how_the_job_ended() {
-    let failed = Reply::job(
-        "failed",
-        &json!({"error": {"code": "oom", "detail": "no memory"}}),
-    );
+    let failed = Reply::job("failed", &json!({"error": {"code": "oom", "detail": "no memory"}}));
     let ends = [
         (failed, JOB_FAILED, "job_1 failed: no memory (oom)"),
-        (
-            Reply::job("cancelled", &json!({})),
-            JOB_CANCELLED,
-            "job_1 cancelled",
-        ),
-        (
-            Reply::job("succeeded", &json!({})),
-            NO_RESULT,
-            "it has no result",
-        ),
-        (
-            Reply::problem(404, &json!({"title": "gone"})),
-            BAD_REQUEST,
-            "may still run",
-        ),
-        (
-            Reply::problem(500, &json!({"title": "broke"})),
-            NO_RESULT,
-            "broke (500)",
-        ),
+        (Reply::job("cancelled", &json!({})), JOB_CANCELLED, "job_1 cancelled"),
+        (Reply::job("succeeded", &json!({})), NO_RESULT, "it has no result"),
+        (Reply::problem(404, &json!({"title": "gone"})), BAD_REQUEST, "may still run"),
+        (Reply::problem(500, &json!({"title": "broke"})), NO_RESULT, "broke (500)"),
     ];
     for (end, code, text) in ends {
         let fake = server(end);
@@ -191,11 +153,7 @@ fn a_refused_spec_shows_every_problem() {
     let fake = Fake::start([("POST /v1/jobs", vec![Reply::problem(422, &problem)])]);
     let outcome = submit_to(&fake.url, r#"{"dataset_id": "ds_1"}"#, None);
     assert_eq!(outcome.code, ExitCode::from(BAD_REQUEST));
-    for text in [
-        "/targt: unknown field",
-        "suggestion: target",
-        "/cv/n_splits: must be",
-    ] {
+    for text in ["/targt: unknown field", "suggestion: target", "/cv/n_splits: must be"] {
         assert!(outcome.err.contains(text), "{}", outcome.err);
     }
 }
@@ -204,13 +162,7 @@ fn a_refused_spec_shows_every_problem() {
 fn a_server_that_is_not_there_has_its_own_status() {
     let outcome = submit_to(&Fake::nowhere(), r#"{"dataset_id": "ds_1"}"#, None);
     assert_eq!(outcome.code, ExitCode::from(NO_RESULT));
-    assert!(
-        outcome
-            .err
-            .contains("cannot reach the server at http://127."),
-        "{}",
-        outcome.err
-    );
+    assert!(outcome.err.contains("cannot reach the server at http://127."), "{}", outcome.err);
     let fake = Fake::start([("POST", vec![Reply::typed(200, "text/html", "<html>")])]);
     let outcome = submit_to(&fake.url, r#"{"dataset_id": "ds_1"}"#, None);
     assert_eq!(outcome.code, ExitCode::from(NO_RESULT));
@@ -223,16 +175,9 @@ fn the_help_has_every_exit_status() {
         #[command(flatten)]
         submit: SubmitArgs,
     }
-    let help = <Cli as clap::CommandFactory>::command()
-        .render_help()
-        .to_string();
-    for text in [
-        "Exit status:",
-        "  4  the server",
-        "Ctrl-C",
-        "TRAINYARD_SERVER",
-        "127.0.0.1:8080",
-    ] {
+    let help = <Cli as clap::CommandFactory>::command().render_help().to_string();
+    for text in ["Exit status:", "  4  the server", "Ctrl-C", "TRAINYARD_SERVER", "127.0.0.1:8080"]
+    {
         assert!(help.contains(text), "{help}");
     }
     let cli = Cli::parse_from(["submit", "-", "--data", "a.csv", "--watch"]);

@@ -35,7 +35,7 @@ fn flowers() -> Dataset {
     dataset(&format!("length,width,bloom\n{rows}"))
 }
 
-fn request(dataset: &Dataset, changes: Value) -> JobRequest {
+fn request(dataset: &Dataset, changes: &Value) -> JobRequest {
     let mut request = json!({
         "dataset_id": dataset.id, "target": "bloom", "model": {"type": "perceptron"},
         "cv": {"type": "stratified_kfold", "n_splits": 5},
@@ -46,12 +46,12 @@ fn request(dataset: &Dataset, changes: Value) -> JobRequest {
     serde_json::from_value(request).unwrap()
 }
 
-fn problems(dataset: &Dataset, changes: Value) -> Vec<Problem> {
+fn problems(dataset: &Dataset, changes: &Value) -> Vec<Problem> {
     check(request(dataset, changes), dataset, &Limits::default()).unwrap_err()
 }
 
 #[track_caller]
-fn only(dataset: &Dataset, changes: Value) -> Problem {
+fn only(dataset: &Dataset, changes: &Value) -> Problem {
     let mut found = problems(dataset, changes);
     assert_eq!(found.len(), 1, "{found:?}");
     found.remove(0)
@@ -61,7 +61,7 @@ fn only(dataset: &Dataset, changes: Value) -> Problem {
 fn a_good_request_gets_its_defaults() {
     let dataset = flowers();
     let changes = json!({"random_state": 7, "cv": {"type": "repeated_stratified_kfold"}});
-    let checked = check(request(&dataset, changes), &dataset, &Limits::default()).unwrap();
+    let checked = check(request(&dataset, &changes), &dataset, &Limits::default()).unwrap();
     assert_eq!(checked.spec.features, ["length", "width"]);
     assert_eq!(checked.classes, [Scalar::Text("no".into()), Scalar::Text("yes".into())]);
     assert_eq!(checked.estimate.n_tasks, 51);
@@ -73,7 +73,7 @@ fn a_good_request_gets_its_defaults() {
 fn a_resolved_spec_resolves_to_itself() {
     let dataset = flowers();
     let check = |request| check(request, &dataset, &Limits::default()).unwrap().spec;
-    let once = check(request(&dataset, json!({"random_state": 3})));
+    let once = check(request(&dataset, &json!({"random_state": 3})));
     let again = serde_json::from_value(serde_json::to_value(&once).unwrap()).unwrap();
     assert_eq!(check(again), once);
 }
@@ -81,7 +81,7 @@ fn a_resolved_spec_resolves_to_itself() {
 #[test]
 fn columns_that_do_not_exist_get_the_nearest_that_do() {
     let dataset = flowers();
-    let found = problems(&dataset, json!({"target": "blom", "features": ["lenght", "width"]}));
+    let found = problems(&dataset, &json!({"target": "blom", "features": ["lenght", "width"]}));
     let at = |pointer: &str| found.iter().find(|p| p.pointer == pointer).unwrap();
     assert_eq!(at("/target").suggestion.as_deref(), Some("bloom"));
     assert_eq!(at("/features/0").suggestion.as_deref(), Some("length"));
@@ -93,7 +93,7 @@ fn features_that_a_perceptron_cannot_take() {
     let rows: String =
         (0..20).map(|i| format!("{i},red,{},{}\n", if i == 3 { "" } else { "1" }, i % 2)).collect();
     let dataset = dataset(&format!("a,colour,gap,bloom\n{rows}"));
-    let found = problems(&dataset, json!({}));
+    let found = problems(&dataset, &json!({}));
     let details: Vec<&str> = found.iter().map(|p| p.detail.as_str()).collect();
     assert_eq!(
         details,
@@ -102,16 +102,16 @@ fn features_that_a_perceptron_cannot_take() {
             "column \"gap\" has 1 missing values",
         ]
     );
-    assert_eq!(only(&dataset, json!({"features": ["a", "colour"]})).pointer, "/features/1");
+    assert_eq!(only(&dataset, &json!({"features": ["a", "colour"]})).pointer, "/features/1");
     assert!(
-        check(request(&dataset, json!({"features": ["a"]})), &dataset, &Limits::default()).is_ok()
+        check(request(&dataset, &json!({"features": ["a"]})), &dataset, &Limits::default()).is_ok()
     );
 }
 
 #[test]
 fn a_target_among_the_features_or_twice_the_same() {
     let dataset = flowers();
-    let found = problems(&dataset, json!({"features": ["length", "length", "bloom"]}));
+    let found = problems(&dataset, &json!({"features": ["length", "length", "bloom"]}));
     let pointers: Vec<&str> = found.iter().map(|p| p.pointer.as_str()).collect();
     assert_eq!(pointers, ["/features/1", "/features/2"]);
 }
@@ -119,38 +119,38 @@ fn a_target_among_the_features_or_twice_the_same() {
 #[test]
 fn one_class_only() {
     let dataset = dataset("a,bloom\n1,yes\n2,yes\n3,yes\n4,yes\n5,yes\n");
-    assert!(only(&dataset, json!({})).detail.contains("one class only"));
+    assert!(only(&dataset, &json!({})).detail.contains("one class only"));
 }
 
 #[test]
 fn fewer_rows_of_a_class_than_folds() {
     let dataset = dataset("a,bloom\n1,no\n2,no\n3,yes\n4,yes\n5,yes\n6,yes\n7,yes\n");
-    let found = only(&dataset, json!({}));
+    let found = only(&dataset, &json!({}));
     assert_eq!(found.pointer, "/cv/n_splits");
     assert!(found.detail.contains("class \"no\" has 2 rows"), "{found:?}");
 }
 
 #[test]
 fn amounts_are_no_classes() {
-    let rows: String = (0..40).map(|i| format!("{i},{}.5\n", i)).collect();
+    let rows: String = (0..40).map(|i| format!("{i},{i}.5\n")).collect();
     let fractions = dataset(&format!("a,bloom\n{rows}"));
-    assert!(only(&fractions, json!({})).detail.contains("holds amounts"));
-    let explicit = only(&fractions, json!({"task": "classification"}));
+    assert!(only(&fractions, &json!({})).detail.contains("holds amounts"));
+    let explicit = only(&fractions, &json!({"task": "classification"}));
     assert!(explicit.detail.contains("fractions"));
     let rows: String = (0..80).map(|i| format!("{i},{}\n", i % 40)).collect();
     let whole = dataset(&format!("a,bloom\n{rows}"));
     let cv = json!({"type": "stratified_kfold", "n_splits": 2});
-    assert!(only(&whole, json!({"cv": cv})).suggestion.unwrap().contains("classification"));
+    assert!(only(&whole, &json!({"cv": cv})).suggestion.unwrap().contains("classification"));
     let changes = json!({"cv": cv, "task": "classification"});
-    assert!(check(request(&whole, changes), &whole, &Limits::default()).is_ok());
-    assert_eq!(only(&whole, json!({"cv": cv, "task": "regression"})).pointer, "/task");
+    assert!(check(request(&whole, &changes), &whole, &Limits::default()).is_ok());
+    assert_eq!(only(&whole, &json!({"cv": cv, "task": "regression"})).pointer, "/task");
 }
 
 #[test]
 fn a_target_with_gaps() {
     let dataset = dataset("a,bloom\n1,no\n2,\n3,yes\n4,yes\n5,no\n");
     let cv = json!({"type": "stratified_kfold", "n_splits": 2});
-    assert!(only(&dataset, json!({"cv": cv})).detail.contains("1 missing values"));
+    assert!(only(&dataset, &json!({"cv": cv})).detail.contains("1 missing values"));
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn what_only_networks_take() {
     let dataset = flowers();
     let changes = json!({"optimizer": {"type": "adam"}, "loss": "mse", "training": {"epochs": 3}});
     let pointers: Vec<String> =
-        problems(&dataset, changes).into_iter().map(|p| p.pointer).collect();
+        problems(&dataset, &changes).into_iter().map(|p| p.pointer).collect();
     assert_eq!(pointers, ["/optimizer", "/loss", "/training"]);
 }
 
@@ -166,44 +166,44 @@ fn what_only_networks_take() {
 fn weights_of_classes_that_are_not_there() {
     let dataset = flowers();
     let model = json!({"type": "perceptron", "class_weight": {"maybe": 2.0, "yes": 2.0}});
-    assert_eq!(only(&dataset, json!({"model": model})).pointer, "/model/class_weight/maybe");
+    assert_eq!(only(&dataset, &json!({"model": model})).pointer, "/model/class_weight/maybe");
 }
 
 #[test]
 fn early_stopping_needs_rows_to_hold_out() {
     let dataset = flowers();
     let model = |fraction: f64| json!({"type": "perceptron", "early_stopping": true, "validation_fraction": fraction});
-    let found = only(&dataset, json!({"model": model(0.01)}));
+    let found = only(&dataset, &json!({"model": model(0.01)}));
     assert_eq!(found.pointer, "/model/validation_fraction");
-    assert_eq!(only(&dataset, json!({"model": model(0.99)})).pointer, found.pointer);
+    assert_eq!(only(&dataset, &json!({"model": model(0.99)})).pointer, found.pointer);
     let changes = json!({"model": model(0.2)});
-    assert!(check(request(&dataset, changes), &dataset, &Limits::default()).is_ok());
+    assert!(check(request(&dataset, &changes), &dataset, &Limits::default()).is_ok());
 }
 
 #[test]
 fn nothing_to_do() {
     let dataset = flowers();
-    assert_eq!(only(&dataset, json!({"cv": null, "refit": false})).pointer, "/refit");
+    assert_eq!(only(&dataset, &json!({"cv": null, "refit": false})).pointer, "/refit");
 }
 
 #[test]
 fn more_than_allowed() {
     let dataset = flowers();
     let limits = Limits { max_classes: 1, ..Limits::default() };
-    let found = check(request(&dataset, json!({})), &dataset, &limits).unwrap_err();
+    let found = check(request(&dataset, &json!({})), &dataset, &limits).unwrap_err();
     assert!(found[0].detail.contains("at most 1 classes"));
     let limits = Limits { max_task_megabytes: 0, ..Limits::default() };
-    let found = check(request(&dataset, json!({})), &dataset, &limits).unwrap_err();
+    let found = check(request(&dataset, &json!({})), &dataset, &limits).unwrap_err();
     assert!(found[0].detail.contains("MB"));
     let metadata = json!({"text": "x".repeat(MAX_METADATA_BYTES)});
-    assert_eq!(only(&dataset, json!({"metadata": metadata})).pointer, "/metadata");
+    assert_eq!(only(&dataset, &json!({"metadata": metadata})).pointer, "/metadata");
 }
 
 #[test]
 fn scales_that_differ_are_warned_of() {
     let rows: String = (0..20).map(|i| format!("{i},{},{}\n", i * 1000, i % 2)).collect();
     let dataset = dataset(&format!("small,large,bloom\n{rows}"));
-    let checked = check(request(&dataset, json!({})), &dataset, &Limits::default()).unwrap();
+    let checked = check(request(&dataset, &json!({})), &dataset, &Limits::default()).unwrap();
     assert_eq!(checked.warnings[0].code, "feature_scales_differ");
     assert_eq!(checked.warnings[0].column.as_deref(), Some("large"));
 }
