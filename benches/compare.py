@@ -1,0 +1,386 @@
+#!/usr/bin/env python3
+"""Times trainyard's server beside other libraries: the same work, one run, one machine, in turns.
+
+What is compared is training: the server's `timings.fit_s`, the wall-clock from the first fold's start to
+the last task's end, with the other side's own clock around its call. What serving adds is measured apart:
+the client's clock from just before the POST of the job to its result, less `fit_s`.
+
+A workload is a function that returns a `Workload`, and a line in `WORKLOADS`.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import http.client
+import json
+import os
+import pathlib
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import sklearn
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+N_STARTS = 10
+POLL_S = 0.002
+SETTLE_S = 2.0
+
+
+def main():
+    args = parse_args()
+    binary = (args.binary or build()).resolve()
+    report = {"machine": machine(binary), "workloads": {}}
+    print_machine(report["machine"])
+    with tempfile.TemporaryDirectory(prefix="trainyard-bench-") as scratch:
+        scratch = pathlib.Path(scratch)
+        data_dir = scratch / "data"
+        with Server(binary, data_dir) as server:
+            time.sleep(SETTLE_S)
+            report["rss_idle_bytes"] = server.rss_bytes()
+            for name in args.only or WORKLOADS:
+                outcome = run(WORKLOADS[name](), server, args.repeats)
+                print_outcome(name, outcome)
+                report["workloads"][name] = outcome
+            time.sleep(SETTLE_S)
+            report["rss_after_jobs_bytes"] = server.rss_bytes()
+        report["starts"] = starts(binary, scratch, data_dir)
+    report["machine"]["load_average_at_end"] = os.getloadavg()
+    print_server(report)
+    if args.json:
+        args.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--binary", type=pathlib.Path, help="a built trainyard; builds one if left out")
+    parser.add_argument("--repeats", type=int, default=20, help="how often each side is timed")
+    parser.add_argument("--only", nargs="+", choices=WORKLOADS, metavar="NAME", help=", ".join(WORKLOADS))
+    parser.add_argument("--json", type=pathlib.Path, help="where to write every number")
+    return parser.parse_args()
+
+
+# Workloads
+
+
+class Different(Exception):
+    """Two sides did not compute the same, so their times cannot be compared."""
+
+
+@dataclass
+class Workload:
+    """One task, for the server and for the others."""
+
+    # Creates the dataset and returns its id.
+    dataset: Callable[["Client"], str]
+    # The job's body, but for the dataset.
+    job: dict
+    # Each does the work once and returns its seconds and what `check` needs. The first one is the one
+    # that ratios are of.
+    others: dict[str, Callable[[], tuple[float, object]]]
+    # Raises `Different` unless a job's result is the same as what another side returned.
+    check: Callable[[dict, object], None]
+
+
+def perceptron_cv():
+    """Three times ten stratified folds of a perceptron over 1000 rows, against scikit-learn."""
+    from sklearn.datasets import make_classification
+    from sklearn.linear_model import Perceptron
+    from sklearn.model_selection import RepeatedStratifiedKFold, cross_val_score
+
+    shape = {"n_samples": 1000, "n_features": 10, "n_informative": 10, "n_redundant": 0, "random_state": 1}
+    folds = {"n_splits": 10, "n_repeats": 3, "random_state": 1}
+    x, y = make_classification(**shape)
+
+    def dataset(client):
+        generator = {"type": "make_classification", **shape}
+        return client.post("/v1/datasets/generate", {"name": "perceptron_cv", "generator": generator})["id"]
+
+    def scikit_learn(n_jobs):
+        def once():
+            cv = RepeatedStratifiedKFold(**folds)
+            started = time.perf_counter()
+            scores = cross_val_score(Perceptron(), x, y, cv=cv, n_jobs=n_jobs)
+            return time.perf_counter() - started, scores
+
+        return once
+
+    def check(result, scores):
+        in_order = sorted(result["folds"], key=lambda fold: (fold["repeat"], fold["fold"]))
+        ours = [fold["scores"]["accuracy"] for fold in in_order]
+        if ours != scores.tolist():
+            raise Different(f"the folds' scores are {ours}, not {scores.tolist()}")
+        mean = result["cv"]["accuracy"]["mean"]
+        if abs(mean - scores.mean()) > 1e-12:
+            raise Different(f"the mean is {mean}, not {scores.mean()}")
+
+    return Workload(
+        dataset=dataset,
+        job={
+            "target": "y",
+            "model": {"type": "perceptron"},
+            "cv": {"type": "repeated_stratified_kfold", **folds},
+            "scoring": ["accuracy"],
+        },
+        others={"scikit-learn, n_jobs=2": scikit_learn(2), "scikit-learn, n_jobs=1": scikit_learn(1)},
+        check=check,
+    )
+
+
+WORKLOADS = {
+    "perceptron_cv": perceptron_cv,
+}
+
+
+# Running one
+
+
+@dataclass
+class Outcome:
+    """Every number of one workload, in the order measured."""
+
+    others_s: dict[str, list[float]]
+    # Of the job: the client's clock, and the server's `timings`.
+    wall_s: list[float] = field(default_factory=list)
+    post_s: list[float] = field(default_factory=list)
+    queued_s: list[float] = field(default_factory=list)
+    load_s: list[float] = field(default_factory=list)
+    fit_s: list[float] = field(default_factory=list)
+    total_s: list[float] = field(default_factory=list)
+    # What the folds took by themselves, added up over the threads.
+    folds_s: list[float] = field(default_factory=list)
+
+    def overhead_s(self):
+        return [wall - fit for wall, fit in zip(self.wall_s, self.fit_s, strict=True)]
+
+
+def run(workload, server, repeats):
+    client = Client(server.port)
+    body = workload.job | {"dataset_id": workload.dataset(client)}
+    outcome = Outcome(others_s={name: [] for name in workload.others})
+    # Not counted: the first call of another side starts its processes, the first job fills caches.
+    expected = {name: once()[1] for name, once in workload.others.items()}
+    timed_job(client, body)
+    for _ in range(repeats):
+        for name, once in workload.others.items():
+            seconds, expected[name] = once()
+            outcome.others_s[name].append(seconds)
+        job, post_s, wall_s = timed_job(client, body)
+        for answer in expected.values():
+            workload.check(job["result"], answer)
+        outcome.wall_s.append(wall_s)
+        outcome.post_s.append(post_s)
+        for name in ("queued_s", "load_s", "fit_s", "total_s"):
+            getattr(outcome, name).append(job["timings"][name])
+        outcome.folds_s.append(sum(fold["fit_s"] for fold in job["result"]["folds"]))
+    return vars(outcome) | {"overhead_s": outcome.overhead_s()}
+
+
+def timed_job(client, body):
+    """The finished job, the seconds until it was accepted, and until it was received finished."""
+    client.connect()
+    started = time.perf_counter()
+    job = client.post("/v1/jobs", body)
+    post_s = time.perf_counter() - started
+    while job["finished_at"] is None:
+        job = client.get(f"/v1/jobs/{job['id']}?wait=30")
+    wall_s = time.perf_counter() - started
+    if job["status"] != "succeeded" or job["result"]["model_id"] is None:
+        sys.exit(f"the job did not end as it should: {json.dumps(job, indent=1)}")
+    return job, post_s, wall_s
+
+
+def starts(binary, scratch, used):
+    """Seconds from spawning a server until it answers: in a new data directory, and in a used one."""
+    fresh_s, used_s = [], []
+    for i in range(N_STARTS):
+        with Server(binary, scratch / f"fresh{i}") as server:
+            fresh_s.append(server.ready_s)
+        with Server(binary, used) as server:
+            used_s.append(server.ready_s)
+    return {"fresh_s": fresh_s, "used_s": used_s}
+
+
+# The server and its client
+
+
+class Server:
+    """A server of the binary on a free port, which answers once this is entered."""
+
+    def __init__(self, binary, data_dir):
+        self.command = [binary, "serve", "--bind", "127.0.0.1:0", "--data-dir", data_dir]
+        self.log = data_dir.with_suffix(".log")
+
+    def __enter__(self):
+        with open(self.log, "wb") as log:
+            started = time.perf_counter()
+            self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=log, text=True)
+        line = self.process.stdout.readline()
+        if not line.startswith("listening on http://"):
+            self.process.kill()
+            sys.exit(f"the server did not start: {self.log.read_text()}")
+        self.port = int(line.rsplit(":", 1)[1])
+        while not self.answers():
+            time.sleep(POLL_S)
+        self.ready_s = time.perf_counter() - started
+        return self
+
+    def answers(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        with contextlib.closing(connection):
+            try:
+                connection.request("GET", "/livez")
+                return connection.getresponse().status == 200
+            except OSError:
+                return False
+
+    def rss_bytes(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
+        return int(line.split()[1]) * 1024
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(timeout=30)
+        self.process.stdout.close()
+
+
+class Client:
+    """One connection that is kept alive."""
+
+    def __init__(self, port):
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+    def connect(self):
+        """Makes sure that the connection is open: the server closes one that was long idle."""
+        try:
+            self.get("/livez")
+        except (OSError, http.client.HTTPException):
+            self.connection.close()
+            self.get("/livez")
+
+    def get(self, path):
+        return self.call("GET", path)
+
+    def post(self, path, body):
+        return self.call("POST", path, json.dumps(body).encode())
+
+    def call(self, method, path, body=None):
+        self.connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+        response = self.connection.getresponse()
+        text = response.read()
+        if response.status >= 300:
+            sys.exit(f"{method} {path} was answered {response.status}: {text.decode()}")
+        return json.loads(text)
+
+
+# The machine
+
+
+def build():
+    if shutil.which("cargo") is None:
+        sys.exit("there is no cargo to build with: say --binary PATH")
+    subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, check=True)
+    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    return target / "release" / "trainyard"
+
+
+def machine(binary):
+    version = subprocess.run([binary, "--version"], check=True, capture_output=True, text=True)
+    return {
+        "cpu": cpu_model(),
+        "cores": len(os.sched_getaffinity(0)),
+        "system": platform.platform(),
+        "data_dir_on": file_system(tempfile.gettempdir()),
+        "trainyard": version.stdout.strip(),
+        "binary_sha256": hashlib.sha256(binary.read_bytes()).hexdigest(),
+        "python": platform.python_version(),
+        "scikit_learn": sklearn.__version__,
+        "numpy": np.__version__,
+        "load_average": os.getloadavg(),
+    }
+
+
+def file_system(path):
+    """What the path lies on: to make a commit durable costs nothing on tmpfs, and milliseconds on a disk."""
+    asked = subprocess.run(["stat", "-f", "-c", "%T", path], check=True, capture_output=True, text=True)
+    return asked.stdout.strip()
+
+
+def cpu_model():
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+# The tables
+
+
+def print_machine(machine):
+    print(
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}, data on {machine['data_dir_on']}\n"
+        f"{machine['trainyard']} (sha256 {machine['binary_sha256'][:12]}), Python {machine['python']}, "
+        f"scikit-learn {machine['scikit_learn']}, numpy {machine['numpy']}",
+        flush=True,
+    )
+
+
+def print_outcome(name, outcome):
+    print(f"\n## {name}, {len(outcome['fit_s'])} times each\n")
+    fit_s = outcome["fit_s"]
+    rows = [
+        (other, *ms(seconds), *(f"{how(seconds) / how(fit_s):.2f}" for how in (min, statistics.median)))
+        for other, seconds in outcome["others_s"].items()
+    ]
+    rows.append(("trainyard, `fit_s`", *ms(fit_s), "1", "1"))
+    table(("", "best, ms", "median", "worst", "ratio of bests", "ratio of medians"), rows)
+    print("\nThe scores and their mean are the same on all sides.\n")
+    rows = [
+        ("POST to result", *ms(outcome["wall_s"])),
+        ("POST to result, less `fit_s`", *ms(outcome["overhead_s"])),
+        ("POST answered", *ms(outcome["post_s"])),
+        ("`queued_s`", *ms(outcome["queued_s"])),
+        ("`load_s`", *ms(outcome["load_s"])),
+        ("`fit_s`", *ms(fit_s)),
+        ("`total_s`", *ms(outcome["total_s"])),
+        ("folds' own `fit_s`, added up", *ms(outcome["folds_s"])),
+    ]
+    table(("one job", "best, ms", "median", "worst"), rows)
+    sys.stdout.flush()
+
+
+def print_server(report):
+    print(f"\n## the server\n\nReady, {N_STARTS} starts each; and memory.\n")
+    starts = report["starts"]
+    rows = [
+        ("spawn to ready, new data directory", *ms(starts["fresh_s"])),
+        ("spawn to ready, used data directory", *ms(starts["used_s"])),
+    ]
+    table(("", "best, ms", "median", "worst"), rows)
+    idle, after = (report[name] / 1e6 for name in ("rss_idle_bytes", "rss_after_jobs_bytes"))
+    before, end = (report["machine"][name][0] for name in ("load_average", "load_average_at_end"))
+    print(f"\nResident when idle: {idle:.1f} MB, after the jobs {after:.1f} MB.")
+    print(f"The machine's load, by its one-minute average: {before:.2f} before, {end:.2f} at the end.")
+
+
+def ms(seconds):
+    return tuple(f"{how(seconds) * 1e3:.2f}" for how in (min, statistics.median, max))
+
+
+def table(head, rows):
+    print("| " + " | ".join(head) + " |")
+    print("|" + " --- |" + " ---: |" * (len(head) - 1))
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+
+
+if __name__ == "__main__":
+    main()
