@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::{Sqlite, Transaction};
+use sqlx::{QueryBuilder, Sqlite, Transaction};
 
 use super::{Result, Store, from_json};
 use crate::domain::clock::Timestamp;
@@ -27,22 +27,40 @@ pub struct Event {
 /// Appends to a job's log, inside the transaction in which it happened.
 pub(super) async fn append(
     tx: &mut Transaction<'static, Sqlite>,
-    (project, job): (ProjectId, JobId),
+    job: (ProjectId, JobId),
     time: Timestamp,
     kind: &'static str,
-    data: &Value,
+    data: Value,
 ) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO events (job_id, seq, project_id, time, type, data)
-         SELECT $1, COALESCE(MAX(seq), 0) + 1, $2, $3, $4, $5 FROM events WHERE job_id = $1",
-    )
-    .bind(job.to_string())
-    .bind(project.to_string())
-    .bind(time.0)
-    .bind(kind)
-    .bind(data.to_string())
-    .execute(&mut **tx)
-    .await?;
+    append_all(tx, job, time, &[(kind, data)]).await
+}
+
+/// Appends several in order; a claim's worth of folds at the most, so one statement takes them.
+pub(super) async fn append_all(
+    tx: &mut Transaction<'static, Sqlite>,
+    (project, job): (ProjectId, JobId),
+    time: Timestamp,
+    events: &[(&'static str, Value)],
+) -> Result<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let last: i64 =
+        sqlx::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM events WHERE job_id = $1")
+            .bind(job.to_string())
+            .fetch_one(&mut **tx)
+            .await?;
+    let mut insert =
+        QueryBuilder::new("INSERT INTO events (job_id, seq, project_id, time, type, data) ");
+    insert.push_values(events.iter().zip(last + 1..), |mut row, ((kind, data), seq)| {
+        row.push_bind(job.to_string())
+            .push_bind(seq)
+            .push_bind(project.to_string())
+            .push_bind(time.0)
+            .push_bind(*kind)
+            .push_bind(data.to_string());
+    });
+    insert.build().execute(&mut **tx).await?;
     Ok(())
 }
 

@@ -84,8 +84,11 @@ impl Store {
             }
         }
         let spec = &new.checked.spec;
-        let dataset_exists: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM datasets WHERE project_id = $1 AND id = $2)",
+        let (dataset_exists, n_unfinished, now): (bool, i64, i64) = sqlx::query_as(
+            "SELECT EXISTS (SELECT 1 FROM datasets WHERE project_id = $1 AND id = $2),
+                    (SELECT COUNT(*) FROM jobs WHERE project_id = $1
+                     AND status IN ('queued', 'running', 'cancelling')),
+                    CAST(unixepoch('subsec') * 1000 AS INTEGER)",
         )
         .bind(project.to_string())
         .bind(spec.dataset_id.to_string())
@@ -94,17 +97,10 @@ impl Store {
         if !dataset_exists {
             return Ok(Submitted::DatasetGone);
         }
-        let n_unfinished: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM jobs WHERE project_id = $1
-             AND status IN ('queued', 'running', 'cancelling')",
-        )
-        .bind(project.to_string())
-        .fetch_one(&mut *tx)
-        .await?;
         if n_unfinished >= max_unfinished {
             return Ok(Submitted::QueueFull);
         }
-        let created_at = now(&mut tx).await?;
+        let created_at = Timestamp(now);
         let n_folds = spec.cv.as_ref().map_or(0, SplitSpec::n_folds);
         sqlx::query(
             "INSERT INTO jobs (id, project_id, name, dataset_id, status, spec, resolved_spec,
@@ -126,7 +122,7 @@ impl Store {
         let cost_us = new.checked.estimate.task_cost_us;
         insert_tasks(&mut tx, (project, new.id), n_folds, cost_us, created_at).await?;
         let data = json!({"n_tasks": n_folds + 1});
-        events::append(&mut tx, (project, new.id), created_at, "queued", &data).await?;
+        events::append(&mut tx, (project, new.id), created_at, "queued", data).await?;
         idempotency::remember(&mut tx, project, key, &new.id.to_string()).await?;
         let job = read(&mut tx, project, new.id).await?;
         tx.commit().await?;
@@ -192,7 +188,7 @@ impl Store {
             .bind(id.to_string())
             .execute(&mut *tx)
             .await?;
-            events::append(&mut tx, (project, id), now, status.name(), &json!({})).await?;
+            events::append(&mut tx, (project, id), now, status.name(), json!({})).await?;
             set_status(&mut tx, id, status, now).await?;
         }
         let job = read(&mut tx, project, id).await?;

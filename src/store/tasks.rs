@@ -237,7 +237,7 @@ impl Store {
             } else if attempt < max_attempts {
                 requeue(&mut tx, *id, now.0 + if all { 0 } else { BACKOFF_MS * attempt }).await?;
                 let data = json!({"reason": "worker_lost", "attempt": attempt});
-                events::append(&mut tx, (project, job), now, "retrying", &data).await?;
+                events::append(&mut tx, (project, job), now, "retrying", data).await?;
             } else if !status.has_ended() {
                 end_task(&mut tx, *id, "failed").await?;
                 let error = JobError {
@@ -287,13 +287,14 @@ async fn start(
     job_id: &str,
     now: Timestamp,
 ) -> Result<JobContext> {
-    let row: (String, String, String, String, String) = sqlx::query_as(
-        "SELECT project_id, status, resolved_spec, classes, warnings FROM jobs WHERE id = $1",
+    let row: (String, String, String, String, String, String, String) = sqlx::query_as(
+        "SELECT jobs.project_id, status, resolved_spec, classes, warnings, sha256, content
+         FROM jobs JOIN datasets ON datasets.id = jobs.dataset_id WHERE jobs.id = $1",
     )
     .bind(job_id)
     .fetch_one(&mut **tx)
     .await?;
-    let (project, status, spec, classes, warnings) = row;
+    let (project, status, spec, classes, warnings, data_sha256, content) = row;
     let spec: JobSpec = from_json("resolved spec", &spec)?;
     let (project, id): (ProjectId, JobId) =
         (parsed("project id", &project)?, parsed("job id", job_id)?);
@@ -307,13 +308,8 @@ async fn start(
             .bind(now.0)
             .execute(&mut **tx)
             .await?;
-        events::append(tx, (project, id), now, "started", &json!({})).await?;
+        events::append(tx, (project, id), now, "started", json!({})).await?;
     }
-    let (data_sha256, content): (String, String) =
-        sqlx::query_as("SELECT sha256, content FROM datasets WHERE id = $1")
-            .bind(spec.dataset_id.to_string())
-            .fetch_one(&mut **tx)
-            .await?;
     let ContentCsv { csv } = from_json("dataset content", &content)?;
     Ok(JobContext {
         id,

@@ -161,7 +161,10 @@ impl Dispatcher {
                     sleep(Duration::from_millis(200 << attempt)).await;
                 }
                 // Without a renewal the leases run out, and the tasks are tried again.
-                Err(error) => tracing::error!(%error, "results could not be published"),
+                Err(error) => {
+                    tracing::error!(%error, "results could not be published");
+                    return;
+                }
             }
         }
     }

@@ -3,10 +3,10 @@
 //! A task's row is changed first, and only by whoever holds its lease; if that changes nothing, the
 //! outcome is refused and nothing of it is written. The job's row comes last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use serde_json::json;
-use sqlx::{Sqlite, Transaction};
+use serde_json::{Value, json};
+use sqlx::{QueryBuilder, Sqlite, Transaction};
 
 use super::{BACKOFF_MS, ClaimedTask, TaskKind, project_and_status};
 use crate::domain::clock::Timestamp;
@@ -75,10 +75,12 @@ type Tx = Transaction<'static, Sqlite>;
 /// What the outcomes of one transaction add up to for a job.
 #[derive(Default)]
 struct Tally {
-    n_folds: i64,
     started_us: Option<i64>,
     ended_us: Option<i64>,
     load_us: i64,
+    /// Folds to insert, with what was predicted.
+    folds: Vec<(i64, FoldResult, Vec<u8>)>,
+    events: Vec<(&'static str, Value)>,
     end: Option<End>,
 }
 
@@ -93,25 +95,32 @@ impl Store {
     /// # Errors
     /// When the database fails; then none was.
     pub async fn publish(&self, finished: &[Finished]) -> Result<Vec<bool>> {
+        let mut by_job: BTreeMap<JobId, Vec<(usize, &Finished)>> = BTreeMap::new();
+        let mut accepted = vec![false; finished.len()];
+        for (index, item) in finished.iter().enumerate() {
+            by_job.entry(item.task.job.id).or_default().push((index, item));
+        }
+        let jobs: Vec<JobId> = by_job.keys().copied().collect();
         let mut tx = self.begin().await?;
         let now = now(&mut tx).await?;
-        let mut tallies: BTreeMap<JobId, (ProjectId, Tally)> = BTreeMap::new();
-        let mut accepted = Vec::with_capacity(finished.len());
-        for item in finished {
-            let job = &item.task.job;
-            let (_, tally) =
-                tallies.entry(job.id).or_insert_with(|| (job.project, Tally::default()));
-            // A job that is being cancelled or has failed takes nothing more.
-            let (_, status) = project_and_status(&mut tx, &job.id.to_string()).await?;
-            let open = status == JobStatus::Running && tally.end.is_none();
-            accepted.push(apply(&mut tx, item, open, tally, now).await?);
-        }
-        for (job, (project, tally)) in tallies {
-            apply_to_job(&mut tx, (project, job), tally, now).await?;
+        for (job, items) in by_job {
+            let project = items[0].1.task.job.project;
+            let (_, status) = project_and_status(&mut tx, &job.to_string()).await?;
+            let mut tally = Tally::default();
+            let held = release(&mut tx, &items, status, now).await?;
+            for (index, item) in items {
+                let Some(attempts) = held.get(&item.task.id) else { continue };
+                accepted[index] = true;
+                // A job that is being cancelled takes nothing more.
+                if status == JobStatus::Running {
+                    add(&mut tx, item, *attempts, &mut tally, now).await?;
+                }
+            }
+            apply_to_job(&mut tx, (project, job), status, tally, now).await?;
         }
         tx.commit().await?;
-        for item in finished {
-            self.hints.job_changed(item.task.job.id);
+        for job in jobs {
+            self.hints.job_changed(job);
         }
         // A reduce task may have become available, or one to try again.
         self.hints.work_available();
@@ -119,100 +128,127 @@ impl Store {
     }
 }
 
-/// Writes one outcome; false when its lease was lost.
-async fn apply(
+/// How often a task was tried, and how often it may be.
+#[derive(Clone, Copy)]
+struct Attempts {
+    so_far: i64,
+    most: i64,
+}
+
+/// Moves the tasks on, those whose lease still holds, and returns them.
+async fn release(
+    tx: &mut Tx,
+    items: &[(usize, &Finished)],
+    status: JobStatus,
+    now: Timestamp,
+) -> Result<HashMap<i64, Attempts>> {
+    let open = status == JobStatus::Running;
+    let mut by_state: BTreeMap<&str, Vec<&ClaimedTask>> = BTreeMap::new();
+    for (_, item) in items {
+        let state = match &item.outcome {
+            _ if !open => "cancelled",
+            Outcome::Fold { .. } | Outcome::Reduced { .. } => "succeeded",
+            Outcome::Cancelled => "cancelled",
+            Outcome::Failed(_) => "failed",
+            Outcome::Retry(_) => "queued",
+        };
+        by_state.entry(state).or_default().push(&item.task);
+    }
+    let mut held = HashMap::new();
+    for (state, tasks) in by_state {
+        let mut update =
+            QueryBuilder::new("UPDATE tasks SET lease_token = NULL, lease_until = NULL");
+        if state == "queued" {
+            update
+                .push(", state = CASE WHEN attempt < max_attempts THEN 'queued' ELSE 'failed' END");
+            update.push(", available_at = attempt * ").push_bind(BACKOFF_MS);
+            update.push(" + ").push_bind(now.0);
+        } else {
+            update.push(", state = ").push_bind(state);
+        }
+        update.push(" WHERE state = 'running' AND (id, attempt, lease_token) IN (");
+        update.push_values(tasks, |mut row, task| {
+            row.push_bind(task.id).push_bind(task.attempt).push_bind(task.lease_token.to_string());
+        });
+        update.push(") RETURNING id, attempt, max_attempts");
+        let rows: Vec<(i64, i64, i64)> = update.build_query_as().fetch_all(&mut **tx).await?;
+        held.extend(rows.into_iter().map(|(id, so_far, most)| (id, Attempts { so_far, most })));
+    }
+    Ok(held)
+}
+
+/// Adds one accepted outcome to what its job will be told.
+async fn add(
     tx: &mut Tx,
     item: &Finished,
-    open: bool,
+    attempts: Attempts,
     tally: &mut Tally,
     now: Timestamp,
-) -> Result<bool> {
-    let task = &item.task;
-    let job = (task.job.project, task.job.id);
-    let state = match &item.outcome {
-        _ if !open => "cancelled",
-        Outcome::Fold { .. } | Outcome::Reduced { .. } => "succeeded",
-        Outcome::Cancelled => "cancelled",
-        Outcome::Failed(_) => "failed",
-        Outcome::Retry(_) => "queued",
-    };
-    let held: Option<(i64, i64)> = sqlx::query_as(
-        "UPDATE tasks SET lease_token = NULL, lease_until = NULL, available_at = $5,
-                          state = CASE WHEN $4 = 'queued' AND attempt >= max_attempts
-                                       THEN 'failed' ELSE $4 END
-         WHERE id = $1 AND attempt = $2 AND lease_token = $3 AND state = 'running'
-         RETURNING attempt, max_attempts",
-    )
-    .bind(task.id)
-    .bind(task.attempt)
-    .bind(&*task.lease_token)
-    .bind(state)
-    .bind(now.0 + if state == "queued" { BACKOFF_MS * task.attempt } else { 0 })
-    .fetch_optional(&mut **tx)
-    .await?;
-    let Some((attempt, max_attempts)) = held else {
-        return Ok(false);
-    };
-    if !open {
-        return Ok(true);
+) -> Result<()> {
+    let Finished { task, outcome, started_us, ended_us, load_us } = item;
+    if matches!(outcome, Outcome::Fold { .. } | Outcome::Reduced { .. }) {
+        tally.started_us = Some(tally.started_us.unwrap_or(i64::MAX).min(*started_us));
+        tally.ended_us = Some(tally.ended_us.unwrap_or(i64::MIN).max(*ended_us));
+        tally.load_us = tally.load_us.max(*load_us);
     }
-    if matches!(item.outcome, Outcome::Fold { .. } | Outcome::Reduced { .. }) {
-        tally.started_us = Some(tally.started_us.unwrap_or(i64::MAX).min(item.started_us));
-        tally.ended_us = Some(tally.ended_us.unwrap_or(i64::MIN).max(item.ended_us));
-        tally.load_us = tally.load_us.max(item.load_us);
-    }
-    match &item.outcome {
+    match outcome {
         Outcome::Fold { result, predictions } => {
-            tally.n_folds += 1;
-            insert_fold(tx, task, result, predictions, now).await?;
+            let TaskKind::Fold { idx } = task.kind else { return Ok(()) };
+            let data = json!({
+                "repeat": result.repeat, "fold": result.fold, "scores": result.scores,
+                "epochs": result.epochs, "fit_s": result.fit_s,
+            });
+            tally.events.push(("fold_finished", data));
+            tally.folds.push((idx as i64, result.clone(), predictions.pack()));
         }
         Outcome::Reduced { result, model } => {
             if let Some(model) = model {
                 insert_model(tx, task, model, now).await?;
+                tally.events.push(("model_stored", json!({"model_id": model.id})));
             }
             tally.end = Some(End::Succeeded(result.clone()));
         }
         Outcome::Cancelled => {}
         Outcome::Failed(error) => tally.end = Some(End::Failed(error.clone())),
-        Outcome::Retry(error) if attempt >= max_attempts => {
+        Outcome::Retry(error) if attempts.so_far >= attempts.most => {
             tally.end = Some(End::Failed(error.clone()));
         }
         Outcome::Retry(error) => {
-            let data = json!({"reason": error.code, "detail": error.detail, "attempt": attempt});
-            events::append(tx, job, now, "retrying", &data).await?;
+            let JobError { code, detail } = error;
+            let data = json!({"reason": code, "detail": detail, "attempt": attempts.so_far});
+            tally.events.push(("retrying", data));
         }
     }
-    Ok(true)
+    Ok(())
 }
 
-async fn insert_fold(
+/// Rows in one INSERT; each binds six values, and SQLite takes 32,766.
+const ROWS_PER_INSERT: usize = 1_000;
+
+async fn insert_folds(
     tx: &mut Tx,
-    task: &ClaimedTask,
-    result: &FoldResult,
-    predictions: &FoldPredictions,
-    now: Timestamp,
+    (project, job): (ProjectId, JobId),
+    folds: &[(i64, FoldResult, Vec<u8>)],
 ) -> Result<()> {
-    let TaskKind::Fold { idx } = task.kind else {
-        return Ok(());
-    };
-    let text = json("fold", result)?;
-    sqlx::query(
-        "INSERT INTO folds (job_id, idx, project_id, result, n_test, predictions)
-         VALUES ($1, $2, $3, $4, $5, $6)",
-    )
-    .bind(task.job.id.to_string())
-    .bind(idx as i64)
-    .bind(task.job.project.to_string())
-    .bind(&text)
-    .bind(i64::from(result.n_test))
-    .bind(predictions.pack())
-    .execute(&mut **tx)
-    .await?;
-    let data = json!({
-        "repeat": result.repeat, "fold": result.fold, "scores": result.scores,
-        "epochs": result.epochs, "fit_s": result.fit_s,
-    });
-    events::append(tx, (task.job.project, task.job.id), now, "fold_finished", &data).await
+    for chunk in folds.chunks(ROWS_PER_INSERT) {
+        let mut rows = Vec::with_capacity(chunk.len());
+        for (idx, result, predictions) in chunk {
+            rows.push((*idx, json("fold", result)?, result.n_test, predictions.clone()));
+        }
+        let mut insert = QueryBuilder::new(
+            "INSERT INTO folds (job_id, idx, project_id, result, n_test, predictions) ",
+        );
+        insert.push_values(rows, |mut row, (idx, result, n_test, predictions)| {
+            row.push_bind(job.to_string())
+                .push_bind(idx)
+                .push_bind(project.to_string())
+                .push_bind(result)
+                .push_bind(i64::from(n_test))
+                .push_bind(predictions);
+        });
+        insert.build().execute(&mut **tx).await?;
+    }
+    Ok(())
 }
 
 async fn insert_model(
@@ -238,16 +274,19 @@ async fn insert_model(
     .bind(now.0)
     .execute(&mut **tx)
     .await?;
-    let data = json!({"model_id": model.id});
-    events::append(tx, (job.project, job.id), now, "model_stored", &data).await
+    Ok(())
 }
 
 async fn apply_to_job(
     tx: &mut Tx,
     (project, job): (ProjectId, JobId),
+    status: JobStatus,
     tally: Tally,
     now: Timestamp,
 ) -> Result<()> {
+    insert_folds(tx, (project, job), &tally.folds).await?;
+    events::append_all(tx, (project, job), now, &tally.events).await?;
+    let n_folds = tally.folds.len() as i64;
     let n_pending: i64 = sqlx::query_scalar(
         "UPDATE jobs SET n_pending = n_pending - $2,
                 fit_started_us = MIN(COALESCE(fit_started_us, $3), COALESCE($3, fit_started_us)),
@@ -256,19 +295,18 @@ async fn apply_to_job(
          WHERE id = $1 RETURNING n_pending",
     )
     .bind(job.to_string())
-    .bind(tally.n_folds)
+    .bind(n_folds)
     .bind(tally.started_us)
     .bind(tally.ended_us)
     .bind(tally.load_us)
     .fetch_one(&mut **tx)
     .await?;
-    let (_, status) = project_and_status(tx, &job.to_string()).await?;
     match (status, tally.end) {
         (JobStatus::Cancelling, _) => settle_cancelled(tx, (project, job), now).await,
         (_, Some(End::Failed(error))) => fail_job(tx, (project, job), status, &error, now).await,
         (_, Some(End::Succeeded(result))) => {
             let status = status.after(JobEvent::AllTasksSucceeded)?;
-            events::append(tx, (project, job), now, status.name(), &json!({})).await?;
+            events::append(tx, (project, job), now, status.name(), json!({})).await?;
             sqlx::query(
                 "UPDATE jobs SET status = $2, result = $3, finished_at = $4,
                                  stop_reason = 'completed' WHERE id = $1",
@@ -281,7 +319,7 @@ async fn apply_to_job(
             .await?;
             Ok(())
         }
-        (_, None) if n_pending == 0 && tally.n_folds > 0 => {
+        (_, None) if n_pending == 0 && n_folds > 0 => {
             sqlx::query(
                 "UPDATE tasks SET state = 'queued', available_at = $2
                  WHERE job_id = $1 AND kind = 'reduce' AND state = 'blocked'",
@@ -313,7 +351,7 @@ pub(super) async fn fail_job(
     .execute(&mut **tx)
     .await?;
     let data = json!({"code": error.code, "detail": error.detail});
-    events::append(tx, (project, job), now, status.name(), &data).await?;
+    events::append(tx, (project, job), now, status.name(), data).await?;
     sqlx::query(
         "UPDATE jobs SET status = $2, error = $3, stop_reason = $4, finished_at = $5 WHERE id = $1",
     )
@@ -343,6 +381,6 @@ pub(super) async fn settle_cancelled(
         return Ok(());
     }
     let status = JobStatus::Cancelling.after(JobEvent::TasksStopped)?;
-    events::append(tx, (project, job), now, status.name(), &json!({})).await?;
+    events::append(tx, (project, job), now, status.name(), json!({})).await?;
     set_status(tx, job, status, now).await
 }
