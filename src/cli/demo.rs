@@ -228,7 +228,7 @@ mod tests {
     fn a_job_that_fails_ends_the_story() {
         let fake = server(Reply::job("failed", &json!({"error": {"detail": "no worker"}})));
         let error = told(&fake).unwrap_err();
-        assert_eq!(error.to_string(), "job job_1 failed: no worker");
+        assert_eq!(error.to_string(), "job_1 failed: no worker");
     }
 
     #[test]

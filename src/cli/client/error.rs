@@ -63,7 +63,7 @@ pub enum ClientError {
         detail: String,
     },
     /// The job has ended without a result.
-    #[error("job {id} {status}{}", because(detail))]
+    #[error("{id} {status}{}", because(detail))]
     Ended {
         /// The job.
         id: String,
