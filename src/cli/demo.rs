@@ -115,7 +115,10 @@ pub fn tell(client: &Client, out: &mut dyn Write) -> Result<(), ClientError> {
         table::decimals(timings.total_s),
     )?;
 
-    writeln!(out, "The same by hand, while the server runs:\n")?;
+    writeln!(
+        out,
+        "The same by hand, while a server runs (`trainyard demo --keep` leaves this one):\n"
+    )?;
     for (path, body) in [
         ("/v1/datasets/generate".to_owned(), DATASET.to_owned()),
         ("/v1/jobs".to_owned(), spec),

@@ -15,7 +15,7 @@ use super::extract::{Idempotency, Query, media_type};
 use super::ingest::{self, About};
 use super::problem::{ApiError, Code, ProblemBody};
 use super::validate;
-use crate::blobs::Staged;
+use crate::blobs::{BlobError, Staged};
 
 /// What comes with raw bytes.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -66,6 +66,7 @@ pub(super) async fn upload(
     idempotency: Idempotency,
     request: Request,
 ) -> Result<Response, ApiError> {
+    refuse_early(&request, state.limits.max_upload_bytes)?;
     // A task of its own, because a client that goes away ends the handler wherever it is, and what
     // was received so far must still be cleaned up.
     let work = tokio::spawn(async move {
@@ -92,6 +93,21 @@ pub(super) async fn upload(
         created(ingest::store(&state, staged, about, key).await?)
     });
     work.await.map_err(ApiError::internal)?
+}
+
+/// What a form adds to its file.
+const FORM_BYTES: u64 = 1 << 20;
+
+/// Refuses what says itself that it is too large, before any of it is sent.
+fn refuse_early(request: &Request, limit: u64) -> Result<(), ApiError> {
+    let length = request.headers().get(http::header::CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    match length {
+        Some(length) if length > limit.saturating_add(FORM_BYTES) => {
+            Err(BlobError::TooLarge(limit).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn from_bytes(

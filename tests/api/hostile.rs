@@ -45,6 +45,15 @@ fn an_upload_over_the_limit_leaves_nothing() {
 }
 
 #[test]
+fn an_upload_that_says_it_is_too_large_is_refused_before_it_is_sent() {
+    let world = World::new();
+    let head = "POST /v1/datasets HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/csv\r\n\
+                content-length: 20000000000\r\nexpect: 100-continue\r\n\r\n";
+    let answer = raw(&world, head);
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}
+
+#[test]
 fn a_row_without_end_is_refused() {
     let limits = Limits { max_row_bytes: 1 << 16, ..Limits::default() };
     let world = World::with_limits(limits);
