@@ -229,6 +229,9 @@ pub struct ScoreSummary {
     pub min: Option<f64>,
     /// The best fold.
     pub max: Option<f64>,
+    /// The 95 % confidence interval of the mean by the corrected resampled t, which allows for the
+    /// rows that folds share; null with fewer than two folds. A score's own limits may lie inside.
+    pub ci95: Option<[f64; 2]>,
 }
 
 /// One trained and scored fold.

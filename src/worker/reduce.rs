@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use trainyard_learn::artifact::TrainedModel;
+use trainyard_learn::inference::corrected_t_interval;
 use trainyard_learn::metrics::{self, Scorer};
 
 use super::queue::Signal;
@@ -83,15 +84,15 @@ fn summaries(scorers: &[Scorer], folds: &[FoldResult]) -> BTreeMap<String, Score
                 .iter()
                 .map(|fold| fold.scores.get(scorer.name()).copied().flatten())
                 .collect();
-            (scorer.name().to_owned(), summary(values.as_deref()))
+            (scorer.name().to_owned(), summary(values.as_deref(), mean_rows(folds)))
         })
         .collect()
 }
 
 /// Null where a fold has no score: a mean over the others would be another quantity.
-fn summary(values: Option<&[f64]>) -> ScoreSummary {
+fn summary(values: Option<&[f64]>, (n_train, n_test): (f64, f64)) -> ScoreSummary {
     let Some(values) = values else {
-        return ScoreSummary { mean: None, std: None, min: None, max: None };
+        return ScoreSummary { mean: None, std: None, min: None, max: None, ci95: None };
     };
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
@@ -101,7 +102,16 @@ fn summary(values: Option<&[f64]>) -> ScoreSummary {
         std: Some(variance.sqrt()),
         min: values.iter().copied().min_by(f64::total_cmp),
         max: values.iter().copied().max_by(f64::total_cmp),
+        ci95: corrected_t_interval(values, n_train, n_test, 0.95).map(<[f64; 2]>::from),
     }
+}
+
+/// Rows trained on and tested on, on average over the folds.
+fn mean_rows(folds: &[FoldResult]) -> (f64, f64) {
+    let mean = |rows: fn(&FoldResult) -> u32| {
+        folds.iter().map(|fold| f64::from(rows(fold))).sum::<f64>() / folds.len() as f64
+    };
+    (mean(|fold| fold.n_train), mean(|fold| fold.n_test))
 }
 
 #[cfg(test)]
@@ -110,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_summary_is_numpys() {
-        let found = summary(Some(&[0.5, 0.75, 1.0, 0.25]));
+        let found = summary(Some(&[0.5, 0.75, 1.0, 0.25]), (75.0, 25.0));
         assert_eq!(found.mean, Some(0.625));
         assert_eq!(found.std, Some(0.279_508_497_187_473_7));
         assert_eq!((found.min, found.max), (Some(0.25), Some(1.0)));
@@ -118,6 +128,6 @@ mod tests {
 
     #[test]
     fn an_undefined_score_makes_an_undefined_mean() {
-        assert_eq!(summary(None).mean, None);
+        assert_eq!(summary(None, (75.0, 25.0)).mean, None);
     }
 }

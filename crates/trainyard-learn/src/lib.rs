@@ -11,6 +11,7 @@ pub mod artifact;
 pub mod csv;
 pub mod describe;
 pub mod generators;
+pub mod inference;
 pub mod metrics;
 pub mod perceptron;
 pub mod problem;
