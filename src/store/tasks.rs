@@ -231,14 +231,16 @@ impl Store {
             let (project, status) = project_and_status(&mut tx, job_id).await?;
             let job: JobId = parsed("job id", job_id)?;
             jobs.insert(job);
-            if status == JobStatus::Cancelling {
+            if status.has_ended() {
+                // A task before this one has ended the job, and with it this task.
+            } else if status == JobStatus::Cancelling {
                 end_task(&mut tx, *id, "cancelled").await?;
                 publish::settle_cancelled(&mut tx, (project, job), now).await?;
             } else if attempt < max_attempts {
                 requeue(&mut tx, *id, now.0 + if all { 0 } else { BACKOFF_MS * attempt }).await?;
                 let data = json!({"reason": "worker_lost", "attempt": attempt});
                 events::append(&mut tx, (project, job), now, "retrying", data).await?;
-            } else if !status.has_ended() {
+            } else {
                 end_task(&mut tx, *id, "failed").await?;
                 let error = JobError {
                     code: "worker_lost".to_owned(),

@@ -11,6 +11,7 @@ mod cli;
 mod datasets;
 mod hostile;
 mod jobs;
+mod leases;
 mod models;
 mod operations;
 mod process;

@@ -1,0 +1,244 @@
+//! Leases, as two workers meet them in the store: work is done at least once and published once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tempfile::TempDir;
+use trainyard::domain::clock::Clock;
+use trainyard::domain::dataset::Content;
+use trainyard::domain::ids::{DatasetId, JobId, ProjectId};
+use trainyard::domain::job::{FoldResult, JobError, JobResult, JobStatus};
+use trainyard::domain::limits::Limits;
+use trainyard::domain::predictions::FoldPredictions;
+use trainyard::domain::spec::check;
+use trainyard::store::Store;
+use trainyard::store::datasets::NewDataset;
+use trainyard::store::hints::Hints;
+use trainyard::store::idempotency::Created;
+use trainyard::store::jobs::{NewJob, Submitted};
+use trainyard::store::tasks::{ClaimRequest, ClaimedTask, Finished, Outcome, TaskKind};
+use trainyard_learn::csv::{self, CsvLimits, CsvOptions};
+use trainyard_learn::describe::describe;
+
+const PROJECT: ProjectId = ProjectId::DEFAULT;
+
+/// A store with one job of four folds, and no worker.
+struct Yard {
+    store: Store,
+    clock: Clock,
+    job: JobId,
+    _directory: TempDir,
+}
+
+impl Yard {
+    async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("test.db"), Hints::default()).await.unwrap();
+        let clock = Clock::system();
+        let rows: String = (0..40).map(|i| format!("{i},{}\n", i % 2)).collect();
+        let text = format!("a,y\n{rows}");
+        let limits = CsvLimits::default();
+        let csv = csv::infer(text.as_bytes(), &CsvOptions::default(), &limits).unwrap();
+        let columns = describe(&csv::read(text.as_bytes(), &csv, &limits).unwrap());
+        let new = NewDataset {
+            id: DatasetId::new(&clock),
+            name: None,
+            size_bytes: text.len() as u64,
+            sha256: "0".repeat(64),
+            content: Content { csv, columns, warnings: vec![], generator: None },
+        };
+        let Created::New(dataset) = store.create_dataset(PROJECT, new, None).await.unwrap() else {
+            panic!("the dataset is new")
+        };
+        let spec = json!({
+            "dataset_id": dataset.id, "target": "y", "model": {"type": "perceptron"},
+            "cv": {"type": "stratified_kfold", "n_splits": 4}
+        });
+        let request = serde_json::from_value(spec.clone()).unwrap();
+        let checked = check(request, &dataset, &Limits::default()).unwrap();
+        let job = JobId::new(&clock);
+        let new = NewJob { id: job, checked, spec };
+        let submitted = store.create_job(PROJECT, new, None, 10).await.unwrap();
+        assert!(matches!(submitted, Submitted::Job(Created::New(_))));
+        Self { store, clock, job, _directory: directory }
+    }
+
+    async fn claim(&self, lease_ms: i64, budget_us: i64) -> Vec<ClaimedTask> {
+        let request = ClaimRequest {
+            worker: "test",
+            lease_token: self.clock.new_uuid().to_string(),
+            lease_ms,
+            budget_us,
+            max_tasks: 100,
+        };
+        self.store.claim(&request).await.unwrap()
+    }
+
+    async fn job(&self) -> trainyard::domain::job::Job {
+        self.store.job(PROJECT, self.job).await.unwrap().unwrap()
+    }
+
+    async fn n_folds(&self) -> usize {
+        self.store.folds(PROJECT, self.job).await.unwrap().len()
+    }
+
+    /// Waits until what was put back with a pause can be claimed again.
+    async fn claim_again(&self) -> Vec<ClaimedTask> {
+        for _ in 0..100 {
+            let tasks = self.claim(60_000, 1_000_000).await;
+            if !tasks.is_empty() {
+                return tasks;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("nothing came back to the queue")
+    }
+}
+
+fn finished(task: &ClaimedTask, outcome: Outcome) -> Finished {
+    Finished { task: task.clone(), outcome, started_us: 5, ended_us: 9, load_us: 1 }
+}
+
+fn fold(task: &ClaimedTask) -> Finished {
+    let TaskKind::Fold { idx } = task.kind else { panic!("{task:?} is no fold") };
+    let result = FoldResult {
+        repeat: 0,
+        fold: idx as u32,
+        n_train: 30,
+        n_test: 10,
+        scores: [("accuracy".to_owned(), Some(0.5))].into(),
+        epochs: 1,
+        converged: true,
+        fit_s: 0.0,
+    };
+    finished(task, Outcome::Fold { result, predictions: FoldPredictions::default() })
+}
+
+fn folds(tasks: &[ClaimedTask]) -> Vec<Finished> {
+    tasks.iter().map(fold).collect()
+}
+
+#[tokio::test]
+async fn a_claim_is_sized_by_expected_work() {
+    let yard = Yard::new().await;
+    let first = yard.claim(60_000, 1).await;
+    assert_eq!(first.len(), 1, "at least one, however small the budget");
+    let rest = yard.claim(60_000, 1_000_000).await;
+    assert_eq!(rest.len(), 3, "a large budget takes all that is queued");
+    assert!(yard.claim(60_000, 1_000_000).await.is_empty(), "the reduce task waits for the folds");
+    assert_eq!(yard.job().await.status, JobStatus::Running);
+}
+
+#[tokio::test]
+async fn the_last_fold_frees_the_reduce_task_and_that_ends_the_job() {
+    let yard = Yard::new().await;
+    let tasks = yard.claim(60_000, 1_000_000).await;
+    assert_eq!(yard.store.publish(&folds(&tasks[..3])).await.unwrap(), [true; 3]);
+    assert!(yard.claim(60_000, 1_000_000).await.is_empty());
+    assert_eq!(yard.store.publish(&folds(&tasks[3..])).await.unwrap(), [true]);
+    let reduce = yard.claim(60_000, 1_000_000).await;
+    let TaskKind::Reduce { folds } = &reduce[0].kind else { panic!("{reduce:?}") };
+    assert_eq!(folds.iter().map(|fold| fold.fold).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    let result = JobResult {
+        cv: [].into(),
+        folds: folds.clone(),
+        train: [].into(),
+        refit: None,
+        model_id: None,
+    };
+    let outcome = || Outcome::Reduced { result: Box::new(result.clone()), model: None };
+    assert_eq!(yard.store.publish(&[finished(&reduce[0], outcome())]).await.unwrap(), [true]);
+    assert_eq!(yard.store.publish(&[finished(&reduce[0], outcome())]).await.unwrap(), [false]);
+    let job = yard.job().await;
+    assert_eq!((job.status, job.tasks.succeeded), (JobStatus::Succeeded, 5));
+    assert_eq!(job.timings.fit_s, Some(4e-6));
+}
+
+#[tokio::test]
+async fn a_late_result_is_refused_and_the_second_worker_publishes_once() {
+    let yard = Yard::new().await;
+    let late = yard.claim(1, 1_000_000).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(yard.store.reap().await.unwrap(), 4);
+    assert_eq!(yard.store.publish(&folds(&late)).await.unwrap(), [false; 4], "nobody holds it");
+    assert_eq!(yard.n_folds().await, 0);
+    let second = yard.claim_again().await;
+    assert_eq!((second.len(), second[0].attempt), (4, 2));
+    assert_eq!(yard.store.publish(&folds(&late)).await.unwrap(), [false; 4], "another holds it");
+    assert_eq!(yard.store.publish(&folds(&second)).await.unwrap(), [true; 4]);
+    assert_eq!(yard.store.publish(&folds(&late)).await.unwrap(), [false; 4], "it is done");
+    assert_eq!(yard.n_folds().await, 4);
+}
+
+#[tokio::test]
+async fn a_renewed_lease_is_not_reaped_and_a_lost_one_is_not_renewed() {
+    let yard = Yard::new().await;
+    let tasks = yard.claim(50, 1_000_000).await;
+    let token = Arc::clone(&tasks[0].lease_token);
+    let held = yard.store.renew(&[Arc::clone(&token)], 60_000).await.unwrap();
+    assert_eq!(held.len(), 4);
+    tokio::time::sleep(Duration::from_millis(80)).await;
+    assert_eq!(yard.store.reap().await.unwrap(), 0);
+    assert_eq!(yard.store.take_back_leases().await.unwrap(), 4);
+    assert!(yard.store.renew(&[token], 60_000).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_task_that_keeps_losing_its_worker_ends_its_job() {
+    let yard = Yard::new().await;
+    for _ in 0..3 {
+        assert!(!yard.job().await.status.has_ended());
+        assert_eq!(yard.claim_again().await.len(), 4);
+        yard.store.take_back_leases().await.unwrap();
+    }
+    let job = yard.job().await;
+    assert_eq!((job.status, job.attempt), (JobStatus::Failed, 3));
+    assert_eq!(job.error.unwrap().code, "worker_lost");
+    assert!(yard.claim(60_000, 1_000_000).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_handed_back_was_never_tried() {
+    let yard = Yard::new().await;
+    let tasks = yard.claim(60_000, 1_000_000).await;
+    yard.store.hand_back(&tasks).await.unwrap();
+    let again = yard.claim(60_000, 1_000_000).await;
+    assert_eq!((again.len(), again[0].attempt), (4, 1));
+    assert_eq!(yard.store.publish(&folds(&tasks)).await.unwrap(), [false; 4]);
+}
+
+#[tokio::test]
+async fn a_cancelled_job_takes_no_result_and_ends_with_its_last_task() {
+    let yard = Yard::new().await;
+    let tasks = yard.claim(60_000, 1).await;
+    let job = yard.store.cancel_job(PROJECT, yard.job).await.unwrap().unwrap();
+    assert_eq!((job.status, job.tasks.queued), (JobStatus::Cancelling, 0));
+    let held = yard.store.renew(&[Arc::clone(&tasks[0].lease_token)], 60_000).await.unwrap();
+    assert!(held[0].cancelled, "the renewal brings the word");
+    assert_eq!(yard.store.publish(&folds(&tasks)).await.unwrap(), [true]);
+    assert_eq!(yard.job().await.status, JobStatus::Cancelled);
+    assert_eq!(yard.n_folds().await, 0);
+}
+
+#[tokio::test]
+async fn a_failure_that_may_pass_is_tried_again_and_one_that_cannot_ends_the_job() {
+    let yard = Yard::new().await;
+    let error = |code: &str| JobError { code: code.to_owned(), detail: "x".to_owned() };
+    let tasks = yard.claim(60_000, 1_000_000).await;
+    let outcomes = [
+        finished(&tasks[0], Outcome::Retry(error("unreadable"))),
+        fold(&tasks[1]),
+        finished(&tasks[2], Outcome::Retry(error("unreadable"))),
+    ];
+    assert_eq!(yard.store.publish(&outcomes).await.unwrap(), [true; 3]);
+    assert_eq!(yard.n_folds().await, 1);
+    let again = yard.claim_again().await;
+    assert_eq!((again.len(), again[0].attempt), (2, 2));
+    let failed = finished(&again[0], Outcome::Failed(error("diverged")));
+    assert_eq!(yard.store.publish(&[failed]).await.unwrap(), [true]);
+    let job = yard.job().await;
+    assert_eq!((job.status, job.error.unwrap().code.as_str()), (JobStatus::Failed, "diverged"));
+    let late = [fold(&tasks[3]), fold(&again[1])];
+    assert_eq!(yard.store.publish(&late).await.unwrap(), [false; 2], "their leases are gone");
+}
