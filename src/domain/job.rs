@@ -208,7 +208,7 @@ pub struct Timings {
 pub struct JobResult {
     /// Scores over the test folds, by scorer; empty without cross-validation.
     pub cv: BTreeMap<String, ScoreSummary>,
-    /// Each fold, in order.
+    /// Each fold, in order; left out of lists of jobs.
     pub folds: Vec<FoldResult>,
     /// Scores of the refitted model on the rows it was trained on; empty without a refit.
     pub train: BTreeMap<String, Option<f64>>,

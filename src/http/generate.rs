@@ -49,6 +49,7 @@ pub(super) async fn generate(
     let request = body.into_valid().map_err(ApiError::invalid)?;
     let type_name = generator["type"].as_str().map(str::to_owned);
     let work = tokio::spawn(async move {
+        let turn = state.ingesting.acquire().await.map_err(ApiError::internal)?;
         let (sender, receiver) = mpsc::channel(4);
         let spec = request.generator;
         let making = tokio::task::spawn_blocking(move || {
@@ -59,6 +60,8 @@ pub(super) async fn generate(
         });
         let staged = ingest::stage(&state, Box::pin(body)).await?;
         let made = making.await.map_err(ApiError::internal)?;
+        // Storing takes a turn of its own; waiting for it with this one in hand could be for ever.
+        drop(turn);
         if let Err(problems) = made {
             state.blobs.discard(staged).await;
             let below = problems.into_iter().map(|p| p.below("/generator")).collect();

@@ -59,6 +59,7 @@ pub(super) async fn store(
     key: Option<IdempotencyKey>,
 ) -> Result<Created<Dataset>, ApiError> {
     let parsed = {
+        let _turn = state.ingesting.acquire().await.map_err(ApiError::internal)?;
         let (blobs, limits) = (state.blobs.clone(), state.limits.csv());
         let runtime = Handle::current();
         tokio::task::spawn_blocking(move || {

@@ -147,7 +147,7 @@ pub(super) struct ListQuery {
     dataset_id: Option<DatasetId>,
 }
 
-/// List the jobs, newest first.
+/// List the jobs, newest first. Their results leave `folds` out; look at a job for its folds.
 #[utoipa::path(
     get, path = "/v1/jobs", tag = "jobs", params(ListQuery),
     responses(
@@ -241,8 +241,8 @@ pub(super) async fn folds(
     State(state): State<AppState>,
     PathId(id): PathId<JobId>,
 ) -> Result<Json<Folds>, ApiError> {
-    find(&state, id).await?;
-    Ok(Json(Folds { data: state.store.folds(state.project(), id).await? }))
+    let folds = state.store.folds(state.project(), id).await?;
+    Ok(Json(Folds { data: folds.ok_or_else(|| ApiError::not_found("job", id))? }))
 }
 
 /// Which predictions.

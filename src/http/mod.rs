@@ -30,6 +30,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use http::{HeaderName, HeaderValue, Request, header};
+use tokio::sync::Semaphore;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{
@@ -51,6 +52,8 @@ use crate::tables::Tables;
 pub use guard::Allowed;
 use loaded::LoadedModels;
 
+const CONCURRENT_INGESTIONS: usize = 2;
+
 /// What handlers work with.
 #[derive(Clone, Debug)]
 pub struct AppState {
@@ -66,6 +69,8 @@ pub struct Shared {
     clock: Clock,
     limits: Limits,
     models: LoadedModels,
+    /// How many tables may be made or understood at once: each may need gigabytes.
+    ingesting: Semaphore,
     draining: AtomicBool,
 }
 
@@ -79,8 +84,18 @@ impl AppState {
         limits: Limits,
     ) -> Self {
         let models = LoadedModels::default();
-        let draining = AtomicBool::new(false);
-        Self { inner: Arc::new(Shared { store, blobs, tables, clock, limits, models, draining }) }
+        Self {
+            inner: Arc::new(Shared {
+                store,
+                blobs,
+                tables,
+                clock,
+                limits,
+                models,
+                ingesting: Semaphore::new(CONCURRENT_INGESTIONS),
+                draining: AtomicBool::new(false),
+            }),
+        }
     }
 
     /// Tells waiting answers to end, because the server is going away.

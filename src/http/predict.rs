@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
@@ -73,16 +74,16 @@ pub(super) async fn by_path(
     State(state): State<AppState>,
     PathId(id): PathId<ModelId>,
     request: Request,
-) -> Result<Json<Prediction>, ApiError> {
+) -> Result<Response, ApiError> {
     let model = loaded::load(&state, id).await?;
-    let (input, named) = Input::read(&state, request).await?;
+    let Received { input, named, n_bytes } = receive(&state, request).await?;
     if let Some(named) = named
         && named != id.to_string()
     {
         let problem = Problem::new("/model", "is another model than the path names");
         return Err(ApiError::invalid(vec![problem.suggest("leave it out")]));
     }
-    answer(&state, id, &model, &input)
+    unless_short(n_bytes, move || answer(&state, id, &model, &input)).await?
 }
 
 /// Predict with the model that the body names.
@@ -96,14 +97,22 @@ pub(super) async fn by_path(
 pub(super) async fn by_body(
     State(state): State<AppState>,
     request: Request,
-) -> Result<Json<Prediction>, ApiError> {
+) -> Result<Response, ApiError> {
     require_json(request.headers())?;
-    let (input, named) = Input::read(&state, request).await?;
+    let Received { input, named, n_bytes } = receive(&state, request).await?;
     let invalid = |detail: &str| ApiError::invalid(vec![Problem::new("/model", detail)]);
     let named = named.ok_or_else(|| invalid("is required"))?;
     let id: ModelId = named.parse().map_err(|_| invalid("is no model's id"))?;
     let model = loaded::load(&state, id).await?;
-    answer(&state, id, &model, &input)
+    unless_short(n_bytes, move || answer(&state, id, &model, &input)).await?
+}
+
+/// What a body asks for.
+struct Received {
+    input: Input,
+    /// The model that it names.
+    named: Option<String>,
+    n_bytes: usize,
 }
 
 enum Input {
@@ -112,23 +121,32 @@ enum Input {
     Table(Table),
 }
 
-impl Input {
-    /// The rows of a body, and the model that it names.
-    async fn read(state: &AppState, request: Request) -> Result<(Self, Option<String>), ApiError> {
-        let headers = request.headers().clone();
-        let bytes = body_bytes(request, &()).await?;
-        if media_type(&headers).as_deref() == Some("text/csv") {
-            let limits =
-                CsvLimits { max_rows: state.limits.max_prediction_rows, ..state.limits.csv() };
-            let table = table(&bytes, &limits).map_err(|error| match error {
-                CsvError::Io(error) => ApiError::internal(error),
-                CsvError::Invalid(problems) => ApiError::invalid_data(problems),
-            })?;
-            return Ok((Self::Table(table), None));
-        }
-        from_json(&headers, &bytes)
-    }
+async fn receive(state: &AppState, request: Request) -> Result<Received, ApiError> {
+    let headers = request.headers().clone();
+    let bytes = body_bytes(request, &()).await?;
+    let n_bytes = bytes.len();
+    let csv = media_type(&headers).as_deref() == Some("text/csv");
+    let limits = CsvLimits { max_rows: state.limits.max_prediction_rows, ..state.limits.csv() };
+    let read = move || if csv { from_csv(&bytes, &limits) } else { from_json(&headers, &bytes) };
+    let (input, named) = unless_short(n_bytes, read).await??;
+    Ok(Received { input, named, n_bytes })
+}
 
+/// A body of more bytes than this takes long enough that other answers should not wait for it.
+const SHORT_BODY_BYTES: usize = 64 << 10;
+
+/// Does work away from the runtime's threads, unless it is over before that would pay.
+async fn unless_short<T: Send + 'static>(
+    n_bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    if n_bytes <= SHORT_BODY_BYTES {
+        return Ok(work());
+    }
+    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
+}
+
+impl Input {
     fn n_rows(&self) -> usize {
         match self {
             Self::Rows(rows) => rows.len(),
@@ -160,9 +178,14 @@ fn from_json(headers: &HeaderMap, bytes: &Bytes) -> Result<(Input, Option<String
     }
 }
 
-fn table(bytes: &[u8], limits: &CsvLimits) -> Result<Table, CsvError> {
-    let schema = csv::infer(bytes, &CsvOptions::default(), limits)?;
-    csv::read(bytes, &schema, limits)
+fn from_csv(bytes: &[u8], limits: &CsvLimits) -> Result<(Input, Option<String>), ApiError> {
+    let table = csv::infer(bytes, &CsvOptions::default(), limits)
+        .and_then(|schema| csv::read(bytes, &schema, limits));
+    match table {
+        Ok(table) => Ok((Input::Table(table), None)),
+        Err(CsvError::Io(error)) => Err(ApiError::internal(error)),
+        Err(CsvError::Invalid(problems)) => Err(ApiError::invalid_data(problems)),
+    }
 }
 
 /// At most this many problems of rows are told; the rest are counted.
@@ -173,7 +196,7 @@ fn answer(
     id: ModelId,
     model: &TrainedModel,
     input: &Input,
-) -> Result<Json<Prediction>, ApiError> {
+) -> Result<Response, ApiError> {
     let n_rows = input.n_rows();
     let most = state.limits.max_prediction_rows;
     if n_rows > most {
@@ -200,7 +223,8 @@ fn answer(
         predictions.push(model.classes[perceptron.predict_row(row) as usize].clone());
     }
     let classes = model.classes.clone();
-    Ok(Json(Prediction { model_id: id, predictions, classes, decision_function }))
+    let body = Prediction { model_id: id, predictions, classes, decision_function };
+    Ok(Json(body).into_response())
 }
 
 /// The values row by row, or everything that is wrong with them.

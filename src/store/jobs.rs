@@ -48,9 +48,13 @@ pub struct StoredPredictions {
 
 macro_rules! columns {
     () => {
-        "id, name, dataset_id, status, spec, resolved_spec, warnings, n_pending, result, error,
-         stop_reason, load_us, fit_started_us, fit_ended_us, created_at, started_at, finished_at,
-         CAST(unixepoch('subsec') * 1000 AS INTEGER) AS now"
+        concat!(
+            "id, name, dataset_id, status, spec, resolved_spec, warnings, n_pending, result, error,
+             stop_reason, load_us, fit_started_us, fit_ended_us, created_at, started_at,
+             finished_at, ",
+            now_ms!(),
+            " AS now"
+        )
     };
 }
 
@@ -84,12 +88,12 @@ impl Store {
             }
         }
         let spec = &new.checked.spec;
-        let (dataset_exists, n_unfinished, now): (bool, i64, i64) = sqlx::query_as(
+        let (dataset_exists, n_unfinished, now): (bool, i64, i64) = sqlx::query_as(concat!(
             "SELECT EXISTS (SELECT 1 FROM datasets WHERE project_id = $1 AND id = $2),
                     (SELECT COUNT(*) FROM jobs WHERE project_id = $1
-                     AND status IN ('queued', 'running', 'cancelling')),
-                    CAST(unixepoch('subsec') * 1000 AS INTEGER)",
-        )
+                     AND status IN ('queued', 'running', 'cancelling')), ",
+            now_ms!()
+        ))
         .bind(project.to_string())
         .bind(spec.dataset_id.to_string())
         .fetch_one(&mut *tx)
@@ -136,10 +140,16 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn job(&self, project: ProjectId, id: JobId) -> Result<Option<Job>> {
-        read(&mut self.readers.begin().await?, project, id).await
+        let mut tx = self.readers.begin().await?;
+        let mut job = read(&mut tx, project, id).await?;
+        if let Some(result) = job.as_mut().and_then(|job| job.result.as_mut()) {
+            result.folds = folds(&mut tx, id).await?;
+        }
+        Ok(job)
     }
 
-    /// At most `limit` jobs of the project before `after`, newest first.
+    /// At most `limit` jobs of the project before `after`, newest first; their results leave the
+    /// folds out, which could be thousands.
     ///
     /// # Errors
     /// When the database fails.
@@ -219,19 +229,16 @@ impl Store {
         Ok(Deleted::Yes)
     }
 
-    /// The folds of a job that are published, in order.
+    /// The folds of a job that are published, in order; `None` when there is no such job.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn folds(&self, project: ProjectId, id: JobId) -> Result<Vec<FoldResult>> {
-        let rows: Vec<String> = sqlx::query_scalar(
-            "SELECT result FROM folds WHERE project_id = $1 AND job_id = $2 ORDER BY idx",
-        )
-        .bind(project.to_string())
-        .bind(id.to_string())
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter().map(|text| from_json("fold", text)).collect()
+    pub async fn folds(&self, project: ProjectId, id: JobId) -> Result<Option<Vec<FoldResult>>> {
+        let mut tx = self.readers.begin().await?;
+        match read(&mut tx, project, id).await? {
+            Some(_) => folds(&mut tx, id).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The predictions of the published folds from number `first` on, as many folds as are needed
@@ -354,6 +361,19 @@ pub(super) async fn set_status(
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+/// The published folds of a job, in order; the caller knows that the job is the project's.
+pub(super) async fn folds(
+    tx: &mut Transaction<'static, Sqlite>,
+    job: JobId,
+) -> Result<Vec<FoldResult>> {
+    let rows: Vec<String> =
+        sqlx::query_scalar("SELECT result FROM folds WHERE job_id = $1 ORDER BY idx")
+            .bind(job.to_string())
+            .fetch_all(&mut **tx)
+            .await?;
+    rows.iter().map(|text| from_json("fold", text)).collect()
 }
 
 #[derive(FromRow)]

@@ -8,6 +8,13 @@
 //! Statements are plain strings with `$1` and portable types (64-bit integers, doubles, text, bytes),
 //! so that a second database can share them.
 
+/// The database's clock in milliseconds, as an expression of SQL.
+macro_rules! now_ms {
+    () => {
+        "CAST(unixepoch('subsec') * 1000 AS INTEGER)"
+    };
+}
+
 pub mod datasets;
 pub mod events;
 pub mod hints;
@@ -140,9 +147,7 @@ impl Store {
 
 /// The database's clock, so that workers on machines with other clocks agree about leases.
 async fn now(tx: &mut Transaction<'static, Sqlite>) -> Result<Timestamp> {
-    let now = sqlx::query_scalar("SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)")
-        .fetch_one(&mut **tx)
-        .await?;
+    let now = sqlx::query_scalar(concat!("SELECT ", now_ms!())).fetch_one(&mut **tx).await?;
     Ok(Timestamp(now))
 }
 

@@ -14,6 +14,7 @@ use sqlx::{Sqlite, Transaction};
 use trainyard_learn::csv::CsvSchema;
 use trainyard_learn::scalar::Scalar;
 
+use super::jobs::folds;
 use super::{Result, Store, StoreError, events, from_json, now, parsed};
 use crate::domain::clock::Timestamp;
 use crate::domain::dataset::Warning;
@@ -149,7 +150,7 @@ impl Store {
             let job = Arc::clone(&jobs[&job_id]);
             let kind = match kind.as_str() {
                 "fold" => TaskKind::Fold { idx: idx as usize },
-                _ => TaskKind::Reduce { folds: folds(&mut tx, &job_id).await? },
+                _ => TaskKind::Reduce { folds: folds(&mut tx, job.id).await? },
             };
             tasks.push(ClaimedTask {
                 id,
@@ -198,10 +199,11 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn reap(&self) -> Result<usize> {
-        let overdue: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM tasks WHERE state = 'running'
-             AND lease_until < CAST(unixepoch('subsec') * 1000 AS INTEGER))",
-        )
+        let overdue: bool = sqlx::query_scalar(concat!(
+            "SELECT EXISTS (SELECT 1 FROM tasks WHERE state = 'running' AND lease_until < ",
+            now_ms!(),
+            ")"
+        ))
         .fetch_one(&self.readers)
         .await?;
         if overdue { self.take_back(false).await } else { Ok(0) }
@@ -322,15 +324,6 @@ async fn start(
         data_sha256,
         csv,
     })
-}
-
-async fn folds(tx: &mut Transaction<'static, Sqlite>, job_id: &str) -> Result<Vec<FoldResult>> {
-    let rows: Vec<String> =
-        sqlx::query_scalar("SELECT result FROM folds WHERE job_id = $1 ORDER BY idx")
-            .bind(job_id)
-            .fetch_all(&mut **tx)
-            .await?;
-    rows.iter().map(|text| from_json("fold", text)).collect()
 }
 
 async fn project_and_status(

@@ -80,7 +80,7 @@ impl Yard {
     }
 
     async fn n_folds(&self) -> usize {
-        self.store.folds(PROJECT, self.job).await.unwrap().len()
+        self.store.folds(PROJECT, self.job).await.unwrap().unwrap().len()
     }
 
     /// Waits until what was put back with a pause can be claimed again.

@@ -289,9 +289,11 @@ async fn apply_to_job(
     let n_folds = tally.folds.len() as i64;
     let n_pending: i64 = sqlx::query_scalar(
         "UPDATE jobs SET n_pending = n_pending - $2,
-                fit_started_us = MIN(COALESCE(fit_started_us, $3), COALESCE($3, fit_started_us)),
-                fit_ended_us = MAX(COALESCE(fit_ended_us, $4), COALESCE($4, fit_ended_us)),
-                load_us = MAX(COALESCE(load_us, 0), $5)
+                fit_started_us = CASE WHEN fit_started_us <= $3 OR $3 IS NULL
+                                      THEN fit_started_us ELSE $3 END,
+                fit_ended_us = CASE WHEN fit_ended_us >= $4 OR $4 IS NULL
+                                    THEN fit_ended_us ELSE $4 END,
+                load_us = CASE WHEN load_us >= $5 THEN load_us ELSE $5 END
          WHERE id = $1 RETURNING n_pending",
     )
     .bind(job.to_string())
@@ -313,7 +315,7 @@ async fn apply_to_job(
             )
             .bind(job.to_string())
             .bind(status.name())
-            .bind(json("result", &result)?)
+            .bind(json("result", &without_folds(&result))?)
             .bind(now.0)
             .execute(&mut **tx)
             .await?;
@@ -332,6 +334,11 @@ async fn apply_to_job(
         }
         (_, None) => Ok(()),
     }
+}
+
+/// The folds have rows of their own; a second copy of thousands would weigh every list down.
+fn without_folds(result: &JobResult) -> JobResult {
+    JobResult { folds: Vec::new(), ..result.clone() }
 }
 
 /// Ends a job for which a task failed for good; what else runs of it loses its lease.
