@@ -18,6 +18,7 @@ pub mod openapi;
 mod operations;
 mod page;
 mod predict;
+mod predictions;
 pub mod problem;
 mod upload;
 mod validate;
@@ -135,7 +136,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(route!(jobs::list, jobs::create))
         .routes(route!(jobs::get, jobs::delete))
         .routes(route!(jobs::folds))
-        .routes(route!(jobs::predictions))
+        .routes(route!(predictions::predictions))
         .routes(route!(jobs::cancel))
         .routes(route!(events::events))
         .routes(route!(models::list))

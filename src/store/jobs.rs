@@ -1,16 +1,19 @@
 //! Jobs: accepted with all their tasks, read, cancelled, deleted.
 
+mod row;
+
 use serde_json::{Value, json};
-use sqlx::{FromRow, QueryBuilder, Sqlite, Transaction};
+use sqlx::{QueryBuilder, Sqlite, Transaction};
 
 use super::datasets::Deleted;
 use super::idempotency::{self, Created, IdempotencyKey, Known};
 use super::{Result, Store, StoreError, events, from_json, json as to_json, now, parsed};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{DatasetId, JobId, ProjectId};
-use crate::domain::job::{FoldResult, Job, JobEvent, JobPhase, JobStatus, TaskCounts, Timings};
+use crate::domain::job::{FoldResult, Job, JobEvent, JobStatus};
 use crate::domain::predictions::FoldPredictions;
 use crate::domain::spec::CheckedJob;
+use row::read;
 use trainyard_learn::splits::SplitSpec;
 
 /// A job about to be accepted.
@@ -44,18 +47,6 @@ pub struct StoredPredictions {
     pub fold: FoldResult,
     /// What was predicted.
     pub predictions: FoldPredictions,
-}
-
-macro_rules! columns {
-    () => {
-        concat!(
-            "id, name, dataset_id, status, spec, resolved_spec, warnings, n_pending, result, error,
-             stop_reason, load_us, fit_started_us, fit_ended_us, created_at, started_at,
-             finished_at, ",
-            now_ms!(),
-            " AS now"
-        )
-    };
 }
 
 /// How often a task is tried before its job fails.
@@ -154,26 +145,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn jobs(&self, project: ProjectId, filter: JobFilter) -> Result<Vec<Job>> {
-        let mut tx = self.readers.begin().await?;
-        let rows: Vec<Row> = sqlx::query_as(concat!(
-            "SELECT ",
-            columns!(),
-            " FROM jobs WHERE project_id = $1 AND ($2 IS NULL OR id < $2)
-             AND ($3 IS NULL OR status = $3) AND ($4 IS NULL OR dataset_id = $4)
-             ORDER BY id DESC LIMIT $5"
-        ))
-        .bind(project.to_string())
-        .bind(filter.after.map(|id| id.to_string()))
-        .bind(filter.status.map(JobStatus::name))
-        .bind(filter.dataset.map(|id| id.to_string()))
-        .bind(filter.limit)
-        .fetch_all(&mut *tx)
-        .await?;
-        let mut jobs = Vec::with_capacity(rows.len());
-        for row in rows {
-            jobs.push(with_tasks(&mut tx, row).await?);
-        }
-        Ok(jobs)
+        row::list(&mut self.readers.begin().await?, project, filter).await
     }
 
     /// Ends what is queued of a job and tells what is running to stop.
@@ -374,115 +346,4 @@ pub(super) async fn folds(
             .fetch_all(&mut **tx)
             .await?;
     rows.iter().map(|text| from_json("fold", text)).collect()
-}
-
-#[derive(FromRow)]
-struct Row {
-    id: String,
-    name: Option<String>,
-    dataset_id: String,
-    status: String,
-    spec: String,
-    resolved_spec: String,
-    warnings: String,
-    n_pending: i64,
-    result: Option<String>,
-    error: Option<String>,
-    stop_reason: Option<String>,
-    load_us: Option<i64>,
-    fit_started_us: Option<i64>,
-    fit_ended_us: Option<i64>,
-    created_at: i64,
-    started_at: Option<i64>,
-    finished_at: Option<i64>,
-    now: i64,
-}
-
-async fn read(
-    tx: &mut Transaction<'static, Sqlite>,
-    project: ProjectId,
-    id: JobId,
-) -> Result<Option<Job>> {
-    let row: Option<Row> = sqlx::query_as(concat!(
-        "SELECT ",
-        columns!(),
-        " FROM jobs WHERE project_id = $1 AND id = $2"
-    ))
-    .bind(project.to_string())
-    .bind(id.to_string())
-    .fetch_optional(&mut **tx)
-    .await?;
-    match row {
-        None => Ok(None),
-        Some(row) => with_tasks(tx, row).await.map(Some),
-    }
-}
-
-async fn with_tasks(tx: &mut Transaction<'static, Sqlite>, row: Row) -> Result<Job> {
-    let states: Vec<(String, i64, i64)> = sqlx::query_as(
-        "SELECT state, COUNT(*), MAX(attempt) FROM tasks WHERE job_id = $1 GROUP BY state",
-    )
-    .bind(&row.id)
-    .fetch_all(&mut **tx)
-    .await?;
-    let mut tasks = TaskCounts::default();
-    for (state, n, _) in &states {
-        tasks.total += n;
-        match state.as_str() {
-            "queued" | "blocked" => tasks.queued += n,
-            "running" => tasks.running += n,
-            "succeeded" => tasks.succeeded += n,
-            "failed" => tasks.failed += n,
-            _ => {}
-        }
-    }
-    let attempt = states.iter().map(|(_, _, attempt)| *attempt).max().unwrap_or(0);
-    row.job(tasks, attempt)
-}
-
-impl Row {
-    fn job(self, tasks: TaskCounts, attempt: i64) -> Result<Job> {
-        let status = JobStatus::from_name(&self.status)
-            .ok_or_else(|| StoreError::corrupt("job status", &self.status))?;
-        let created_at = Timestamp(self.created_at);
-        let started_at = self.started_at.map(Timestamp);
-        let finished_at = self.finished_at.map(Timestamp);
-        let progress = tasks.succeeded as f64 / tasks.total.max(1) as f64;
-        let seconds = |us: i64| us as f64 / 1e6;
-        let resolved_spec: Value = from_json("resolved spec", &self.resolved_spec)?;
-        Ok(Job {
-            id: parsed("job id", &self.id)?,
-            name: self.name,
-            status,
-            phase: match status {
-                JobStatus::Queued => JobPhase::Waiting,
-                _ if status.has_ended() => JobPhase::Done,
-                _ if self.n_pending > 0 => JobPhase::CrossValidation,
-                _ => JobPhase::Refit,
-            },
-            progress,
-            eta_s: started_at.filter(|_| status == JobStatus::Running && progress > 0.0).map(
-                |started| Timestamp(self.now).seconds_since(started) * (1.0 - progress) / progress,
-            ),
-            attempt,
-            spec: from_json("spec", &self.spec)?,
-            metadata: resolved_spec.get("metadata").cloned().unwrap_or_default(),
-            resolved_spec,
-            dataset_id: parsed("dataset id", &self.dataset_id)?,
-            tasks,
-            timings: Timings {
-                queued_s: started_at.map(|started| started.seconds_since(created_at)),
-                load_s: self.load_us.map(seconds),
-                fit_s: self.fit_started_us.zip(self.fit_ended_us).map(|(a, b)| seconds(b - a)),
-                total_s: finished_at.map(|finished| finished.seconds_since(created_at)),
-            },
-            result: self.result.map(|text| from_json("result", &text)).transpose()?,
-            error: self.error.map(|text| from_json("error", &text)).transpose()?,
-            stop_reason: self.stop_reason,
-            warnings: from_json("warnings", &self.warnings)?,
-            created_at,
-            started_at,
-            finished_at,
-        })
-    }
 }

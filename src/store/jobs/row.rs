@@ -1,0 +1,161 @@
+//! A job's row with its tasks' counts, read into what a client sees.
+
+use serde_json::Value;
+use sqlx::{FromRow, Sqlite, Transaction};
+
+use super::JobFilter;
+use crate::domain::clock::Timestamp;
+use crate::domain::ids::{JobId, ProjectId};
+use crate::domain::job::{Job, JobPhase, JobStatus, TaskCounts, Timings};
+use crate::store::{Result, StoreError, from_json, parsed};
+
+macro_rules! columns {
+    () => {
+        concat!(
+            "id, name, dataset_id, status, spec, resolved_spec, warnings, n_pending, result, error,
+             stop_reason, load_us, fit_started_us, fit_ended_us, created_at, started_at,
+             finished_at, ",
+            now_ms!(),
+            " AS now"
+        )
+    };
+}
+
+/// The jobs of a project that a filter names, newest first.
+pub(super) async fn list(
+    tx: &mut Transaction<'static, Sqlite>,
+    project: ProjectId,
+    filter: JobFilter,
+) -> Result<Vec<Job>> {
+    let rows: Vec<Row> = sqlx::query_as(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM jobs WHERE project_id = $1 AND ($2 IS NULL OR id < $2)
+         AND ($3 IS NULL OR status = $3) AND ($4 IS NULL OR dataset_id = $4)
+         ORDER BY id DESC LIMIT $5"
+    ))
+    .bind(project.to_string())
+    .bind(filter.after.map(|id| id.to_string()))
+    .bind(filter.status.map(JobStatus::name))
+    .bind(filter.dataset.map(|id| id.to_string()))
+    .bind(filter.limit)
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut jobs = Vec::with_capacity(rows.len());
+    for row in rows {
+        jobs.push(with_tasks(tx, row).await?);
+    }
+    Ok(jobs)
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    name: Option<String>,
+    dataset_id: String,
+    status: String,
+    spec: String,
+    resolved_spec: String,
+    warnings: String,
+    n_pending: i64,
+    result: Option<String>,
+    error: Option<String>,
+    stop_reason: Option<String>,
+    load_us: Option<i64>,
+    fit_started_us: Option<i64>,
+    fit_ended_us: Option<i64>,
+    created_at: i64,
+    started_at: Option<i64>,
+    finished_at: Option<i64>,
+    now: i64,
+}
+
+/// A job of the project.
+pub(super) async fn read(
+    tx: &mut Transaction<'static, Sqlite>,
+    project: ProjectId,
+    id: JobId,
+) -> Result<Option<Job>> {
+    let row: Option<Row> = sqlx::query_as(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM jobs WHERE project_id = $1 AND id = $2"
+    ))
+    .bind(project.to_string())
+    .bind(id.to_string())
+    .fetch_optional(&mut **tx)
+    .await?;
+    match row {
+        None => Ok(None),
+        Some(row) => with_tasks(tx, row).await.map(Some),
+    }
+}
+
+async fn with_tasks(tx: &mut Transaction<'static, Sqlite>, row: Row) -> Result<Job> {
+    let states: Vec<(String, i64, i64)> = sqlx::query_as(
+        "SELECT state, COUNT(*), MAX(attempt) FROM tasks WHERE job_id = $1 GROUP BY state",
+    )
+    .bind(&row.id)
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut tasks = TaskCounts::default();
+    for (state, n, _) in &states {
+        tasks.total += n;
+        match state.as_str() {
+            "queued" | "blocked" => tasks.queued += n,
+            "running" => tasks.running += n,
+            "succeeded" => tasks.succeeded += n,
+            "failed" => tasks.failed += n,
+            _ => {}
+        }
+    }
+    let attempt = states.iter().map(|(_, _, attempt)| *attempt).max().unwrap_or(0);
+    row.job(tasks, attempt)
+}
+
+impl Row {
+    fn job(self, tasks: TaskCounts, attempt: i64) -> Result<Job> {
+        let status = JobStatus::from_name(&self.status)
+            .ok_or_else(|| StoreError::corrupt("job status", &self.status))?;
+        let created_at = Timestamp(self.created_at);
+        let started_at = self.started_at.map(Timestamp);
+        let finished_at = self.finished_at.map(Timestamp);
+        let progress = tasks.succeeded as f64 / tasks.total.max(1) as f64;
+        let seconds = |us: i64| us as f64 / 1e6;
+        let resolved_spec: Value = from_json("resolved spec", &self.resolved_spec)?;
+        Ok(Job {
+            id: parsed("job id", &self.id)?,
+            name: self.name,
+            status,
+            phase: match status {
+                JobStatus::Queued => JobPhase::Waiting,
+                _ if status.has_ended() => JobPhase::Done,
+                _ if self.n_pending > 0 => JobPhase::CrossValidation,
+                _ => JobPhase::Refit,
+            },
+            progress,
+            eta_s: started_at.filter(|_| status == JobStatus::Running && progress > 0.0).map(
+                |started| Timestamp(self.now).seconds_since(started) * (1.0 - progress) / progress,
+            ),
+            attempt,
+            spec: from_json("spec", &self.spec)?,
+            metadata: resolved_spec.get("metadata").cloned().unwrap_or_default(),
+            resolved_spec,
+            dataset_id: parsed("dataset id", &self.dataset_id)?,
+            tasks,
+            timings: Timings {
+                queued_s: started_at.map(|started| started.seconds_since(created_at)),
+                load_s: self.load_us.map(seconds),
+                fit_s: self.fit_started_us.zip(self.fit_ended_us).map(|(a, b)| seconds(b - a)),
+                total_s: finished_at.map(|finished| finished.seconds_since(created_at)),
+            },
+            result: self.result.map(|text| from_json("result", &text)).transpose()?,
+            error: self.error.map(|text| from_json("error", &text)).transpose()?,
+            stop_reason: self.stop_reason,
+            warnings: from_json("warnings", &self.warnings)?,
+            created_at,
+            started_at,
+            finished_at,
+        })
+    }
+}
