@@ -15,7 +15,8 @@ CREATE TABLE datasets (
     name       TEXT,
     size_bytes INTEGER NOT NULL CHECK (size_bytes >= 0),
     sha256     TEXT NOT NULL CHECK (length(sha256) = 64),
-    content    TEXT NOT NULL, -- JSON: how to read it and what is in it
+    csv        TEXT NOT NULL, -- JSON: how to read it; apart, because each claim needs it
+    content    TEXT NOT NULL, -- JSON: what is in it
     created_at INTEGER NOT NULL
 ) STRICT;
 

@@ -18,17 +18,17 @@ pub struct Dataset {
     pub size_bytes: u64,
     /// SHA-256 of the bytes as uploaded, in hexadecimal; also the blob's name.
     pub sha256: String,
-    /// How to read it and what is in it.
+    /// How to read it.
+    pub csv: CsvSchema,
+    /// What is in it.
     pub content: Content,
     /// When it was stored.
     pub created_at: Timestamp,
 }
 
-/// How to read a dataset and what is in it; stored as one JSON document.
+/// What is in a dataset; stored as one JSON document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Content {
-    /// How to read the bytes.
-    pub csv: CsvSchema,
     /// Each column, described.
     pub columns: Vec<DescribedColumn>,
     /// What the user should know about it.
@@ -40,7 +40,7 @@ pub struct Content {
 impl Dataset {
     /// How many rows there are.
     pub fn n_rows(&self) -> usize {
-        self.content.csv.n_rows
+        self.csv.n_rows
     }
 
     /// The column of that name.

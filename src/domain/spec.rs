@@ -30,6 +30,7 @@ pub struct JobRequest {
     #[schema(value_type = DatasetId)]
     pub dataset_id: String,
     /// The column to predict.
+    #[schema(max_length = 1000)]
     pub target: String,
     /// The columns to predict from; all others than the target if left out.
     #[serde(default)]
@@ -52,7 +53,8 @@ pub struct JobRequest {
     #[serde(default = "default_refit")]
     #[schema(default = true)]
     pub refit: bool,
-    /// The seed of everything random that has no seed of its own.
+    /// The seed of a `cv` that shuffles and names no seed itself. (A perceptron has its own
+    /// `random_state`, with scikit-learn's default of 0.)
     #[serde(default)]
     #[schema(minimum = 0, maximum = 4294967295u32, default = 0)]
     pub random_state: u32,
@@ -62,15 +64,19 @@ pub struct JobRequest {
     pub metadata: Map<String, Value>,
     /// How networks learn. A `perceptron` takes none.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
     pub optimizer: Option<Value>,
-    /// What networks minimise. A `perceptron` takes none.
+    /// What networks minimise. A `perceptron` takes none but `auto`.
     #[serde(default)]
     pub loss: Option<Value>,
     /// How long and in what portions networks learn. A `perceptron` takes none.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
     pub training: Option<Value>,
+    /// How to prepare the columns. Not there in this version: null.
+    #[serde(default)]
+    pub preprocess: Option<Value>,
+    /// Which specs to search through. Not there in this version: null.
+    #[serde(default)]
+    pub search: Option<Value>,
 }
 
 /// Whether a target holds classes or amounts.
@@ -115,7 +121,7 @@ pub struct JobSpec {
     pub scoring: Vec<Scorer>,
     /// Whether to train a model on all rows in the end.
     pub refit: bool,
-    /// The seed of everything random that has no seed of its own.
+    /// The seed of a `cv` that shuffles and names no seed itself.
     pub random_state: u32,
     /// The client's own.
     #[schema(value_type = Object)]

@@ -65,7 +65,7 @@ pub(super) struct FormatOptions {
 impl From<Dataset> for DatasetBody {
     fn from(dataset: Dataset) -> Self {
         let n_rows = dataset.n_rows();
-        let Dataset { id, name, size_bytes, sha256, content, created_at } = dataset;
+        let Dataset { id, name, size_bytes, sha256, csv, content, created_at } = dataset;
         let columns: Vec<ColumnDescription> =
             content.columns.into_iter().map(|column| column.description).collect();
         Self {
@@ -73,8 +73,8 @@ impl From<Dataset> for DatasetBody {
             name,
             format: "csv",
             format_options: FormatOptions {
-                header: content.csv.header,
-                delimiter: char::from(content.csv.delimiter).to_string(),
+                header: csv.header,
+                delimiter: char::from(csv.delimiter).to_string(),
             },
             size_bytes,
             sha256,
@@ -223,7 +223,7 @@ pub(super) async fn rows(
     let limit = page::limit(query.limit, 100, 10_000)? as usize;
     let dataset = find(&state, id).await?;
     let work = tokio::task::spawn_blocking(move || {
-        let table = state.tables.get(&dataset.sha256, &dataset.content.csv)?;
+        let table = state.tables.get(&dataset.sha256, &dataset.csv)?;
         let offset = query.offset.unwrap_or(0).min(table.n_rows());
         let end = offset.saturating_add(limit).min(table.n_rows());
         let data = (offset..end)

@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use futures_util::Stream;
 use serde_json::Value;
 use tokio::runtime::Handle;
-use trainyard_learn::csv::{self, CsvError, CsvLimits, CsvOptions};
+use trainyard_learn::csv::{self, CsvError, CsvLimits, CsvOptions, CsvSchema};
 use trainyard_learn::describe::describe;
 use trainyard_learn::problem::Problem;
 
@@ -75,8 +75,8 @@ pub(super) async fn store(
         state.blobs.keep(&staged).await?;
         Ok::<_, ApiError>(content)
     };
-    let content = match kept.await {
-        Ok(content) => content,
+    let (csv, content) = match kept.await {
+        Ok(understood) => understood,
         Err(error) => {
             state.blobs.discard(staged).await;
             return Err(error);
@@ -87,6 +87,7 @@ pub(super) async fn store(
         name: about.name,
         size_bytes: staged.size_bytes,
         sha256: staged.sha256,
+        csv,
         content,
     };
     Ok(state.store.create_dataset(state.project(), new, key.as_ref()).await?)
@@ -99,7 +100,7 @@ fn understand(
     about: &About,
     limits: &CsvLimits,
     runtime: &Handle,
-) -> Result<Content, ApiError> {
+) -> Result<(CsvSchema, Content), ApiError> {
     let open = || blobs.open_staged(staged, runtime).map(BufReader::new);
     let schema = csv::infer(open()?, &about.options, limits).map_err(unreadable)?;
     let table = csv::read(open()?, &schema, limits).map_err(unreadable)?;
@@ -107,12 +108,12 @@ fn understand(
         let detail = format!("the header names no column here; it is called {name:?}");
         Warning::new("unnamed_column", detail).column(name)
     });
-    Ok(Content {
+    let content = Content {
         warnings: unnamed.collect(),
         columns: describe(&table),
-        csv: schema,
         generator: about.generator.clone(),
-    })
+    };
+    Ok((schema, content))
 }
 
 fn unreadable(error: CsvError) -> ApiError {

@@ -11,7 +11,7 @@ use trainyard_learn::problem::Problem;
 use utoipa::ToSchema;
 
 use super::openapi::DOCUMENT;
-use crate::domain::suggest::nearest;
+use crate::domain::suggest::{nearest, shown};
 
 /// A body with everything that is wrong with its shape.
 #[derive(Debug)]
@@ -56,16 +56,17 @@ impl<T> Checked<T> {
 
     /// Adds what a later check found, less what follows from the problems known already.
     pub(super) fn add(&mut self, found: Vec<Problem>) {
-        let n_known = self.problems.len();
-        for problem in found {
-            let follows = self.problems[..n_known].iter().any(|known| {
-                problem.pointer.starts_with(&known.pointer)
-                    || known.pointer.starts_with(&format!("{}/", problem.pointer))
-            });
-            if !follows {
-                self.problems.push(problem);
-            }
-        }
+        let below = |inner: &str, outer: &str| {
+            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let known: Vec<String> = self.problems.iter().map(|p| p.pointer.clone()).collect();
+        let follows = |problem: &Problem| {
+            known
+                .iter()
+                .any(|known| below(&problem.pointer, known) || below(known, &problem.pointer))
+        };
+        let room = MAX_PROBLEMS.saturating_sub(self.problems.len());
+        self.problems.extend(found.into_iter().filter(|problem| !follows(problem)).take(room));
     }
 }
 
@@ -276,8 +277,10 @@ impl Walk {
         known: impl Iterator<Item = &'a str> + Clone,
         pointer: String,
     ) {
-        let problem = Problem::new(pointer, "is no field here");
-        self.push(suggest(problem, name, known));
+        if self.problems.len() < MAX_PROBLEMS {
+            let problem = Problem::new(pointer, "is no field here");
+            self.push(suggest(problem, name, known));
+        }
     }
 
     fn unknown_name<'a>(
@@ -286,8 +289,11 @@ impl Walk {
         known: impl Iterator<Item = &'a str> + Clone,
         pointer: &str,
     ) {
-        let problem = Problem::new(pointer, format!("{given} is not known here"));
-        self.push(suggest(problem, given.as_str().unwrap_or_default(), known));
+        if self.problems.len() < MAX_PROBLEMS {
+            let name = given.as_str().map_or_else(|| shown(&given.to_string()), shown);
+            let problem = Problem::new(pointer, format!("{name} is not known here"));
+            self.push(suggest(problem, given.as_str().unwrap_or_default(), known));
+        }
     }
 
     fn push(&mut self, problem: Problem) {
@@ -389,9 +395,10 @@ fn placeholder(schema: &Value) -> Value {
     }
 }
 
-/// A field's name inside a JSON pointer (RFC 6901).
+/// A field's name inside a JSON pointer (RFC 6901), cut where it is too long to be one.
 fn escape(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
+    let end = name.char_indices().nth(100).map_or(name.len(), |(end, _)| end);
+    name[..end].replace('~', "~0").replace('/', "~1")
 }
 
 #[cfg(test)]

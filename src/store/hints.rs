@@ -13,13 +13,13 @@ use crate::domain::ids::JobId;
 #[derive(Clone, Debug)]
 pub struct Hints {
     work: Arc<Notify>,
-    cancel: Arc<Notify>,
+    stop: Arc<Notify>,
     jobs: broadcast::Sender<JobId>,
 }
 
 impl Default for Hints {
     fn default() -> Self {
-        Self { work: Arc::default(), cancel: Arc::default(), jobs: broadcast::channel(1024).0 }
+        Self { work: Arc::default(), stop: Arc::default(), jobs: broadcast::channel(1024).0 }
     }
 }
 
@@ -29,9 +29,9 @@ impl Hints {
         self.work.notify_one();
     }
 
-    /// A job was cancelled while a task of it was running.
-    pub fn job_cancelled(&self) {
-        self.cancel.notify_one();
+    /// Running tasks should stop: their job was cancelled or has failed.
+    pub fn tasks_should_stop(&self) {
+        self.stop.notify_one();
     }
 
     /// A job or its events changed.
@@ -45,9 +45,9 @@ impl Hints {
         self.work.notified().await;
     }
 
-    /// Waits for [`job_cancelled`](Self::job_cancelled), also if it came before the call.
-    pub async fn cancel(&self) {
-        self.cancel.notified().await;
+    /// Waits for [`tasks_should_stop`](Self::tasks_should_stop), also if it came before the call.
+    pub async fn stop(&self) {
+        self.stop.notified().await;
     }
 
     /// Changes of one job from now on.

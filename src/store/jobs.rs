@@ -126,6 +126,26 @@ impl Store {
         Ok(Submitted::Job(Created::New(Box::new(job))))
     }
 
+    /// The job that the same call created before; `None` when the key is new.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn created_before(
+        &self,
+        project: ProjectId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Created<Box<Job>>>> {
+        let mut tx = self.readers.begin().await?;
+        let resource_id = match idempotency::look_up(&mut tx, project, Some(key)).await? {
+            Known::Nothing => return Ok(None),
+            Known::OtherCall => return Ok(Some(Created::KeyReused)),
+            Known::SameCall { resource_id } => resource_id,
+        };
+        drop(tx);
+        let job = self.job(project, parsed("job id", &resource_id)?).await?;
+        Ok(Some(job.map_or(Created::KeyReused, |job| Created::Before(Box::new(job)))))
+    }
+
     /// A job of the project.
     ///
     /// # Errors
@@ -175,7 +195,7 @@ impl Store {
         }
         let job = read(&mut tx, project, id).await?;
         tx.commit().await?;
-        self.hints.job_cancelled();
+        self.hints.tasks_should_stop();
         self.hints.job_changed(id);
         Ok(job)
     }

@@ -8,7 +8,6 @@ mod publish;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde_json::json;
 use sqlx::{Sqlite, Transaction};
 use trainyard_learn::csv::CsvSchema;
@@ -99,12 +98,6 @@ pub struct Held {
 /// Tasks are tried again after this many milliseconds, times their attempts.
 const BACKOFF_MS: i64 = 1_000;
 
-/// Columns of the content document that a worker needs; the descriptions are left unread.
-#[derive(Deserialize)]
-struct ContentCsv {
-    csv: CsvSchema,
-}
-
 impl Store {
     /// Takes queued tasks under one new lease: the first in line, and as many behind it as fit the
     /// budget.
@@ -124,6 +117,8 @@ impl Store {
                             ) - cost_us AS before_us
                      FROM (SELECT id, cost_us, priority, available_at FROM tasks
                            WHERE state = 'queued' AND available_at <= $4
+                           AND EXISTS (SELECT 1 FROM jobs WHERE jobs.id = tasks.job_id
+                                       AND jobs.status IN ('queued', 'running'))
                            ORDER BY priority DESC, available_at, id LIMIT $5) AS line
                  ) AS sized WHERE before_us < $6)
              RETURNING id, job_id, kind, idx, attempt",
@@ -139,32 +134,28 @@ impl Store {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let mut jobs = HashMap::new();
+        let mut jobs: HashMap<String, Option<Arc<JobContext>>> = HashMap::new();
         let mut tasks = Vec::with_capacity(rows.len());
         let lease_token: Arc<str> = request.lease_token.as_str().into();
         for (id, job_id, kind, idx, attempt) in rows {
             if !jobs.contains_key(&job_id) {
                 let context = start(&mut tx, &job_id, now).await?;
-                jobs.insert(job_id.clone(), Arc::new(context));
+                jobs.insert(job_id.clone(), context.map(Arc::new));
             }
-            let job = Arc::clone(&jobs[&job_id]);
+            // A job that cannot be started has failed, and its tasks with it.
+            let Some(job) = jobs[&job_id].clone() else { continue };
             let kind = match kind.as_str() {
                 "fold" => TaskKind::Fold { idx: idx as usize },
                 _ => TaskKind::Reduce { folds: folds(&mut tx, job.id).await? },
             };
-            tasks.push(ClaimedTask {
-                id,
-                attempt,
-                lease_token: Arc::clone(&lease_token),
-                kind,
-                job,
-            });
+            let lease_token = Arc::clone(&lease_token);
+            tasks.push(ClaimedTask { id, attempt, lease_token, kind, job });
         }
         tx.commit().await?;
         // RETURNING promises no order, and folds are nicer to watch in theirs.
         tasks.sort_unstable_by_key(|task| task.id);
-        for job in jobs.values() {
-            self.hints.job_changed(job.id);
+        for job in jobs.keys() {
+            self.hints.job_changed(parsed("job id", job)?);
         }
         Ok(tasks)
     }
@@ -230,8 +221,8 @@ impl Store {
         .await?;
         let mut jobs = BTreeSet::new();
         for (id, job_id, attempt, max_attempts) in &rows {
-            let (project, status) = project_and_status(&mut tx, job_id).await?;
             let job: JobId = parsed("job id", job_id)?;
+            let Some((project, status)) = project_and_status(&mut tx, job).await? else { continue };
             jobs.insert(job);
             if status.has_ended() {
                 // A task before this one has ended the job, and with it this task.
@@ -251,6 +242,9 @@ impl Store {
                 publish::fail_job(&mut tx, (project, job), status, &error, now).await?;
             }
         }
+        if all {
+            settle_all_cancelled(&mut tx, now).await?;
+        }
         tx.commit().await?;
         for job in jobs {
             self.hints.job_changed(job);
@@ -267,17 +261,25 @@ impl Store {
     /// When the database fails.
     pub async fn hand_back(&self, tasks: &[ClaimedTask]) -> Result<()> {
         let mut tx = self.begin().await?;
+        let now = now(&mut tx).await?;
         for task in tasks {
+            let job = task.job.id;
+            let Some((project, status)) = project_and_status(&mut tx, job).await? else { continue };
+            let open = status == JobStatus::Running;
             sqlx::query(
-                "UPDATE tasks SET state = 'queued', attempt = attempt - 1, lease_token = NULL,
+                "UPDATE tasks SET state = $4, attempt = attempt - 1, lease_token = NULL,
                                   lease_until = NULL, worker = NULL
                  WHERE id = $1 AND attempt = $2 AND lease_token = $3 AND state = 'running'",
             )
             .bind(task.id)
             .bind(task.attempt)
             .bind(&*task.lease_token)
+            .bind(if open { "queued" } else { "cancelled" })
             .execute(&mut *tx)
             .await?;
+            if status == JobStatus::Cancelling {
+                publish::settle_cancelled(&mut tx, (project, job), now).await?;
+            }
         }
         tx.commit().await?;
         self.hints.work_available();
@@ -285,59 +287,100 @@ impl Store {
     }
 }
 
-/// Marks a claimed task's job as running and reads what its tasks need.
+/// Marks a claimed task's job as running and reads what its tasks need. A job whose documents this
+/// version cannot read fails here, alone, so that those behind it in the line go on.
 async fn start(
     tx: &mut Transaction<'static, Sqlite>,
     job_id: &str,
     now: Timestamp,
-) -> Result<JobContext> {
-    let row: (String, String, String, String, String, String, String) = sqlx::query_as(
-        "SELECT jobs.project_id, status, resolved_spec, classes, warnings, sha256, content
-         FROM jobs JOIN datasets ON datasets.id = jobs.dataset_id WHERE jobs.id = $1",
-    )
-    .bind(job_id)
-    .fetch_one(&mut **tx)
-    .await?;
-    let (project, status, spec, classes, warnings, data_sha256, content) = row;
-    let spec: JobSpec = from_json("resolved spec", &spec)?;
-    let (project, id): (ProjectId, JobId) =
-        (parsed("project id", &project)?, parsed("job id", job_id)?);
-    let before =
-        JobStatus::from_name(&status).ok_or_else(|| StoreError::corrupt("job status", &status))?;
-    let after = before.after(JobEvent::TaskClaimed)?;
-    if after != before {
+) -> Result<Option<JobContext>> {
+    let id: JobId = parsed("job id", job_id)?;
+    let Some((project, before)) = project_and_status(tx, id).await? else { return Ok(None) };
+    let status = before.after(JobEvent::TaskClaimed)?;
+    if status != before {
         sqlx::query("UPDATE jobs SET status = $2, started_at = $3 WHERE id = $1")
             .bind(job_id)
-            .bind(after.name())
+            .bind(status.name())
             .bind(now.0)
             .execute(&mut **tx)
             .await?;
         events::append(tx, (project, id), now, "started", json!({})).await?;
     }
-    let ContentCsv { csv } = from_json("dataset content", &content)?;
+    match context(tx, (project, id)).await {
+        Ok(context) => Ok(Some(context)),
+        Err(
+            error @ (StoreError::Corrupt { .. } | StoreError::Database(sqlx::Error::RowNotFound)),
+        ) => {
+            tracing::error!(%error, job = job_id, "a job cannot be started");
+            let error = JobError {
+                code: "job_unreadable".to_owned(),
+                detail: "the job or its dataset was stored by another version, or is gone"
+                    .to_owned(),
+            };
+            publish::fail_job(tx, (project, id), status, &error, now).await?;
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn context(
+    tx: &mut Transaction<'static, Sqlite>,
+    (project, id): (ProjectId, JobId),
+) -> Result<JobContext> {
+    let row: (String, String, String, String, String) = sqlx::query_as(
+        "SELECT resolved_spec, classes, warnings, sha256, csv
+         FROM jobs JOIN datasets ON datasets.id = jobs.dataset_id WHERE jobs.id = $1",
+    )
+    .bind(id.to_string())
+    .fetch_one(&mut **tx)
+    .await?;
+    let (spec, classes, warnings, data_sha256, csv) = row;
     Ok(JobContext {
         id,
         project,
-        spec,
+        spec: from_json("resolved spec", &spec)?,
         classes: from_json("classes", &classes)?,
         warnings: from_json("warnings", &warnings)?,
         data_sha256,
-        csv,
+        csv: from_json("dataset's reading", &csv)?,
     })
 }
 
+/// `None` when the job was deleted.
 async fn project_and_status(
     tx: &mut Transaction<'static, Sqlite>,
-    job_id: &str,
-) -> Result<(ProjectId, JobStatus)> {
-    let (project, status): (String, String) =
+    job: JobId,
+) -> Result<Option<(ProjectId, JobStatus)>> {
+    let row: Option<(String, String)> =
         sqlx::query_as("SELECT project_id, status FROM jobs WHERE id = $1")
-            .bind(job_id)
-            .fetch_one(&mut **tx)
+            .bind(job.to_string())
+            .fetch_optional(&mut **tx)
             .await?;
+    let Some((project, status)) = row else { return Ok(None) };
     let status =
         JobStatus::from_name(&status).ok_or_else(|| StoreError::corrupt("job status", &status))?;
-    Ok((parsed("project id", &project)?, status))
+    Ok(Some((parsed("project id", &project)?, status)))
+}
+
+/// Ends every job that was being cancelled and has nothing running: nobody else will.
+async fn settle_all_cancelled(tx: &mut Transaction<'static, Sqlite>, now: Timestamp) -> Result<()> {
+    let jobs: Vec<(String, String)> =
+        sqlx::query_as("SELECT project_id, id FROM jobs WHERE status = 'cancelling'")
+            .fetch_all(&mut **tx)
+            .await?;
+    for (project, job) in jobs {
+        sqlx::query(
+            "UPDATE tasks SET state = 'cancelled'
+             WHERE job_id = $1 AND state IN ('queued', 'blocked')",
+        )
+        .bind(&job)
+        .execute(&mut **tx)
+        .await?;
+        let job = (parsed("project id", &project)?, parsed("job id", &job)?);
+        publish::settle_cancelled(tx, job, now).await?;
+    }
+    Ok(())
 }
 
 async fn end_task(tx: &mut Transaction<'static, Sqlite>, id: i64, state: &str) -> Result<()> {

@@ -18,7 +18,7 @@ pub(super) async fn renew(store: Store, flights: Arc<Flights>) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(RENEW_EVERY) => {}
-            () = store.hints().cancel() => {}
+            () = store.hints().stop() => {}
         }
         let leases = flights.leases();
         if leases.is_empty() {

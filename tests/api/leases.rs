@@ -46,7 +46,8 @@ impl Yard {
             name: None,
             size_bytes: text.len() as u64,
             sha256: "0".repeat(64),
-            content: Content { csv, columns, warnings: vec![], generator: None },
+            csv,
+            content: Content { columns, warnings: vec![], generator: None },
         };
         let Created::New(dataset) = store.create_dataset(PROJECT, new, None).await.unwrap() else {
             panic!("the dataset is new")
@@ -241,4 +242,36 @@ async fn a_failure_that_may_pass_is_tried_again_and_one_that_cannot_ends_the_job
     assert_eq!((job.status, job.error.unwrap().code.as_str()), (JobStatus::Failed, "diverged"));
     let late = [fold(&tasks[3]), fold(&again[1])];
     assert_eq!(yard.store.publish(&late).await.unwrap(), [false; 2], "their leases are gone");
+}
+
+#[tokio::test]
+async fn what_is_handed_back_of_a_cancelled_job_ends_it_and_holds_nobody_up() {
+    let yard = Yard::new().await;
+    let tasks = yard.claim(60_000, 1_000_000).await;
+    yard.store.cancel_job(PROJECT, yard.job).await.unwrap();
+    yard.store.hand_back(&tasks).await.unwrap();
+    let job = yard.job().await;
+    assert_eq!((job.status, job.tasks.queued), (JobStatus::Cancelled, 0));
+    assert!(yard.claim(60_000, 1_000_000).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_start_ends_what_was_being_cancelled() {
+    let yard = Yard::new().await;
+    yard.claim(60_000, 1_000_000).await;
+    yard.store.cancel_job(PROJECT, yard.job).await.unwrap();
+    assert_eq!(yard.job().await.status, JobStatus::Cancelling);
+    yard.store.take_back_leases().await.unwrap();
+    assert_eq!(yard.job().await.status, JobStatus::Cancelled);
+}
+
+#[tokio::test]
+async fn a_deleted_job_keeps_no_other_from_publishing() {
+    let yard = Yard::new().await;
+    let tasks = yard.claim(60_000, 1_000_000).await;
+    let error = JobError { code: "diverged".to_owned(), detail: String::new() };
+    let failed = finished(&tasks[0], Outcome::Failed(error));
+    assert_eq!(yard.store.publish(&[failed]).await.unwrap(), [true]);
+    yard.store.delete_job(PROJECT, yard.job).await.unwrap();
+    assert_eq!(yard.store.publish(&folds(&tasks[1..])).await.unwrap(), [false; 3]);
 }

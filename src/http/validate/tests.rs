@@ -95,3 +95,28 @@ fn every_tagged_variant_is_a_closed_object() {
     // make_classification and three real datasets, two splitters, one model.
     assert!(n >= 7, "{n}");
 }
+
+#[test]
+fn a_pointer_covers_what_is_below_it_and_nothing_beside_it() {
+    let mut raw = good();
+    raw[""] = json!(1);
+    raw["t"] = json!(1);
+    let mut checked: Checked<JobRequest> = check(raw);
+    assert_eq!(checked.problems.len(), 2);
+    checked.add(vec![Problem::new("/target", "x"), Problem::new("/t/a", "x")]);
+    assert_eq!(checked.problems.len(), 3, "{:?}", checked.problems);
+}
+
+#[test]
+fn a_flood_of_problems_is_told_in_part_and_soon() {
+    let mut raw = good();
+    for i in 0..50_000 {
+        raw[format!("field_{i}_{}", "x".repeat(200))] = json!(1);
+    }
+    raw["scoring"] = json!(["accuracy".repeat(100_000)]);
+    let start = std::time::Instant::now();
+    let found = problems(raw);
+    assert_eq!(found.len(), MAX_PROBLEMS);
+    assert!(found.iter().all(|(pointer, detail, _)| pointer.len() + detail.len() < 500));
+    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+}

@@ -101,13 +101,18 @@ impl Store {
             by_job.entry(item.task.job.id).or_default().push((index, item));
         }
         let jobs: Vec<JobId> = by_job.keys().copied().collect();
+        let mut any_failed = false;
         let mut tx = self.begin().await?;
         let now = now(&mut tx).await?;
         for (job, items) in by_job {
             let project = items[0].1.task.job.project;
-            let (_, status) = project_and_status(&mut tx, &job.to_string()).await?;
+            // A job that was deleted meanwhile takes nothing, and keeps nobody else from publishing.
+            let Some((_, status)) = project_and_status(&mut tx, job).await? else { continue };
             let mut tally = Tally::default();
             let held = release(&mut tx, &items, status, now).await?;
+            if held.is_empty() {
+                continue;
+            }
             for (index, item) in items {
                 let Some(attempts) = held.get(&item.task.id) else { continue };
                 accepted[index] = true;
@@ -116,9 +121,14 @@ impl Store {
                     add(&mut tx, item, *attempts, &mut tally, now).await?;
                 }
             }
+            any_failed |= matches!(tally.end, Some(End::Failed(_)));
             apply_to_job(&mut tx, (project, job), status, tally, now).await?;
         }
         tx.commit().await?;
+        if any_failed {
+            // What else runs of a failed job has lost its lease and should hear of it.
+            self.hints.tasks_should_stop();
+        }
         for job in jobs {
             self.hints.job_changed(job);
         }
@@ -222,32 +232,31 @@ async fn add(
     Ok(())
 }
 
-/// Rows in one INSERT; each binds six values, and SQLite takes 32,766.
-const ROWS_PER_INSERT: usize = 1_000;
-
+/// A claim's worth of folds at the most, so one statement takes them.
 async fn insert_folds(
     tx: &mut Tx,
     (project, job): (ProjectId, JobId),
-    folds: &[(i64, FoldResult, Vec<u8>)],
+    folds: Vec<(i64, FoldResult, Vec<u8>)>,
 ) -> Result<()> {
-    for chunk in folds.chunks(ROWS_PER_INSERT) {
-        let mut rows = Vec::with_capacity(chunk.len());
-        for (idx, result, predictions) in chunk {
-            rows.push((*idx, json("fold", result)?, result.n_test, predictions.clone()));
-        }
-        let mut insert = QueryBuilder::new(
-            "INSERT INTO folds (job_id, idx, project_id, result, n_test, predictions) ",
-        );
-        insert.push_values(rows, |mut row, (idx, result, n_test, predictions)| {
-            row.push_bind(job.to_string())
-                .push_bind(idx)
-                .push_bind(project.to_string())
-                .push_bind(result)
-                .push_bind(i64::from(n_test))
-                .push_bind(predictions);
-        });
-        insert.build().execute(&mut **tx).await?;
+    if folds.is_empty() {
+        return Ok(());
     }
+    let mut rows = Vec::with_capacity(folds.len());
+    for (idx, result, predictions) in folds {
+        rows.push((idx, json("fold", &result)?, result.n_test, predictions));
+    }
+    let mut insert = QueryBuilder::new(
+        "INSERT INTO folds (job_id, idx, project_id, result, n_test, predictions) ",
+    );
+    insert.push_values(rows, |mut row, (idx, result, n_test, predictions)| {
+        row.push_bind(job.to_string())
+            .push_bind(idx)
+            .push_bind(project.to_string())
+            .push_bind(result)
+            .push_bind(i64::from(n_test))
+            .push_bind(predictions);
+    });
+    insert.build().execute(&mut **tx).await?;
     Ok(())
 }
 
@@ -284,9 +293,9 @@ async fn apply_to_job(
     tally: Tally,
     now: Timestamp,
 ) -> Result<()> {
-    insert_folds(tx, (project, job), &tally.folds).await?;
-    events::append_all(tx, (project, job), now, &tally.events).await?;
     let n_folds = tally.folds.len() as i64;
+    insert_folds(tx, (project, job), tally.folds).await?;
+    events::append_all(tx, (project, job), now, &tally.events).await?;
     let n_pending: i64 = sqlx::query_scalar(
         "UPDATE jobs SET n_pending = n_pending - $2,
                 fit_started_us = CASE WHEN fit_started_us <= $3 OR $3 IS NULL

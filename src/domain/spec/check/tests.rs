@@ -17,12 +17,8 @@ fn dataset(text: &str) -> Dataset {
         name: None,
         size_bytes: text.len() as u64,
         sha256: String::new(),
-        content: Content {
-            columns: describe(&table),
-            csv: schema,
-            warnings: vec![],
-            generator: None,
-        },
+        csv: schema,
+        content: Content { columns: describe(&table), warnings: vec![], generator: None },
         created_at: Timestamp(0),
     }
 }
