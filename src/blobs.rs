@@ -19,6 +19,7 @@ use object_store::path::Path;
 use object_store::{GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
+use tokio::sync::RwLock;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use crate::domain::clock::Clock;
@@ -28,6 +29,9 @@ use crate::domain::clock::Clock;
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
     clock: Clock,
+    /// Held for writing while sweeping: a blob that is named again between the listing and the
+    /// deletion would be lost.
+    sweeping: Arc<RwLock<()>>,
 }
 
 /// Why a blob could not be written or read.
@@ -95,7 +99,7 @@ impl Blobs {
     /// When the directory cannot be used.
     pub fn local(directory: &FilePath, clock: Clock) -> Result<Self, BlobError> {
         let store = LocalFileSystem::new_with_prefix(directory)?.with_fsync(true);
-        Ok(Self { store: Arc::new(store), clock })
+        Ok(Self { store: Arc::new(store), clock, sweeping: Arc::default() })
     }
 
     /// Receives a stream of at most `limit` bytes. Nothing of it stays when it fails.
@@ -140,6 +144,7 @@ impl Blobs {
     /// # Errors
     /// When the store fails.
     pub async fn keep(&self, staged: &Staged) -> Result<(), BlobError> {
+        let _guard = self.sweeping.read().await;
         // Bytes that are there already are replaced by themselves, which makes them young again
         // and so safe from the sweep.
         Ok(self.store.rename(&staged.path, &path_of(&staged.sha256)).await?)
@@ -158,6 +163,7 @@ impl Blobs {
     /// When the store fails.
     pub async fn put(&self, bytes: Vec<u8>) -> Result<String, BlobError> {
         let name = hex(&Sha256::digest(&bytes));
+        let _guard = self.sweeping.read().await;
         self.store.put(&path_of(&name), bytes.into()).await?;
         Ok(name)
     }
@@ -241,6 +247,7 @@ impl Blobs {
     /// # Errors
     /// When the store fails.
     pub async fn sweep(&self, in_use: &HashSet<String>) -> Result<usize, BlobError> {
+        let _guard = self.sweeping.write().await;
         let youngest = self.clock.now().0 - SWEEP_AGE.as_millis() as i64;
         self.delete_where(BLOBS, |name, modified_ms| {
             modified_ms < youngest && !in_use.contains(name)

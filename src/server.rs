@@ -104,8 +104,8 @@ const MAX_HEADER_BYTES: usize = 64 << 10;
 /// Connections get so long to finish their answers when the server goes away.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// Parsed tables stay in memory up to this many cells.
-const CACHED_CELLS: usize = 32 << 20;
+/// Parsed tables stay in memory up to this many bytes.
+const CACHED_BYTES: usize = 256 << 20;
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
@@ -131,7 +131,7 @@ impl Server {
             blobs.clone(),
             Handle::current(),
             settings.limits.csv(),
-            CACHED_CELLS,
+            CACHED_BYTES,
         ));
         let resources = Resources {
             store: store.clone(),
@@ -215,7 +215,7 @@ async fn accept(
                 Err(error) => {
                     // Out of file descriptors, most likely: give some time to be closed.
                     tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    tokio::time::sleep(Duration::from_millis(500)).await;
                 }
             },
             _ = stopped.changed() => break,

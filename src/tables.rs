@@ -31,18 +31,24 @@ pub enum TableError {
 }
 
 impl Tables {
-    /// A cache of up to `max_cells` cells, or one table where that alone has more.
-    pub fn new(blobs: Blobs, runtime: Handle, limits: CsvLimits, max_cells: usize) -> Self {
-        Self { blobs, runtime, limits, parsed: SharedCache::new(max_cells) }
+    /// A cache of tables of up to `max_bytes`, or of one that alone has more.
+    pub fn new(blobs: Blobs, runtime: Handle, limits: CsvLimits, max_bytes: usize) -> Self {
+        Self { blobs, runtime, limits, parsed: SharedCache::new(max_bytes) }
     }
 
-    /// The table in a blob. Blocks while it is parsed; not for the runtime's threads.
+    /// The table in a blob of that size. Blocks while it is parsed; not for the runtime's threads.
     ///
     /// # Errors
     /// When the blob cannot be read as it was described.
-    pub fn get(&self, sha256: &str, csv: &CsvSchema) -> Result<Arc<Table>, TableError> {
-        let n_cells = csv.n_rows * csv.names.len();
-        self.parsed.get((sha256.to_owned(), csv.clone()), n_cells, || self.parse(sha256, csv))
+    pub fn get(
+        &self,
+        sha256: &str,
+        csv: &CsvSchema,
+        size_bytes: u64,
+    ) -> Result<Arc<Table>, TableError> {
+        // Text weighs what it does in the file, and a number at most eight bytes.
+        let weight = csv.n_rows * csv.names.len() * 8 + size_bytes as usize;
+        self.parsed.get((sha256.to_owned(), csv.clone()), weight, || self.parse(sha256, csv))
     }
 
     fn parse(&self, sha256: &str, csv: &CsvSchema) -> Result<Table, TableError> {

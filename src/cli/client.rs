@@ -1,6 +1,6 @@
 //! A small blocking client of the HTTP API: one method a call, nothing kept between calls.
 //!
-//! It reads answers leniently ([`answers`]), because a client must accept a newer server, and it
+//! It reads answers leniently (`answers`), because a client must accept a newer server, and it
 //! knows nothing of the server's own types. It never retries and never follows a redirect: what to
 //! do about an error ([`ClientError`]) is its caller's business.
 

@@ -1,6 +1,6 @@
 //! `trainyard demo`: one whole story over HTTP, from data to a prediction.
 //!
-//! [`tell`] does only what any client could do; [`run`] gives it a server in this process.
+//! [`tell`] does only what any client could do; `run` gives it a server in this process.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -68,7 +68,7 @@ fn with_server(args: &DemoArgs) -> Result<(), Box<dyn std::error::Error>> {
     let told = tell(&Client::new(&address)?, &mut std::io::stdout());
     if args.keep && told.is_ok() {
         writeln!(std::io::stdout(), "\nlistening on {address} until Ctrl-C")?;
-        runtime.block_on(tokio::signal::ctrl_c())?;
+        runtime.block_on(serve::stop_signal())?;
     }
     runtime.block_on(server.shutdown());
     Ok(told?)

@@ -1,11 +1,13 @@
 //! `trainyard serve`: a server until SIGTERM or Ctrl-C.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,7 +30,7 @@ pub(super) struct ServeArgs {
     #[arg(long, env = "TRAINYARD_WORKERS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
     /// A proxy in front authenticates and encrypts; allows an address that others can reach.
-    #[arg(long, env = "TRAINYARD_BEHIND_PROXY")]
+    #[arg(long, env = "TRAINYARD_BEHIND_PROXY", value_parser = BoolishValueParser::new())]
     behind_proxy: bool,
     /// A host name that requests may be sent to, beside the loopback's; may be repeated.
     #[arg(long = "allowed-host", env = "TRAINYARD_ALLOWED_HOSTS", value_delimiter = ',')]
@@ -61,14 +63,27 @@ pub(super) fn run(args: ServeArgs) -> ExitCode {
         allowed_hosts: args.allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
         limits: args.limits,
     };
-    match runtime()
-        .map_err(|error| error.to_string())
-        .and_then(|runtime| runtime.block_on(serve(settings)).map_err(|error| error.to_string()))
-    {
+    raise_file_limit();
+    let served = runtime().map_err(|error| error.to_string()).and_then(|runtime| {
+        let served = runtime.block_on(serve(settings)).map_err(|error| error.to_string());
+        // Parsing that still goes on is for a client that has been cut; its bytes are staged only.
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        served
+    });
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
 }
+
+/// Each connection is an open file, and the usual soft limit is below our cap on connections.
+fn raise_file_limit() {
+    if let Err(error) = rlimit::increase_nofile_limit(OPEN_FILES) {
+        tracing::warn!(%error, "the limit on open files stays as it is");
+    }
+}
+
+const OPEN_FILES: u64 = 16_384;
 
 /// The runtime of a server; training has threads of its own.
 pub(super) fn runtime() -> io::Result<Runtime> {
@@ -80,8 +95,7 @@ pub(super) fn n_cores() -> usize {
 }
 
 async fn serve(settings: Settings) -> Result<(), Box<dyn std::error::Error>> {
-    let (mut terminated, mut interrupted) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = stop_signal();
     let open = !settings.bind.ip().is_loopback();
     let server = Server::start(settings, Clock::system()).await?;
     writeln!(io::stdout(), "listening on http://{}", server.address())?;
@@ -90,17 +104,33 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn std::error::Error>> {
     } else {
         tracing::info!("no keys are checked: open to this machine only");
     }
-    tokio::select! {
-        _ = terminated.recv() => {}
-        _ = interrupted.recv() => {}
-    }
+    stop.await?;
     server.shutdown().await;
     Ok(())
 }
 
+/// Waits for SIGTERM, Ctrl-C, or the end of the terminal; listens from the call on.
+pub(super) fn stop_signal() -> impl Future<Output = io::Result<()>> {
+    let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+    let listening = signals.map(signal);
+    async {
+        let [terminate, interrupt, hangup] = listening;
+        let (mut terminate, mut interrupt, mut hangup) = (terminate?, interrupt?, hangup?);
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
+        }
+        Ok(())
+    }
+}
+
 fn start_log(args: &ServeArgs) -> Result<(), String> {
     let filter = EnvFilter::try_new(&args.log).map_err(|error| format!("--log: {error}"))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr);
     match args.log_format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),

@@ -48,9 +48,20 @@ pub enum JobEvent {
     TasksStopped,
 }
 
+impl JobEvent {
+    fn verb(self) -> &'static str {
+        match self {
+            Self::TaskClaimed => "start",
+            Self::AllTasksSucceeded => "succeed",
+            Self::TaskFailed => "fail",
+            Self::CancelRequested { .. } | Self::TasksStopped => "be cancelled",
+        }
+    }
+}
+
 /// The event cannot happen to a job in this state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a job that is {} cannot take {event:?}", status.name())]
+#[error("the job is {} and cannot {}", status.name(), event.verb())]
 pub struct IllegalTransition {
     status: JobStatus,
     event: JobEvent,

@@ -7,12 +7,13 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::AppState;
 use super::datasets::find;
-use super::extract::PathId;
+use super::extract::{Nothing, PathId, Query};
 use super::problem::{ApiError, Code, ProblemBody};
 use crate::domain::ids::DatasetId;
 
 /// The bytes of a dataset as they were uploaded.
 #[utoipa::path(
+    operation_id = "get_dataset_content",
     get, path = "/v1/datasets/{id}/content", tag = "datasets",
     params(("id" = DatasetId, Path), ("range" = Option<String>, Header)),
     responses(
@@ -25,6 +26,7 @@ use crate::domain::ids::DatasetId;
 pub(super) async fn content(
     State(state): State<AppState>,
     PathId(id): PathId<DatasetId>,
+    _: Query<Nothing>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let dataset = find(&state, id).await?;
@@ -39,7 +41,9 @@ pub(super) async fn content(
         Some(Asked::Part(range)) => Some(range),
         Some(Asked::Nothing) => {
             let detail = format!("the content has {size} bytes");
-            return Err(ApiError::new(Code::RangeNotSatisfiable, detail));
+            let error = ApiError::new(Code::RangeNotSatisfiable, detail);
+            let whole = [(header::CONTENT_RANGE, format!("bytes */{size}"))];
+            return Ok((whole, error).into_response());
         }
     };
     let stream = state.blobs.stream(&dataset.sha256, range.clone()).await?;
@@ -76,10 +80,16 @@ enum Asked {
 
 /// One range of bytes (RFC 9110, section 14.2); several, or what is no range, ask for everything.
 fn range(text: &str, size: u64) -> Asked {
-    let Some((first, last)) = text.strip_prefix("bytes=").and_then(|spec| spec.split_once('-'))
+    let Some((first, last)) = text
+        .split_once('=')
+        .filter(|(unit, _)| unit.eq_ignore_ascii_case("bytes"))
+        .and_then(|(_, spec)| spec.split_once('-'))
     else {
         return Asked::Everything;
     };
+    if [first, last].iter().any(|text| text.bytes().any(|byte| !byte.is_ascii_digit())) {
+        return Asked::Everything;
+    }
     let range = match (first.parse::<u64>(), last.parse::<u64>()) {
         (Ok(first), Ok(last)) if first <= last => first..last.saturating_add(1).min(size),
         (Ok(first), _) if last.is_empty() => first..size,
@@ -103,5 +113,7 @@ mod tests {
         assert_eq!(range("bytes=0-1,5-6", 100), Asked::Everything);
         assert_eq!(range("rows=0-1", 100), Asked::Everything);
         assert_eq!(range("bytes=9-1", 100), Asked::Everything);
+        assert_eq!(range("Bytes=0-0", 100), Asked::Part(0..1));
+        assert_eq!(range("bytes=+1-+3", 100), Asked::Everything);
     }
 }

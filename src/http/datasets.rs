@@ -12,7 +12,7 @@ use trainyard_learn::table::Values;
 use utoipa::{IntoParams, ToSchema};
 
 use super::AppState;
-use super::extract::{PathId, Query};
+use super::extract::{Nothing, PathId, Query};
 use super::page::{self, Page, PageQuery};
 use super::problem::{ApiError, Code, ProblemBody};
 use crate::domain::clock::Timestamp;
@@ -121,6 +121,7 @@ pub(super) struct IdempotencyHeader {
 
 /// List the datasets, newest first.
 #[utoipa::path(
+    operation_id = "list_datasets",
     get, path = "/v1/datasets", tag = "datasets", params(PageQuery),
     responses(
         (status = 200, body = Page<DatasetBody>),
@@ -140,6 +141,7 @@ pub(super) async fn list(
 
 /// Look at a dataset.
 #[utoipa::path(
+    operation_id = "get_dataset",
     get, path = "/v1/datasets/{id}", tag = "datasets", params(("id" = DatasetId, Path)),
     responses(
         (status = 200, body = DatasetBody),
@@ -149,6 +151,7 @@ pub(super) async fn list(
 pub(super) async fn get(
     State(state): State<AppState>,
     PathId(id): PathId<DatasetId>,
+    _: Query<Nothing>,
 ) -> Result<Json<DatasetBody>, ApiError> {
     Ok(Json(find(&state, id).await?.into()))
 }
@@ -160,6 +163,7 @@ pub(super) async fn find(state: &AppState, id: DatasetId) -> Result<Dataset, Api
 
 /// Delete a dataset. Its bytes go once no other dataset has the same.
 #[utoipa::path(
+    operation_id = "delete_dataset",
     delete, path = "/v1/datasets/{id}", tag = "datasets", params(("id" = DatasetId, Path)),
     responses(
         (status = 204),
@@ -169,6 +173,7 @@ pub(super) async fn find(state: &AppState, id: DatasetId) -> Result<Dataset, Api
 pub(super) async fn delete(
     State(state): State<AppState>,
     PathId(id): PathId<DatasetId>,
+    _: Query<Nothing>,
 ) -> Result<StatusCode, ApiError> {
     match state.store.delete_dataset(state.project(), id).await? {
         Deleted::Yes => Ok(StatusCode::NO_CONTENT),
@@ -193,6 +198,9 @@ pub(super) struct RowsQuery {
     limit: Option<i64>,
 }
 
+/// One answer holds at most so many values.
+const MAX_VALUES: usize = 500_000;
+
 /// Rows of a dataset.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Rows {
@@ -206,8 +214,10 @@ pub(super) struct Rows {
     data: Vec<Vec<Option<Scalar>>>,
 }
 
-/// Look at rows of a dataset.
+/// Look at rows of a dataset: as many as asked for, and of a wide one fewer, so that an answer holds
+/// at most half a million values.
 #[utoipa::path(
+    operation_id = "get_dataset_rows",
     get, path = "/v1/datasets/{id}/rows", tag = "datasets",
     params(("id" = DatasetId, Path), RowsQuery),
     responses(
@@ -223,7 +233,8 @@ pub(super) async fn rows(
     let limit = page::limit(query.limit, 100, 10_000)? as usize;
     let dataset = find(&state, id).await?;
     let work = tokio::task::spawn_blocking(move || {
-        let table = state.tables.get(&dataset.sha256, &dataset.csv)?;
+        let table = state.tables.get(&dataset.sha256, &dataset.csv, dataset.size_bytes)?;
+        let limit = limit.min((MAX_VALUES / table.columns().len().max(1)).max(1));
         let offset = query.offset.unwrap_or(0).min(table.n_rows());
         let end = offset.saturating_add(limit).min(table.n_rows());
         let data = (offset..end)

@@ -9,13 +9,13 @@ use axum::extract::State;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::Stream;
-use http::{HeaderMap, header};
+use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::{IntoParams, ToSchema};
 
 use super::AppState;
-use super::extract::{PathId, Query};
+use super::extract::{PathId, Query, accepts};
 use super::jobs::find;
 use super::page;
 use super::problem::{ApiError, ProblemBody};
@@ -48,6 +48,7 @@ const EVENTS_A_LOOK: i64 = 500;
 /// Follow what happens to a job: JSON, or with `Accept: text/event-stream` a stream that ends with
 /// the job and resumes after `Last-Event-ID`.
 #[utoipa::path(
+    operation_id = "get_job_events",
     get, path = "/v1/jobs/{id}/events", tag = "jobs",
     params(
         ("id" = JobId, Path), EventsQuery,
@@ -55,6 +56,7 @@ const EVENTS_A_LOOK: i64 = 500;
     ),
     responses(
         (status = 200, content((Events = "application/json"), (String = "text/event-stream"))),
+        (status = 204, description = "the job has ended and all was told"),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -64,12 +66,13 @@ pub(super) async fn events(
     Query(query): Query<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    find(&state, id).await?;
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let accept = text(header::ACCEPT).unwrap_or_default();
+    let job = find(&state, id).await?;
+    let limit = page::limit(query.limit, 1_000, 10_000)?;
     let after = query.after.unwrap_or(0);
-    if !accept.contains("text/event-stream") {
-        let limit = page::limit(query.limit, 1_000, 10_000)?;
+    if after < 0 {
+        return Err(ApiError::invalid_parameter("query/after", "must be >= 0"));
+    }
+    if !accepts(&headers, "text/event-stream") {
         let data = state.store.events(state.project(), id, after, limit).await?;
         return Ok(Json(Events { data }).into_response());
     }
@@ -79,6 +82,11 @@ pub(super) async fn events(
             ApiError::invalid_parameter("headers/Last-Event-ID", "must be the `id` of an event")
         })?,
     };
+    let project = state.project();
+    if job.status.has_ended() && state.store.events(project, id, last, 1).await?.is_empty() {
+        // Tells a browser's EventSource not to come back.
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
     Ok(Sse::new(stream(state, id, last)).keep_alive(KeepAlive::default()).into_response())
 }
 

@@ -4,35 +4,65 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::request::Parts;
 use http::{HeaderMap, header};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 use trainyard_learn::problem::Problem;
 use utoipa::ToSchema;
 
+use super::json;
 use super::problem::{ApiError, Code};
 use super::validate::{self, Checked};
 use crate::blobs::hex;
+use crate::domain::suggest::nearest;
 use crate::store::idempotency::IdempotencyKey;
 
 /// A JSON body of the shape of `T`, with everything that is wrong with it.
 #[derive(Debug)]
 pub(super) struct JsonBody<T>(pub(super) Checked<T>);
 
-impl<S: Send + Sync, T: ToSchema + DeserializeOwned> FromRequest<S> for JsonBody<T> {
+impl<S, T> FromRequest<S> for JsonBody<T>
+where
+    S: Send + Sync,
+    T: ToSchema + DeserializeOwned + Send + 'static,
+{
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         require_json(request.headers())?;
         let bytes = body_bytes(request, state).await?;
-        let raw: Value = serde_json::from_slice(&bytes)
-            .map_err(|error| ApiError::new(Code::MalformedJson, error.to_string()))?;
-        Ok(Self(validate::check(raw)))
+        unless_short(bytes.len(), move || Ok(Self(validate::check(json::parse(&bytes)?)))).await?
+    }
+}
+
+/// A body of more bytes than this takes long enough that other answers should not wait for it.
+const SHORT_BODY_BYTES: usize = 64 << 10;
+
+/// Does work away from the runtime's threads, unless it is over before that would pay.
+pub(super) async fn unless_short<T: Send + 'static>(
+    n_bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    if n_bytes <= SHORT_BODY_BYTES {
+        return Ok(work());
+    }
+    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
+}
+
+/// Fails when the body is compressed: it would be taken for what it is not.
+pub(super) fn require_plain(headers: &HeaderMap) -> Result<(), ApiError> {
+    match headers.get(header::CONTENT_ENCODING) {
+        Some(coding) if coding != "identity" => Err(ApiError::new(
+            Code::UnsupportedMediaType,
+            "a Content-Encoding is not read here; send the body as it is",
+        )),
+        _ => Ok(()),
     }
 }
 
 /// Fails unless the body is said to be JSON; a body that is said to be nothing is taken for it.
 pub(super) fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    require_plain(headers)?;
     match media_type(headers) {
         None => Ok(()),
         Some(kind) if kind == "application/json" || kind.ends_with("+json") => Ok(()),
@@ -74,8 +104,41 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         axum::extract::Query::try_from_uri(&parts.uri)
             .map(|axum::extract::Query(query)| Self(query))
-            .map_err(|rejection| ApiError::invalid_parameter("query", rejection.body_text()))
+            .map_err(|rejection| ApiError::invalid(vec![query_problem(&rejection.body_text())]))
     }
+}
+
+/// No query at all: a parameter that nobody reads would be ignored in silence.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+/// The deserializer names the parameter, and the known ones in backticks.
+fn query_problem(text: &str) -> Problem {
+    let text = text.trim_start_matches("Failed to deserialize query string: ");
+    let mut quoted = text.split('`').skip(1).step_by(2);
+    if let Some(name) = quoted.next().filter(|_| text.contains("unknown field")) {
+        let known: Vec<&str> = quoted.collect();
+        let problem = Problem::new(format!("/query/{name}"), "is no parameter here");
+        return match nearest(name, known.iter().copied()) {
+            Some(near) => problem.suggest(near),
+            None if known.is_empty() => problem.suggest("leave it out"),
+            None => problem.suggest(format!("one of: {}", known.join(", "))),
+        };
+    }
+    match text.split_once(": ") {
+        Some((name, detail)) => Problem::new(format!("/query/{name}"), detail),
+        None => Problem::new("/query", text),
+    }
+}
+
+/// Whether a client asks for this media type by name.
+pub(super) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
+    headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|accept| {
+        accept.split(',').any(|part| {
+            part.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type)
+        })
+    })
 }
 
 /// An id in the path. A text that is no id names nothing, so that is a 404.

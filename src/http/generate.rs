@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::AppState;
 use super::datasets::{DatasetBody, IdempotencyHeader, created};
-use super::extract::{Idempotency, JsonBody};
+use super::extract::{Idempotency, JsonBody, Nothing, Query};
 use super::ingest::{self, About};
 use super::problem::{ApiError, ProblemBody};
 
@@ -27,6 +27,7 @@ pub(super) struct GenerateRequest {
 
 /// Make a dataset: scikit-learn's `make_classification`, or a small real one that it ships.
 #[utoipa::path(
+    operation_id = "generate_dataset",
     post, path = "/v1/datasets/generate", tag = "datasets", params(IdempotencyHeader),
     request_body = GenerateRequest,
     responses(
@@ -37,6 +38,7 @@ pub(super) struct GenerateRequest {
 )]
 pub(super) async fn generate(
     State(state): State<AppState>,
+    _: Query<Nothing>,
     idempotency: Idempotency,
     JsonBody(mut body): JsonBody<GenerateRequest>,
 ) -> Result<Response, ApiError> {

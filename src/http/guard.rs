@@ -32,21 +32,28 @@ impl Allowed {
     }
 
     fn request(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), &'static str> {
-        let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
-        let Some(host) = host.or_else(|| uri.authority().map(Authority::as_str)) else {
-            return Err("the request names no host");
+        let mut hosts = headers.get_all(header::HOST).iter();
+        let (first, second) = (hosts.next(), hosts.next());
+        let named = first.and_then(|value| value.to_str().ok());
+        let in_uri = uri.authority().map(Authority::as_str);
+        // An absolute URI counts more than the header (RFC 9112, section 3.2.2).
+        let Some(host) = in_uri.or(named).filter(|_| second.is_none()) else {
+            return Err("the request names no host, or two");
         };
         if !self.host(host) {
-            return Err("the Host header names a host that this server does not answer for");
+            return Err("the Host header names a host that this server does not answer for; \
+                 --allowed-host adds one");
         }
         // Browsers send an origin across sites and with every POST; other clients send none.
-        let Some(origin) = headers.get(header::ORIGIN) else {
-            return Ok(());
+        let own = |origin: &http::HeaderValue| {
+            let origin: Option<Uri> = origin.to_str().ok().and_then(|text| text.parse().ok());
+            let authority = origin.as_ref().and_then(Uri::authority);
+            authority.is_some_and(|authority| authority.as_str().eq_ignore_ascii_case(host))
         };
-        let origin: Option<Uri> = origin.to_str().ok().and_then(|text| text.parse().ok());
-        match origin.as_ref().and_then(Uri::authority) {
-            Some(authority) if authority.as_str().eq_ignore_ascii_case(host) => Ok(()),
-            _ => Err("the Origin header names another site than the Host header"),
+        if headers.get_all(header::ORIGIN).iter().all(own) {
+            Ok(())
+        } else {
+            Err("the Origin header names another site than the Host header")
         }
     }
 }
@@ -83,9 +90,23 @@ mod tests {
         assert!(answer(&allowed, "localhost:8080", None));
         assert!(answer(&allowed, "[::1]:8080", Some("http://[::1]:8080")));
         assert!(!answer(&allowed, "evil.example:8080", None));
+        assert!(!answer(&allowed, "evil@localhost", None));
         assert!(!answer(&allowed, "localhost:8080", Some("http://evil.example")));
         assert!(!answer(&allowed, "localhost:8080", Some("null")));
         assert!(!answer(&allowed, "localhost:8080", Some("http://localhost:9000")));
+    }
+
+    #[test]
+    fn two_hosts_are_none_and_the_uri_counts_more() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_static("localhost"));
+        let asked = |uri, headers: &HeaderMap| {
+            Allowed::default().request(&Uri::from_static(uri), headers).is_ok()
+        };
+        assert!(asked("/", &headers) && asked("http://localhost/", &headers));
+        assert!(!asked("http://evil.example/", &headers));
+        headers.append(header::HOST, HeaderValue::from_static("evil.example"));
+        assert!(!asked("/", &headers));
     }
 
     #[test]

@@ -109,11 +109,23 @@ fn understand(
         Warning::new("unnamed_column", detail).column(name)
     });
     let content = Content {
-        warnings: unnamed.collect(),
+        warnings: unnamed.chain(one_column(&schema)).collect(),
         columns: describe(&table),
         generator: about.generator.clone(),
     };
     Ok((schema, content))
+}
+
+/// A file of one column whose header has another delimiter in it was most likely split wrongly.
+fn one_column(schema: &CsvSchema) -> Option<Warning> {
+    let [name] = schema.names.as_slice() else { return None };
+    let other = [';', '\t', '|'].into_iter().find(|delimiter| name.contains(*delimiter))?;
+    let detail = format!(
+        "the file was read as one column, and its header holds {other:?}; if that stands between \
+         the columns, upload it with options {{\"delimiter\": {:?}}}",
+        other.to_string()
+    );
+    Some(Warning::new("one_column", detail))
 }
 
 fn unreadable(error: CsvError) -> ApiError {

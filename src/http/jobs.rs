@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::AppState;
 use super::datasets::{IdempotencyHeader, key_reused};
-use super::extract::{Idempotency, JsonBody, PathId, Query};
+use super::extract::{Idempotency, JsonBody, Nothing, PathId, Query};
 use super::page::{self, Page};
 use super::problem::{ApiError, Code, ProblemBody};
 use super::validate::Checked;
@@ -52,6 +52,7 @@ pub(super) struct DryRun {
 ///
 /// The answer comes at once; follow the job with `GET /v1/jobs/{id}?wait=30` or its events.
 #[utoipa::path(
+    operation_id = "create_job",
     post, path = "/v1/jobs", tag = "jobs", params(CreateQuery, IdempotencyHeader),
     request_body = JobRequest,
     responses(
@@ -68,26 +69,37 @@ pub(super) async fn create(
     JsonBody(body): JsonBody<JobRequest>,
 ) -> Result<Response, ApiError> {
     let spec = body.raw.clone();
+    let key = idempotency.key("job", spec.to_string().as_bytes()).filter(|_| !query.dry_run);
+    // A call that was answered before gets that answer, whatever has become of its dataset.
+    if let Some(key) = &key
+        && let Some(before) = state.store.created_before(state.project(), key).await?
+    {
+        return submitted(before);
+    }
     let checked = check_body(&state, body).await?;
     if query.dry_run {
         let CheckedJob { spec: resolved_spec, warnings, estimate, .. } = checked;
         return Ok(Json(DryRun { estimate, resolved_spec, warnings }).into_response());
     }
-    let key = idempotency.key("job", spec.to_string().as_bytes());
     let new = NewJob { id: JobId::new(&state.clock), checked, spec };
     let most = state.limits.max_unfinished_jobs;
     match state.store.create_job(state.project(), new, key.as_ref(), most).await? {
-        Submitted::Job(Created::New(job) | Created::Before(job)) => {
-            let location = format!("/v1/jobs/{}", job.id);
-            let headers = [(header::LOCATION, location)];
-            Ok((StatusCode::ACCEPTED, headers, Json(*job)).into_response())
-        }
-        Submitted::Job(Created::KeyReused) => Err(key_reused()),
+        Submitted::Job(created) => submitted(created),
         Submitted::DatasetGone => Err(ApiError::invalid(vec![no_dataset()])),
         Submitted::QueueFull => Err(ApiError::new(
             Code::QueueFull,
             format!("{most} jobs are queued or running; wait for some, or cancel them"),
         )),
+    }
+}
+
+fn submitted(created: Created<Box<Job>>) -> Result<Response, ApiError> {
+    match created {
+        Created::New(job) | Created::Before(job) => {
+            let headers = [(header::LOCATION, format!("/v1/jobs/{}", job.id))];
+            Ok((StatusCode::ACCEPTED, headers, Json(*job)).into_response())
+        }
+        Created::KeyReused => Err(key_reused()),
     }
 }
 
@@ -148,6 +160,7 @@ pub(super) struct ListQuery {
 
 /// List the jobs, newest first. Their results leave `folds` out; look at a job for its folds.
 #[utoipa::path(
+    operation_id = "list_jobs",
     get, path = "/v1/jobs", tag = "jobs", params(ListQuery),
     responses(
         (status = 200, body = Page<Job>),
@@ -186,6 +199,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Look at a job, or wait for its end.
 #[utoipa::path(
+    operation_id = "get_job",
     get, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = JobId, Path), GetQuery),
     responses(
         (status = 200, body = Job),
@@ -200,7 +214,7 @@ pub(super) async fn get(
     let wait = query.wait.unwrap_or(0.0);
     if !(0.0..=LONGEST_WAIT_S).contains(&wait) {
         let detail = format!("must be 0 to {LONGEST_WAIT_S} seconds");
-        return Err(ApiError::invalid_parameter("wait", detail));
+        return Err(ApiError::invalid_parameter("query/wait", detail));
     }
     let deadline = Instant::now() + Duration::from_secs_f64(wait);
     // Watched before the first look, so that no change falls between.
@@ -230,6 +244,7 @@ pub(super) struct Folds {
 
 /// Look at a job's folds, those that are done.
 #[utoipa::path(
+    operation_id = "get_job_folds",
     get, path = "/v1/jobs/{id}/folds", tag = "jobs", params(("id" = JobId, Path)),
     responses(
         (status = 200, body = Folds),
@@ -239,6 +254,7 @@ pub(super) struct Folds {
 pub(super) async fn folds(
     State(state): State<AppState>,
     PathId(id): PathId<JobId>,
+    _: Query<Nothing>,
 ) -> Result<Json<Folds>, ApiError> {
     let folds = state.store.folds(state.project(), id).await?;
     Ok(Json(Folds { data: folds.ok_or_else(|| ApiError::not_found("job", id))? }))
@@ -246,6 +262,7 @@ pub(super) async fn folds(
 
 /// Cancel a job. What is queued ends at once, what is running after its epoch.
 #[utoipa::path(
+    operation_id = "cancel_job",
     post, path = "/v1/jobs/{id}/cancel", tag = "jobs", params(("id" = JobId, Path)),
     responses(
         (status = 202, body = Job),
@@ -255,6 +272,7 @@ pub(super) async fn folds(
 pub(super) async fn cancel(
     State(state): State<AppState>,
     PathId(id): PathId<JobId>,
+    _: Query<Nothing>,
 ) -> Result<(StatusCode, Json<Job>), ApiError> {
     let job = state.store.cancel_job(state.project(), id).await?;
     let job = job.ok_or_else(|| ApiError::not_found("job", id))?;
@@ -263,6 +281,7 @@ pub(super) async fn cancel(
 
 /// Delete a job that has ended, with its folds, predictions and events. Its model stays.
 #[utoipa::path(
+    operation_id = "delete_job",
     delete, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = JobId, Path)),
     responses(
         (status = 202, content_type = "application/json"),
@@ -272,6 +291,7 @@ pub(super) async fn cancel(
 pub(super) async fn delete(
     State(state): State<AppState>,
     PathId(id): PathId<JobId>,
+    _: Query<Nothing>,
 ) -> Result<Response, ApiError> {
     match state.store.delete_job(state.project(), id).await? {
         Deleted::Yes => {

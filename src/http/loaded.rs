@@ -58,5 +58,10 @@ pub(super) async fn load(state: &AppState, id: ModelId) -> Result<Arc<TrainedMod
     let bytes = state.blobs.get(&row.sha256).await?;
     let model = Arc::new(TrainedModel::from_bytes(&bytes).map_err(ApiError::internal)?);
     state.models.put(key, &model);
+    // It may have been deleted, and forgotten, while its bytes were read.
+    if state.store.model(key.0, id).await?.is_none() {
+        state.models.forget(id);
+        return Err(ApiError::not_found("model", id));
+    }
     Ok(model)
 }

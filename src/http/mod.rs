@@ -1,7 +1,7 @@
 //! The HTTP interface: routes, extractors, answers. `openapi.yaml` is generated from it.
 //!
 //! A handler reads as a sentence: extract, check, one store call, respond. Knows nothing of SQL and
-//! nothing of workers. Start reading at [`routes`]; a resource is a file.
+//! nothing of workers. Start reading at `routes`; a resource is a file.
 
 mod content;
 mod datasets;
@@ -12,6 +12,7 @@ mod generate;
 mod guard;
 mod ingest;
 mod jobs;
+mod json;
 mod loaded;
 mod models;
 pub mod openapi;

@@ -5,7 +5,7 @@ use axum::extract::State;
 use http::StatusCode;
 
 use super::AppState;
-use super::extract::{PathId, Query};
+use super::extract::{Nothing, PathId, Query};
 use super::page::{self, Page, PageQuery};
 use super::problem::{ApiError, ProblemBody};
 use crate::domain::ids::ModelId;
@@ -14,6 +14,7 @@ use crate::store::datasets::Deleted;
 
 /// List the models, newest first.
 #[utoipa::path(
+    operation_id = "list_models",
     get, path = "/v1/models", tag = "models", params(PageQuery),
     responses(
         (status = 200, body = Page<Model>),
@@ -32,6 +33,7 @@ pub(super) async fn list(
 
 /// Look at a model's card.
 #[utoipa::path(
+    operation_id = "get_model",
     get, path = "/v1/models/{id}", tag = "models", params(("id" = ModelId, Path)),
     responses(
         (status = 200, body = Model),
@@ -41,6 +43,7 @@ pub(super) async fn list(
 pub(super) async fn get(
     State(state): State<AppState>,
     PathId(id): PathId<ModelId>,
+    _: Query<Nothing>,
 ) -> Result<Json<Model>, ApiError> {
     let found = state.store.model(state.project(), id).await?;
     Ok(Json(found.ok_or_else(|| ApiError::not_found("model", id))?))
@@ -48,6 +51,7 @@ pub(super) async fn get(
 
 /// Delete a model.
 #[utoipa::path(
+    operation_id = "delete_model",
     delete, path = "/v1/models/{id}", tag = "models", params(("id" = ModelId, Path)),
     responses(
         (status = 204),
@@ -57,6 +61,7 @@ pub(super) async fn get(
 pub(super) async fn delete(
     State(state): State<AppState>,
     PathId(id): PathId<ModelId>,
+    _: Query<Nothing>,
 ) -> Result<StatusCode, ApiError> {
     let deleted = state.store.delete_model(state.project(), id).await?;
     state.models.forget(id);

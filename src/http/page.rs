@@ -41,7 +41,7 @@ pub(super) fn limit(asked: Option<i64>, default: i64, most: i64) -> Result<i64, 
     match asked {
         None => Ok(default),
         Some(limit) if (1..=most).contains(&limit) => Ok(limit),
-        Some(_) => Err(ApiError::invalid_parameter("limit", format!("must be 1 to {most}"))),
+        Some(_) => Err(ApiError::invalid_parameter("query/limit", format!("must be 1 to {most}"))),
     }
 }
 
@@ -50,7 +50,7 @@ pub(super) fn cursor<T: std::str::FromStr>(after: Option<&str>) -> Result<Option
     after
         .map(|text| {
             text.parse().map_err(|_| {
-                ApiError::invalid_parameter("after", "must be a `next_cursor` of this list")
+                ApiError::invalid_parameter("query/after", "must be a `next_cursor` of this list")
             })
         })
         .transpose()

@@ -1,12 +1,14 @@
 //! Prediction: rows in, classes out. Reads no row of the database once a model is in memory.
 
+mod matrix;
+mod rows;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
-use serde_json::Map;
 use trainyard_learn::artifact::TrainedModel;
 use trainyard_learn::csv::{self, CsvError, CsvLimits, CsvOptions};
 use trainyard_learn::problem::Problem;
@@ -15,11 +17,16 @@ use trainyard_learn::table::Table;
 use utoipa::ToSchema;
 
 use super::AppState;
-use super::extract::{PathId, body_bytes, media_type, require_json};
+use super::extract::{
+    Nothing, PathId, Query, body_bytes, media_type, require_json, require_plain, unless_short,
+};
 use super::loaded;
 use super::problem::{ApiError, Code, ProblemBody};
+use super::{json, validate};
+use crate::domain::dataset::Warning;
 use crate::domain::ids::ModelId;
-use crate::domain::suggest::nearest;
+use matrix::matrix;
+use rows::{Records, Rows};
 
 /// Rows to predict: `rows` in the order of the model's inputs, or `records` by their names.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -29,22 +36,14 @@ pub(super) struct PredictRequest {
     #[serde(default)]
     #[schema(value_type = Option<ModelId>)]
     model: Option<String>,
-    /// Rows of values, in the order of the model's inputs.
+    /// Rows of numbers and booleans, in the order of the model's inputs.
     #[serde(default)]
-    rows: Option<Vec<Vec<Cell>>>,
+    #[schema(value_type = Option<Vec<Vec<Value>>>)]
+    rows: Option<Rows>,
     /// Rows as objects, by the names of the model's inputs.
     #[serde(default)]
-    records: Option<Vec<Map<String, serde_json::Value>>>,
-}
-
-/// A value to predict from.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
-enum Cell {
-    Boolean(bool),
-    Number(f64),
-    #[schema(value_type = Option<Object>)]
-    Other(serde_json::Value),
+    #[schema(value_type = Option<Vec<Object>>)]
+    records: Option<Records>,
 }
 
 /// What a model says of each row.
@@ -57,12 +56,16 @@ pub(super) struct Prediction {
     /// The classes the model chooses from.
     classes: Vec<Scalar>,
     /// The decision values of each row: one for two classes (positive for the second), else one a
-    /// class.
+    /// class. Null where a value is beyond the finite numbers.
+    #[schema(value_type = Vec<Vec<Option<f64>>>)]
     decision_function: Vec<Vec<f64>>,
+    /// What the user should know.
+    warnings: Vec<Warning>,
 }
 
 /// Predict with a model: JSON `rows` or `records`, or `text/csv` with a header.
 #[utoipa::path(
+    operation_id = "predict_with_model",
     post, path = "/v1/models/{id}/predict", tag = "models", params(("id" = ModelId, Path)),
     request_body(content((PredictRequest = "application/json"), (String = "text/csv"))),
     responses(
@@ -73,6 +76,7 @@ pub(super) struct Prediction {
 pub(super) async fn by_path(
     State(state): State<AppState>,
     PathId(id): PathId<ModelId>,
+    _: Query<Nothing>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let model = loaded::load(&state, id).await?;
@@ -83,11 +87,12 @@ pub(super) async fn by_path(
         let problem = Problem::new("/model", "is another model than the path names");
         return Err(ApiError::invalid(vec![problem.suggest("leave it out")]));
     }
-    unless_short(n_bytes, move || answer(&state, id, &model, &input)).await?
+    unless_short(n_bytes, move || answer(&state, id, &model, input)).await?
 }
 
 /// Predict with the model that the body names.
 #[utoipa::path(
+    operation_id = "predict",
     post, path = "/predict", tag = "models", request_body = PredictRequest,
     responses(
         (status = 200, body = Prediction),
@@ -96,6 +101,7 @@ pub(super) async fn by_path(
 )]
 pub(super) async fn by_body(
     State(state): State<AppState>,
+    _: Query<Nothing>,
     request: Request,
 ) -> Result<Response, ApiError> {
     require_json(request.headers())?;
@@ -104,7 +110,7 @@ pub(super) async fn by_body(
     let named = named.ok_or_else(|| invalid("is required"))?;
     let id: ModelId = named.parse().map_err(|_| invalid("is no model's id"))?;
     let model = loaded::load(&state, id).await?;
-    unless_short(n_bytes, move || answer(&state, id, &model, &input)).await?
+    unless_short(n_bytes, move || answer(&state, id, &model, input)).await?
 }
 
 /// What a body asks for.
@@ -116,12 +122,13 @@ struct Received {
 }
 
 enum Input {
-    Rows(Vec<Vec<Cell>>),
-    Records(Vec<Map<String, serde_json::Value>>),
+    Rows(Rows),
+    Records(Records),
     Table(Table),
 }
 
 async fn receive(state: &AppState, request: Request) -> Result<Received, ApiError> {
+    require_plain(request.headers())?;
     let headers = request.headers().clone();
     let bytes = body_bytes(request, &()).await?;
     let n_bytes = bytes.len();
@@ -132,25 +139,11 @@ async fn receive(state: &AppState, request: Request) -> Result<Received, ApiErro
     Ok(Received { input, named, n_bytes })
 }
 
-/// A body of more bytes than this takes long enough that other answers should not wait for it.
-const SHORT_BODY_BYTES: usize = 64 << 10;
-
-/// Does work away from the runtime's threads, unless it is over before that would pay.
-async fn unless_short<T: Send + 'static>(
-    n_bytes: usize,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, ApiError> {
-    if n_bytes <= SHORT_BODY_BYTES {
-        return Ok(work());
-    }
-    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
-}
-
 impl Input {
     fn n_rows(&self) -> usize {
         match self {
-            Self::Rows(rows) => rows.len(),
-            Self::Records(records) => records.len(),
+            Self::Rows(rows) => rows.n_rows(),
+            Self::Records(records) => records.0.len(),
             Self::Table(table) => table.n_rows(),
         }
     }
@@ -159,10 +152,13 @@ impl Input {
 fn from_json(headers: &HeaderMap, bytes: &Bytes) -> Result<(Input, Option<String>), ApiError> {
     require_json(headers)?;
     let request: PredictRequest = serde_json::from_slice(bytes).map_err(|error| {
-        if error.is_data() {
-            ApiError::invalid(vec![Problem::new("", error.to_string())])
-        } else {
-            ApiError::new(Code::MalformedJson, error.to_string())
+        if !error.is_data() {
+            return ApiError::new(Code::MalformedJson, error.to_string());
+        }
+        // Slower, and tells of everything, in place.
+        match json::parse(bytes).map(validate::check::<PredictRequest>) {
+            Ok(checked) => ApiError::invalid(checked.problems),
+            Err(error) => error,
         }
     })?;
     match (request.rows, request.records) {
@@ -188,14 +184,11 @@ fn from_csv(bytes: &[u8], limits: &CsvLimits) -> Result<(Input, Option<String>),
     }
 }
 
-/// At most this many problems of rows are told; the rest are counted.
-const MAX_PROBLEMS: usize = 50;
-
 fn answer(
     state: &AppState,
     id: ModelId,
     model: &TrainedModel,
-    input: &Input,
+    input: Input,
 ) -> Result<Response, ApiError> {
     let n_rows = input.n_rows();
     let most = state.limits.max_prediction_rows;
@@ -205,14 +198,7 @@ fn answer(
             format!("{n_rows} rows; at most {most} at once"),
         ));
     }
-    let x = matrix(input, &model.inputs).map_err(|mut problems| {
-        let n_more = problems.len().saturating_sub(MAX_PROBLEMS);
-        problems.truncate(MAX_PROBLEMS);
-        if n_more > 0 {
-            problems.push(Problem::new("", format!("and {n_more} more like these")));
-        }
-        ApiError::invalid(problems)
-    })?;
+    let x = matrix(input, &model.inputs).map_err(ApiError::invalid)?;
     let perceptron = &model.perceptron;
     let mut predictions = Vec::with_capacity(n_rows);
     let mut decision_function = Vec::with_capacity(n_rows);
@@ -223,101 +209,16 @@ fn answer(
         predictions.push(model.classes[perceptron.predict_row(row) as usize].clone());
     }
     let classes = model.classes.clone();
-    let body = Prediction { model_id: id, predictions, classes, decision_function };
+    let n_overflowed =
+        decision_function.iter().filter(|values| values.iter().any(|v| !v.is_finite())).count();
+    let mut warnings = Vec::new();
+    if n_overflowed > 0 {
+        let detail = format!(
+            "the decision values of {n_overflowed} rows are beyond the finite numbers; their \
+             classes mean little"
+        );
+        warnings.push(Warning::new("not_finite", detail));
+    }
+    let body = Prediction { model_id: id, predictions, classes, decision_function, warnings };
     Ok(Json(body).into_response())
-}
-
-/// The values row by row, or everything that is wrong with them.
-fn matrix(input: &Input, names: &[String]) -> Result<Vec<f64>, Vec<Problem>> {
-    let mut x = Vec::with_capacity(input.n_rows() * names.len());
-    let mut problems = Vec::new();
-    match input {
-        Input::Rows(rows) => {
-            for (i, row) in rows.iter().enumerate() {
-                if row.len() == names.len() {
-                    for (j, cell) in row.iter().enumerate() {
-                        match cell {
-                            Cell::Number(value) => x.push(*value),
-                            Cell::Boolean(value) => x.push(f64::from(u8::from(*value))),
-                            Cell::Other(value) => {
-                                problems.push(no_number(
-                                    format!("/rows/{i}/{j}"),
-                                    &names[j],
-                                    value,
-                                ));
-                            }
-                        }
-                    }
-                } else {
-                    let detail =
-                        format!("has {} values; the model takes {}", row.len(), names.len());
-                    let problem = Problem::new(format!("/rows/{i}"), detail);
-                    problems.push(problem.suggest(format!("[{}]", names.join(", "))));
-                }
-            }
-        }
-        Input::Records(records) => {
-            for (i, record) in records.iter().enumerate() {
-                let given: Vec<&String> = record.keys().collect();
-                check_names(&format!("/records/{i}"), &given, names, &mut problems);
-                for name in names {
-                    match record.get(name) {
-                        None => {}
-                        Some(serde_json::Value::Bool(value)) => x.push(f64::from(u8::from(*value))),
-                        Some(value) => match value.as_f64() {
-                            Some(value) => x.push(value),
-                            None => {
-                                problems.push(no_number(
-                                    format!("/records/{i}/{name}"),
-                                    name,
-                                    value,
-                                ));
-                            }
-                        },
-                    }
-                }
-            }
-        }
-        Input::Table(table) => {
-            let given: Vec<&String> = table.columns().iter().map(|column| &column.name).collect();
-            check_names("/file", &given, names, &mut problems);
-            match table.matrix(names) {
-                Some(matrix) => x = matrix.into_raw_vec_and_offset().0,
-                None if problems.is_empty() => {
-                    for name in names {
-                        if table.matrix(std::slice::from_ref(name)).is_none() {
-                            let detail = format!("column {name:?} holds text or missing values");
-                            problems.push(Problem::new("/file", detail));
-                        }
-                    }
-                }
-                None => {}
-            }
-        }
-    }
-    if problems.is_empty() { Ok(x) } else { Err(problems) }
-}
-
-fn no_number(pointer: String, name: &str, value: &serde_json::Value) -> Problem {
-    let detail = if value.is_null() {
-        format!(
-            "the value of {name:?} is missing, and the model was trained without missing values"
-        )
-    } else {
-        format!("the value of {name:?} must be a number")
-    };
-    Problem::new(pointer, detail)
-}
-
-fn check_names(pointer: &str, given: &[&String], names: &[String], problems: &mut Vec<Problem>) {
-    for extra in given.iter().filter(|name| !names.contains(name)) {
-        let problem = Problem::new(pointer, format!("{extra:?} is no input of the model"));
-        problems.push(match nearest(extra, names.iter().map(String::as_str)) {
-            Some(near) => problem.suggest(near),
-            None => problem.suggest("leave it out"),
-        });
-    }
-    for missing in names.iter().filter(|name| !given.contains(name)) {
-        problems.push(Problem::new(pointer, format!("{missing:?} is missing")));
-    }
 }

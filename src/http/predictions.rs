@@ -9,7 +9,7 @@ use trainyard_learn::scalar::Scalar;
 use utoipa::{IntoParams, ToSchema};
 
 use super::AppState;
-use super::extract::{PathId, Query};
+use super::extract::{PathId, Query, accepts};
 use super::page::{self, Page};
 use super::problem::{ApiError, ProblemBody};
 use crate::domain::ids::JobId;
@@ -39,13 +39,16 @@ pub(super) struct Prediction {
     target: Scalar,
     /// The class predicted.
     prediction: Scalar,
-    /// The decision values: one for two classes (positive for the second), else one a class.
+    /// The decision values: one for two classes (positive for the second), else one a class. Null
+    /// where a value is beyond the finite numbers. (A perceptron has no probabilities.)
+    #[schema(value_type = Vec<Option<f64>>)]
     decision_function: Vec<f64>,
 }
 
 /// Look at a job's out-of-fold predictions, by repeat, fold and row; as JSON, or as CSV with
 /// `Accept: text/csv`.
 #[utoipa::path(
+    operation_id = "get_job_predictions",
     get, path = "/v1/jobs/{id}/predictions", tag = "jobs",
     params(("id" = JobId, Path), PredictionsQuery),
     responses(
@@ -93,8 +96,7 @@ pub(super) async fn predictions(
         data: page.data.into_iter().map(|(_, prediction)| prediction).collect(),
         next_cursor: page.next_cursor,
     };
-    let csv = headers.get(header::ACCEPT).is_some_and(|accept| accept == "text/csv");
-    if csv { Ok(as_csv(&page)) } else { Ok(Json(page).into_response()) }
+    if accepts(&headers, "text/csv") { Ok(as_csv(&page)) } else { Ok(Json(page).into_response()) }
 }
 
 /// A place in the predictions: a fold, and how many of its rows are passed.
@@ -132,7 +134,8 @@ fn as_csv(page: &Page<Prediction>) -> Response {
         let (target, prediction) = (csv_field(&p.target), csv_field(&p.prediction));
         let _ = write!(text, "{},{},{},{target},{prediction}", p.row, p.repeat, p.fold);
         for value in &p.decision_function {
-            let _ = write!(text, ",{value}");
+            // As in JSON, a value beyond the finite numbers is none.
+            let _ = if value.is_finite() { write!(text, ",{value}") } else { write!(text, ",") };
         }
         text.push('\n');
     }

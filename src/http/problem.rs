@@ -237,5 +237,10 @@ fn of_framework(status: StatusCode) -> ApiError {
     } else {
         Code::MalformedRequest
     });
-    ApiError { code, detail: None, errors: Vec::new() }
+    let detail = match code {
+        Code::NotFound => Some("there is no such path; /docs lists those there are"),
+        Code::MethodNotAllowed => Some("the Allow header names the methods of this path"),
+        _ => None,
+    };
+    ApiError { code, detail: detail.map(str::to_owned), errors: Vec::new() }
 }

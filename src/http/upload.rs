@@ -1,5 +1,7 @@
 //! `POST /v1/datasets`: a table arrives, as raw bytes or in a form.
 
+use std::collections::HashSet;
+
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::response::Response;
@@ -11,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::AppState;
 use super::datasets::{DatasetBody, IdempotencyHeader, created};
-use super::extract::{Idempotency, Query, media_type};
+use super::extract::{Idempotency, Query, media_type, require_plain};
 use super::ingest::{self, About};
 use super::problem::{ApiError, Code, ProblemBody};
 use super::validate;
@@ -50,6 +52,7 @@ pub(super) struct UploadForm {
 ///
 /// The types of the columns, the header and everything else are found from the content.
 #[utoipa::path(
+    operation_id = "upload_dataset",
     post, path = "/v1/datasets", tag = "datasets", params(UploadQuery, IdempotencyHeader),
     request_body(content(
         (UploadForm = "multipart/form-data"), (String = "text/csv")
@@ -66,6 +69,7 @@ pub(super) async fn upload(
     idempotency: Idempotency,
     request: Request,
 ) -> Result<Response, ApiError> {
+    require_plain(request.headers())?;
     refuse_early(&request, state.limits.max_upload_bytes)?;
     // A task of its own, because a client that goes away ends the handler wherever it is, and what
     // was received so far must still be cleaned up.
@@ -154,11 +158,14 @@ async fn read_form(
     let broken = |error: MultipartError| ApiError::new(Code::IncompleteBody, error.body_text());
     let (mut name, mut format, mut how) = (query.name, query.format, query.options);
     let mut file_name = None;
+    let mut seen = HashSet::new();
     while let Some(field) = form.next_field().await.map_err(broken)? {
-        match field.name().unwrap_or_default() {
-            "file" if staged.is_some() => {
-                return Err(ApiError::invalid(vec![Problem::new("/file", "is there twice")]));
-            }
+        let field_name = field.name().unwrap_or_default().to_owned();
+        if !seen.insert(field_name.clone()) {
+            let problem = Problem::new(format!("/{field_name}"), "is there twice");
+            return Err(ApiError::invalid(vec![problem]));
+        }
+        match field_name.as_str() {
             "file" => {
                 file_name = field.file_name().map(str::to_owned);
                 *staged =
@@ -199,8 +206,11 @@ fn options(text: Option<&str>) -> Result<CsvOptions, ApiError> {
     let Some(text) = text else {
         return Ok(CsvOptions::default());
     };
-    let raw = serde_json::from_str(text)
-        .map_err(|error| ApiError::invalid_parameter("options", error.to_string()))?;
+    let raw = serde_json::from_str(text).map_err(|error: serde_json::Error| {
+        let problem = Problem::new("/options", format!("is not JSON: {error}"));
+        let way_out = "curl cuts a -F value at a semicolon; --form-string does not";
+        ApiError::invalid(vec![problem.suggest(way_out)])
+    })?;
     validate::check(raw).into_valid().map_err(|problems| {
         ApiError::invalid(problems.into_iter().map(|p| p.below("/options")).collect())
     })

@@ -263,6 +263,7 @@ impl Walk {
         let unit = if of == "Items" { "items" } else { "characters" };
         let bound = |name: &str| schema[format!("{name}{of}")].as_u64();
         let detail = match (bound("min"), bound("max")) {
+            (Some(1), _) if length == 0 => "must not be empty".to_owned(),
             (Some(min), _) if (length as u64) < min => format!("must have at least {min} {unit}"),
             (_, Some(max)) if length as u64 > max => format!("must have at most {max} {unit}"),
             _ => return true,

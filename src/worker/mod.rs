@@ -5,7 +5,7 @@
 //! task each; the *renewer* (a task of the runtime) keeps the leases alive and passes on that a job
 //! was cancelled. The worker knows nothing of HTTP; it meets the rest in the store.
 //!
-//! Start reading at [`dispatch`], then [`run`], which is one task from start to end.
+//! Start reading at `dispatch`, then `run`, which is one task from start to end.
 
 mod dispatch;
 mod queue;

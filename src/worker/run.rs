@@ -122,7 +122,7 @@ impl Runner {
     fn prepare(&self, job: &JobContext) -> Result<Arc<Prepared>, Failure> {
         self.prepared.get(job.id, 1, || {
             let table =
-                self.resources.tables.get(&job.data_sha256, &job.csv).map_err(
+                self.resources.tables.get(&job.data_sha256, &job.csv, job.data_bytes).map_err(
                     |error| match error {
                         TableError::Unreadable(_) => Failure::passing("dataset_unreadable", error),
                         TableError::Changed => Failure::permanent("dataset_changed", error),

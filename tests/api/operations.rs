@@ -75,3 +75,35 @@ fn every_error_code_is_documented() {
         assert!(guide.contains(&row), "docs/errors.md lacks {row}");
     }
 }
+
+/// Client generators name functions by them.
+#[test]
+fn every_operation_has_an_id_of_its_own() {
+    let mut seen = std::collections::HashSet::new();
+    for (path, item) in openapi::DOCUMENT["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap_or_else(|| panic!("{method} {path}"));
+            assert!(seen.insert(id.to_owned()), "{id} is there twice");
+        }
+    }
+    assert!(seen.len() >= 20, "{seen:?}");
+}
+
+/// Every file that the documents name is there.
+#[test]
+fn the_documents_name_what_exists() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for document in ["README.md", "docs/ARCHITECTURE.md", "docs/ADDING.md", "benches/README.md"] {
+        let text = std::fs::read_to_string(root.join(document)).unwrap();
+        let mut n_named = 0;
+        for name in text.split('`').skip(1).step_by(2) {
+            let is_file = name.contains('/')
+                && [".md", ".rs", ".py", ".yaml", ".toml"].iter().any(|end| name.ends_with(end));
+            if is_file && !name.contains(['<', '*', ' ']) {
+                n_named += 1;
+                assert!(root.join(name).exists(), "{document} names {name}");
+            }
+        }
+        assert!(n_named > 0 || document.starts_with("benches"), "{document}");
+    }
+}

@@ -46,7 +46,7 @@ fn every_problem_is_told_at_once_and_in_place() {
     assert_eq!(at("/model/tol").1, "must be a number or null, not text");
     assert_eq!(at("/cv/type").2.as_deref(), Some("stratified_kfold"));
     assert_eq!(at("/scoring/0").2.as_deref(), Some("accuracy"));
-    assert_eq!(at("/features").1, "must have at least 1 items");
+    assert_eq!(at("/features").1, "must not be empty");
     assert_eq!(at("/random_state").1, "must be >= 0");
     assert_eq!(at("/speling").1, "is no field here");
     assert_eq!(found.len(), 11, "{found:?}");

@@ -317,6 +317,7 @@ async fn apply_to_job(
         (_, Some(End::Failed(error))) => fail_job(tx, (project, job), status, &error, now).await,
         (_, Some(End::Succeeded(result))) => {
             let status = status.after(JobEvent::AllTasksSucceeded)?;
+            tracing::info!(%job, "a job succeeded");
             events::append(tx, (project, job), now, status.name(), json!({})).await?;
             sqlx::query(
                 "UPDATE jobs SET status = $2, result = $3, finished_at = $4,
@@ -359,6 +360,7 @@ pub(super) async fn fail_job(
     now: Timestamp,
 ) -> Result<()> {
     let status = status.after(JobEvent::TaskFailed)?;
+    tracing::info!(%job, code = error.code, "a job failed");
     sqlx::query(
         "UPDATE tasks SET state = 'cancelled', lease_token = NULL, lease_until = NULL
          WHERE job_id = $1 AND state IN ('blocked', 'queued', 'running')",
@@ -397,6 +399,7 @@ pub(super) async fn settle_cancelled(
         return Ok(());
     }
     let status = JobStatus::Cancelling.after(JobEvent::TasksStopped)?;
+    tracing::info!(%job, "a job was cancelled");
     events::append(tx, (project, job), now, status.name(), json!({})).await?;
     set_status(tx, job, status, now).await
 }
