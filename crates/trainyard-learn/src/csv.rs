@@ -5,9 +5,10 @@
 //! guesser of encodings or dialects: UTF-8, double quotes, and a delimiter that is a comma unless
 //! the caller says otherwise.
 
+mod header;
 mod rows;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io::{self, Read};
 
 use ::csv::ByteRecord;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
 use crate::table::{Column, ColumnType, MISSING_CODE, Table, Values};
+use header::{header_names, looks_like_header, numbered_names, short};
 use rows::Rows;
 
 /// What the caller says about a file; anything left out is found from the content.
@@ -68,6 +70,10 @@ pub struct CsvSchema {
     pub n_rows: usize,
     /// Columns whose name was empty in the header and which were named by their position.
     pub unnamed: Vec<String>,
+    /// Columns of numbers that are read as text, since a whole number in them is beyond 2⁵³ and
+    /// would lose its last digits: it is an identifier rather than a quantity.
+    #[serde(default)]
+    pub kept_as_text: Vec<String>,
 }
 
 /// Why a file is no table.
@@ -85,15 +91,19 @@ pub enum CsvError {
 const MISSING: [&str; 11] =
     ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>", "#N/A"];
 
+/// The largest whole number up to which `f64` holds every one.
+const LARGEST_EXACT_INTEGER: u64 = 1 << 53;
+
 /// At most this many problems are described; the rest are counted.
 const MAX_PROBLEMS: usize = 20;
 
-/// Finds the header, the names and the types, and every problem there is.
+/// Finds the header, the names and the types, and every problem there is. Lines of spaces before
+/// the first row are no rows.
 ///
 /// # Errors
 /// [`CsvError::Invalid`] for content that is no table (no rows, ragged rows, no UTF-8, numbers
-/// that are not finite, names twice, more than the limits allow), all of it at once;
-/// [`CsvError::Io`] when the reader fails.
+/// that are not finite, names twice or too long, more than the limits allow), all of it at once,
+/// but for a quote that is never closed, which hides the rest; [`CsvError::Io`] when the reader fails.
 pub fn infer(
     reader: impl Read,
     options: &CsvOptions,
@@ -103,7 +113,7 @@ pub fn infer(
     let delimiter = delimiter(options)?;
     let mut rows = Rows::new(reader, delimiter, limits);
     let mut record = ByteRecord::new();
-    if !rows.next(&mut record)? {
+    if !rows.first(&mut record)? {
         return Err(invalid("the file is empty", "upload a header and at least one row"));
     }
     if record.len() > limits.max_columns {
@@ -138,7 +148,7 @@ pub fn infer(
                     Ok(text) => inferred[column].observe(text, place),
                     Err(what) => problems.push(format!(
                         "{place}, column {:?}: {what}",
-                        names.get(column).map_or("", String::as_str)
+                        names.get(column).map_or_else(String::new, |name| short(name))
                     )),
                 }
             }
@@ -160,7 +170,13 @@ pub fn infer(
     }
     let types = inferred.iter().map(Inferred::column_type).collect();
     problems.finish(delimiter)?;
-    Ok(CsvSchema { header, delimiter, names, types, n_rows, unnamed })
+    let kept_as_text = names
+        .iter()
+        .zip(&inferred)
+        .filter(|(_, column)| column.is_kept_as_text())
+        .map(|(name, _)| name.clone())
+        .collect();
+    Ok(CsvSchema { header, delimiter, names, types, n_rows, unnamed, kept_as_text })
 }
 
 /// Builds the columns of a file that [`infer`] found to be a table.
@@ -171,12 +187,13 @@ pub fn read(reader: impl Read, schema: &CsvSchema, limits: &CsvLimits) -> Result
     let mut rows = Rows::new(reader, schema.delimiter, limits);
     let mut record = ByteRecord::new();
     let mut builders: Vec<Builder> = schema.types.iter().map(|kind| Builder::new(*kind)).collect();
-    if schema.header {
-        rows.next(&mut record)?;
+    let mut more = rows.first(&mut record)?;
+    if more && schema.header {
+        more = rows.next(&mut record)?;
     }
     let changed =
         || invalid("the content differs from what was described at upload", "upload it again");
-    while rows.next(&mut record)? {
+    while more {
         if record.len() != builders.len() {
             return Err(changed());
         }
@@ -184,6 +201,7 @@ pub fn read(reader: impl Read, schema: &CsvSchema, limits: &CsvLimits) -> Result
             let text = clean_text(field).map_err(|_| changed())?;
             builder.push(text).ok_or_else(changed)?;
         }
+        more = rows.next(&mut record)?;
     }
     let columns = schema
         .names
@@ -226,45 +244,17 @@ fn delimiter(options: &CsvOptions) -> Result<u8, CsvError> {
     }
 }
 
-/// A header has no number and no boolean in it, and some name.
-fn looks_like_header(record: &ByteRecord) -> bool {
-    let texts: Vec<&str> = record.iter().filter_map(|field| clean_text(field).ok()).collect();
-    texts.iter().all(|text| text.trim().parse::<f64>().is_err() && parse_boolean(text).is_none())
-        && texts.iter().any(|text| !text.trim().is_empty())
-}
-
-fn header_names(record: &ByteRecord, problems: &mut Problems) -> (Vec<String>, Vec<String>) {
-    let mut names = Vec::with_capacity(record.len());
-    let mut unnamed = Vec::new();
-    let mut seen = HashSet::new();
-    for (index, field) in record.iter().enumerate() {
-        let name = match clean_text(field) {
-            Ok(text) if !text.trim().is_empty() => text.trim().to_owned(),
-            Ok(_) => {
-                let name = format!("unnamed_{index}");
-                unnamed.push(name.clone());
-                name
-            }
-            Err(what) => {
-                problems.push(format!("the header, column {}: {what}", index + 1));
-                format!("unnamed_{index}")
-            }
-        };
-        if !seen.insert(name.clone()) {
-            problems.push(format!("two columns are named {name:?}"));
-        }
-        names.push(name);
-    }
-    (names, unnamed)
-}
-
-fn numbered_names(n_columns: usize) -> (Vec<String>, Vec<String>) {
-    ((0..n_columns).map(|index| format!("x{index}")).collect(), Vec::new())
-}
-
 fn clean_text(field: &[u8]) -> Result<&str, &'static str> {
     let text = std::str::from_utf8(field).map_err(|_| "bytes that are not UTF-8")?;
     if field.contains(&0) { Err("a NUL byte") } else { Ok(text) }
+}
+
+/// Whether a number without point and exponent is beyond those that `f64` holds without loss.
+fn is_inexact_integer(number: &str) -> bool {
+    let digits = number.strip_prefix(['+', '-']).unwrap_or(number);
+    // What is all digits and no u64 is larger still.
+    digits.bytes().all(|byte| byte.is_ascii_digit())
+        && digits.parse::<u64>().map_or(true, |value| value > LARGEST_EXACT_INTEGER)
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -317,6 +307,7 @@ struct Inferred {
     not_numeric: bool,
     not_boolean: bool,
     any_value: bool,
+    any_inexact_integer: bool,
     n_infinite: usize,
     first_infinite: Option<Place>,
 }
@@ -331,7 +322,9 @@ impl Inferred {
             self.not_boolean = true;
         }
         if !self.not_numeric {
-            match text.trim().parse::<f64>() {
+            let text = text.trim();
+            match text.parse::<f64>() {
+                Ok(_) if is_inexact_integer(text) => self.any_inexact_integer = true,
                 Ok(value) if value.is_finite() => {}
                 Ok(_) => {
                     self.n_infinite += 1;
@@ -345,18 +338,24 @@ impl Inferred {
     fn column_type(&self) -> ColumnType {
         if self.any_value && !self.not_boolean {
             ColumnType::Boolean
-        } else if self.not_numeric {
+        } else if self.not_numeric || self.any_inexact_integer {
             ColumnType::Categorical
         } else {
             ColumnType::Numeric
         }
     }
 
+    fn is_kept_as_text(&self) -> bool {
+        !self.not_numeric && self.any_inexact_integer
+    }
+
     /// In a column of words, "infinity" is a word; among numbers it is a value nobody can train on.
     fn report_infinities(&self, name: &str, problems: &mut Problems) {
-        if let (false, Some(place)) = (self.not_numeric, self.first_infinite) {
+        let numeric = self.column_type() == ColumnType::Numeric;
+        if let (true, Some(place)) = (numeric, self.first_infinite) {
             problems.push(format!(
-                "column {name:?} holds {} value{} beyond the finite numbers, first in {place}",
+                "column {:?} holds {} value{} beyond the finite numbers, first in {place}",
+                short(name),
                 self.n_infinite,
                 if self.n_infinite == 1 { "" } else { "s" },
             ));

@@ -105,3 +105,172 @@ fn a_changed_file_is_noticed() {
     assert!(read("a\nword\n".as_bytes(), &found, &CsvLimits::default()).is_err());
     assert!(read("a\n1\n2\n".as_bytes(), &found, &CsvLimits::default()).is_err());
 }
+
+#[test]
+fn a_quote_that_never_closes_is_reported() {
+    let open =
+        |line: u64| [format!("a quote that opens in the row at line {line} is never closed")];
+    assert_eq!(details(schema("a,b\n1,\"2\n3,4\n5,6\n")), open(2));
+    assert_eq!(details(schema("a,b\n1,\"2\n3,4\n5,6")), open(2));
+    assert_eq!(details(schema("a,b\n1,2\n\"3,4\n5,6\n")), open(3));
+    assert_eq!(details(schema("a,b\n1,\"2\"\"")), open(2));
+    assert_eq!(details(schema("a,b\n1,\"")), open(2));
+    assert_eq!(details(schema("a,\"b\n1,2\n")), open(1));
+    assert_eq!(details(schema("\"")), open(1));
+    assert_eq!(details(schema("a,b\r\n1,\"2\r\n3,4\r\n")), open(2));
+    assert_eq!(details(schema("\n\na,b\n\n1,\"2\n\n3,4\n")), open(5));
+    // Longer than the buffer that is read at a time.
+    assert_eq!(details(schema(&format!("a,b\n1,\"2\n{}", "3,4\n".repeat(10_000)))), open(2));
+    let found = schema("a,b\n1,2\n").unwrap();
+    let error = read("a,b\n1,\"2\n".as_bytes(), &found, &CsvLimits::default()).unwrap_err();
+    assert_eq!(details(Err(error)), open(2));
+}
+
+#[test]
+fn a_quote_that_closes_at_the_end_of_the_file_is_none_that_never_closes() {
+    for text in [
+        "a,b\n1,\"2\"",
+        "a,b\n1,\"2\"\n",
+        "a,b\r\n1,\"2\"\r\n",
+        "a,b\r\n1,\"2\"\r",
+        "a,b\n1,\"x\"\"\"",
+        "a,b\n1,\"x\ny\"",
+        "a,b\n1,\"\"",
+        "a,b\n1,",
+        "a,b\n1,2\n\n\n",
+        "\n\r\na,b\n1,2\"",
+    ] {
+        let found = schema(text).unwrap();
+        assert_eq!((found.names.len(), found.n_rows), (2, 1), "{text:?}");
+        let table = read(text.as_bytes(), &found, &CsvLimits::default()).unwrap();
+        assert_eq!(table.n_rows(), 1, "{text:?}");
+    }
+    for text in ["", "\n", "\r\n\n", "\u{feff}"] {
+        assert_eq!(details(schema(text)), ["the file is empty"], "{text:?}");
+    }
+    for text in ["a,b", "a,\"b\"", "a,b\r\n"] {
+        assert_eq!(details(schema(text)), ["the file has a header and no rows"], "{text:?}");
+    }
+}
+
+#[test]
+fn the_mark_of_the_end_is_nothing_in_a_file() {
+    for end in [&b"\n"[..], b"", b"\n2\n", b"\r\n"] {
+        let bytes = [&b"a\n1\n\xff\xfe\xff"[..], end].concat();
+        let found = infer(bytes.as_slice(), &CsvOptions::default(), &CsvLimits::default());
+        assert_eq!(details(found), ["row 2 (line 3), column \"a\": bytes that are not UTF-8"]);
+    }
+    // No delimiter splits it, NUL included.
+    for delimiter in (0..128).map(char::from).filter(|c| !"\"\n\r".contains(*c)) {
+        let options = CsvOptions { header: Some(false), delimiter: Some(delimiter.into()) };
+        let found = infer("é\nè".as_bytes(), &options, &CsvLimits::default()).unwrap();
+        assert_eq!(found.n_rows, 2, "{delimiter:?}");
+    }
+}
+
+#[test]
+fn the_guard_does_not_count_the_mark_of_the_end() {
+    let run = |text: &str, max_row_bytes| {
+        let limits = CsvLimits { max_row_bytes, ..CsvLimits::default() };
+        infer(text.as_bytes(), &CsvOptions::default(), &limits)
+    };
+    assert_eq!(run("a\n1", 3).unwrap().n_rows, 1);
+    assert_eq!(run("a\n1\n", 0).unwrap().n_rows, 1);
+    let open = format!("a\n\"{}", "x".repeat(50_000));
+    let found = details(run(&open, 10_000));
+    assert_eq!(found, ["the row that starts at line 2 is longer than the limit of a row"]);
+    assert_eq!(
+        details(run(&open, 60_000)),
+        ["a quote that opens in the row at line 2 is never closed"]
+    );
+}
+
+#[test]
+fn whole_numbers_that_would_lose_digits_stay_text() {
+    let text = "id,near,float,word\n9007199254740993,9007199254740992,9007199254740993.0,a\n\
+                -1,-9007199254740992,1e300,99999999999999999999\n";
+    let found = schema(text).unwrap();
+    assert_eq!(found.kept_as_text, ["id"]);
+    let categorical = ColumnType::Categorical;
+    let numeric = ColumnType::Numeric;
+    assert_eq!(found.types, [categorical, numeric, numeric, categorical]);
+    let table = read(text.as_bytes(), &found, &CsvLimits::default()).unwrap();
+    let id = &table.column("id").unwrap().values;
+    assert_eq!(id.text(0).as_deref(), Some("9007199254740993"));
+
+    let inexact = |token: &str| !schema(&format!("a\n{token}\n")).unwrap().kept_as_text.is_empty();
+    for token in
+        ["-9007199254740993", "+18446744073709551616", &"9".repeat(400), " 1234567890123456789"]
+    {
+        assert!(inexact(token), "{token}");
+    }
+    for token in ["0", "+9007199254740992", "00000000000000000000000001", "1e17", "NA", "true"] {
+        assert!(!inexact(token), "{token}");
+    }
+    // Among identifiers, infinity is a word as it is among words.
+    assert_eq!(schema("a\n9007199254740993\ninf\n").unwrap().kept_as_text, ["a"]);
+}
+
+#[test]
+fn a_stored_schema_without_columns_kept_as_text_is_read() {
+    let found = schema("a\n1\n").unwrap();
+    let mut stored = serde_json::to_value(&found).unwrap();
+    stored.as_object_mut().unwrap().remove("kept_as_text");
+    assert_eq!(serde_json::from_value::<CsvSchema>(stored).unwrap(), found);
+}
+
+#[test]
+fn names_that_parse_as_numbers_without_digits_are_names() {
+    let found = schema("nan,Inf,-INFINITY\n1,2,3\n").unwrap();
+    assert!(found.header);
+    assert_eq!(found.names, ["nan", "Inf", "-INFINITY"]);
+    assert!(!schema("nan,1e5\n1,2\n").unwrap().header);
+}
+
+#[test]
+fn lines_of_spaces_before_the_first_row_are_skipped() {
+    let text = "  \n\t\n\na,b\n1,2\n";
+    let found = schema(text).unwrap();
+    assert_eq!((found.names.as_slice(), found.n_rows), (&["a".into(), "b".into()][..], 1));
+    assert_eq!(read(text.as_bytes(), &found, &CsvLimits::default()).unwrap().n_rows(), 1);
+    let found = schema(" \n1,2\n").unwrap();
+    assert_eq!((found.header, found.n_rows), (false, 1));
+    assert_eq!(read(" \n1,2\n".as_bytes(), &found, &CsvLimits::default()).unwrap().n_rows(), 1);
+    assert_eq!(details(schema(" \n \n")), ["the file is empty"]);
+    assert_eq!(
+        details(schema("a,b\n1,2\n  \n")),
+        ["row 2 (line 3) has 1 field, where the header has 2"]
+    );
+    // Quotes around nothing are a missing value, and so are spaces after the first row.
+    assert_eq!(schema("\"\"\n1\n \n").unwrap().n_rows, 3);
+}
+
+#[test]
+fn long_names_are_refused_and_shown_in_part() {
+    let (fits, long) = ("é".repeat(500), "é".repeat(501));
+    let shown = format!("{}…", "é".repeat(40));
+    assert_eq!(schema(&format!("{fits}\n1\n")).unwrap().names[0], fits);
+    assert_eq!(
+        details(schema(&format!("a,{long}\n1,2\n"))),
+        [format!("the header, column 2: the name \"{shown}\" is longer than 1000 bytes")]
+    );
+    assert_eq!(
+        details(schema(&format!("{fits},{fits}\n1,2\n"))),
+        [format!("two columns are named \"{shown}\"")]
+    );
+    assert_eq!(
+        details(schema(&format!("{fits}\n\0\n"))),
+        [format!("row 1 (line 2), column \"{shown}\": a NUL byte")]
+    );
+    assert_eq!(
+        details(schema(&format!("{fits}\n1e999\n"))),
+        [format!(
+            "column \"{shown}\" holds 1 value beyond the finite numbers, first in row 1 (line 2)"
+        )]
+    );
+    let name = "é".repeat(40);
+    assert_eq!(
+        details(schema(&format!("{name},{name}\n1,2\n"))),
+        [format!("two columns are named {name:?}")]
+    );
+}
