@@ -138,6 +138,7 @@ impl Server {
             blobs: blobs.clone(),
             tables: Arc::clone(&tables),
             clock: clock.clone(),
+            time_limit: Duration::from_secs(settings.limits.max_task_seconds),
         };
         let listener = TcpListener::bind(settings.bind)
             .await

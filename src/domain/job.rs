@@ -9,6 +9,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::clock::Timestamp;
+use super::dataset::Warning;
 use super::ids::{DatasetId, JobId, ModelId};
 use super::spec::JobRequest;
 
@@ -160,7 +161,7 @@ pub struct Job {
     /// Why it ended where it did, in a word.
     pub stop_reason: Option<String>,
     /// What the user should know about the spec.
-    pub warnings: Vec<super::dataset::Warning>,
+    pub warnings: Vec<Warning>,
     /// The client's own.
     #[schema(value_type = Object)]
     pub metadata: Value,
@@ -220,13 +221,16 @@ pub struct JobResult {
     /// Scores over the test folds, by scorer; empty without cross-validation.
     pub cv: BTreeMap<String, ScoreSummary>,
     /// Each fold, in order; left out of lists of jobs.
-    pub folds: Vec<FoldResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<Vec<FoldResult>>,
     /// Scores of the refitted model on the rows it was trained on; empty without a refit.
     pub train: BTreeMap<String, Option<f64>>,
     /// The refit: how it went; null without one.
     pub refit: Option<RefitResult>,
     /// The model; null without a refit.
     pub model_id: Option<ModelId>,
+    /// What the user should know about how it went.
+    pub warnings: Vec<Warning>,
 }
 
 /// A scorer's values over the folds.

@@ -36,6 +36,9 @@ pub struct Limits {
     /// Megabytes that one running task may need, by estimate.
     #[arg(long, env = "TRAINYARD_MAX_TASK_MEGABYTES", default_value_t = 8_192)]
     pub max_task_megabytes: u64,
+    /// Seconds that one task may train.
+    #[arg(long, env = "TRAINYARD_MAX_TASK_SECONDS", default_value_t = 86_400)]
+    pub max_task_seconds: u64,
     /// Connections at once.
     #[arg(long, env = "TRAINYARD_MAX_CONNECTIONS", default_value_t = 2_048)]
     pub max_connections: usize,

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use trainyard_learn::problem::Problem;
 use utoipa::ToSchema;
 
+use super::AppState;
 use super::json;
 use super::problem::{ApiError, Code};
 use super::validate::{self, Checked};
@@ -21,14 +22,10 @@ use crate::store::idempotency::IdempotencyKey;
 #[derive(Debug)]
 pub(super) struct JsonBody<T>(pub(super) Checked<T>);
 
-impl<S, T> FromRequest<S> for JsonBody<T>
-where
-    S: Send + Sync,
-    T: ToSchema + DeserializeOwned + Send + 'static,
-{
+impl<T: ToSchema + DeserializeOwned + Send + 'static> FromRequest<AppState> for JsonBody<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
         require_json(request.headers())?;
         let bytes = body_bytes(request, state).await?;
         unless_short(bytes.len(), move || Ok(Self(validate::check(json::parse(&bytes)?)))).await?
@@ -73,11 +70,15 @@ pub(super) fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
-/// The body, whole; the router limits its size.
-pub(super) async fn body_bytes<S: Send + Sync>(
-    request: Request,
-    state: &S,
-) -> Result<Bytes, ApiError> {
+/// The body, whole; the router limits its size. One that says itself that it is larger is refused
+/// before it is sent.
+pub(super) async fn body_bytes(request: Request, state: &AppState) -> Result<Bytes, ApiError> {
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let most = state.limits.max_body_bytes;
+    if length.is_some_and(|length| length > most) {
+        return Err(ApiError::new(Code::TooLarge, format!("a body may have {most} bytes")));
+    }
     Bytes::from_request(request, state).await.map_err(|rejection| {
         let detail = rejection.body_text();
         match rejection.status() {

@@ -22,9 +22,9 @@ pub struct Allowed {
 
 impl Allowed {
     fn host(&self, authority: &str) -> bool {
-        let Ok(authority) = authority.parse::<Authority>() else {
-            return false;
-        };
+        // A user before the host has no business in a Host header.
+        let parsed = authority.parse::<Authority>().ok().filter(|a| !a.as_str().contains('@'));
+        let Some(authority) = parsed else { return false };
         let host = authority.host().to_ascii_lowercase();
         self.any
             || matches!(host.as_str(), "localhost" | "127.0.0.1" | "[::1]")

@@ -10,7 +10,7 @@ use futures_util::Stream;
 use serde_json::Value;
 use tokio::runtime::Handle;
 use trainyard_learn::csv::{self, CsvError, CsvLimits, CsvOptions, CsvSchema};
-use trainyard_learn::describe::describe;
+use trainyard_learn::describe::{DescribedColumn, describe};
 use trainyard_learn::problem::Problem;
 
 use super::AppState;
@@ -18,6 +18,7 @@ use super::problem::ApiError;
 use crate::blobs::{Blobs, Staged};
 use crate::domain::dataset::{Content, Dataset, Warning};
 use crate::domain::ids::DatasetId;
+use crate::domain::suggest::shown;
 use crate::store::datasets::NewDataset;
 use crate::store::idempotency::{Created, IdempotencyKey};
 
@@ -104,16 +105,32 @@ fn understand(
     let open = || blobs.open_staged(staged, runtime).map(BufReader::new);
     let schema = csv::infer(open()?, &about.options, limits).map_err(unreadable)?;
     let table = csv::read(open()?, &schema, limits).map_err(unreadable)?;
-    let unnamed = schema.unnamed.iter().map(|name| {
-        let detail = format!("the header names no column here; it is called {name:?}");
-        Warning::new("unnamed_column", detail).column(name)
-    });
+    let columns = describe(&table);
     let content = Content {
-        warnings: unnamed.chain(one_column(&schema)).collect(),
-        columns: describe(&table),
+        warnings: warnings(&schema, &columns),
+        columns,
         generator: about.generator.clone(),
     };
     Ok((schema, content))
+}
+
+/// What was decided for the user, or found, that they should know of.
+fn warnings(schema: &CsvSchema, columns: &[DescribedColumn]) -> Vec<Warning> {
+    let about = |code: &str, name: &String, detail: &str| {
+        Warning::new(code, format!("column {}: {detail}", shown(name))).column(name)
+    };
+    let unnamed = schema.unnamed.iter().map(|name| {
+        about("unnamed_column", name, "the header names none here, so it is called that")
+    });
+    let long = schema.kept_as_text.iter().map(|name| {
+        let detail = "whole numbers beyond 2^53 would lose digits, so they are kept as text";
+        about("kept_as_text", name, detail)
+    });
+    let overflowed = columns.iter().filter(|column| column.overflowed()).map(|column| {
+        let detail = "its statistics are beyond the finite numbers and stand as null";
+        about("not_finite", &column.description.name, detail)
+    });
+    unnamed.chain(long).chain(overflowed).chain(one_column(schema)).collect()
 }
 
 /// A file of one column whose header has another delimiter in it was most likely split wrongly.

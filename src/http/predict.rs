@@ -130,7 +130,7 @@ enum Input {
 async fn receive(state: &AppState, request: Request) -> Result<Received, ApiError> {
     require_plain(request.headers())?;
     let headers = request.headers().clone();
-    let bytes = body_bytes(request, &()).await?;
+    let bytes = body_bytes(request, state).await?;
     let n_bytes = bytes.len();
     let csv = media_type(&headers).as_deref() == Some("text/csv");
     let limits = CsvLimits { max_rows: state.limits.max_prediction_rows, ..state.limits.csv() };

@@ -19,8 +19,8 @@ use crate::domain::ids::JobId;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct PredictionsQuery {
-    /// At most so many.
-    #[param(minimum = 1, maximum = 10000, default = 1000)]
+    /// At most so many; if left out, 1,000 as JSON and 10,000 as CSV.
+    #[param(minimum = 1, maximum = 10000)]
     limit: Option<i64>,
     /// Those after this cursor: the `next_cursor` of the page before.
     after: Option<String>,
@@ -52,7 +52,9 @@ pub(super) struct Prediction {
     get, path = "/v1/jobs/{id}/predictions", tag = "jobs",
     params(("id" = JobId, Path), PredictionsQuery),
     responses(
-        (status = 200, content((Page<Prediction> = "application/json"), (String = "text/csv"))),
+        (status = 200, content((Page<Prediction> = "application/json"), (String = "text/csv")),
+            headers(("x-next-cursor" = Option<String>, description = "CSV: `after` of the next page, if there is one")),
+        ),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -62,7 +64,8 @@ pub(super) async fn predictions(
     Query(query): Query<PredictionsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let limit = page::limit(query.limit, 1_000, 10_000)?;
+    let csv = accepts(&headers, "text/csv");
+    let limit = page::limit(query.limit, if csv { 10_000 } else { 1_000 }, 10_000)?;
     let Cursor { fold, position } =
         page::cursor(query.after.as_deref())?.unwrap_or(Cursor { fold: 0, position: 0 });
     let project = state.project();
@@ -96,7 +99,7 @@ pub(super) async fn predictions(
         data: page.data.into_iter().map(|(_, prediction)| prediction).collect(),
         next_cursor: page.next_cursor,
     };
-    if accepts(&headers, "text/csv") { Ok(as_csv(&page)) } else { Ok(Json(page).into_response()) }
+    if csv { Ok(as_csv(&page)) } else { Ok(Json(page).into_response()) }
 }
 
 /// A place in the predictions: a fold, and how many of its rows are passed.

@@ -154,7 +154,7 @@ impl Store {
         let mut tx = self.readers.begin().await?;
         let mut job = read(&mut tx, project, id).await?;
         if let Some(result) = job.as_mut().and_then(|job| job.result.as_mut()) {
-            result.folds = folds(&mut tx, id).await?;
+            result.folds = Some(folds(&mut tx, id).await?);
         }
         Ok(job)
     }

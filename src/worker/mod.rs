@@ -15,6 +15,7 @@ mod run;
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
@@ -38,6 +39,8 @@ pub struct Resources {
     pub tables: Arc<Tables>,
     /// Time and identifiers.
     pub clock: Clock,
+    /// How long one task may train.
+    pub time_limit: Duration,
 }
 
 /// The worker of a process.

@@ -8,10 +8,14 @@ use trainyard_learn::metrics::{self, Scorer};
 
 use super::queue::Signal;
 use super::run::{Failure, Fit, Prepared, Runner, fit};
+use crate::domain::dataset::Warning;
 use crate::domain::ids::ModelId;
 use crate::domain::job::{FoldResult, JobResult, RefitResult, ScoreSummary};
 use crate::domain::model::{ModelCard, ModelOutput};
 use crate::store::tasks::{JobContext, NewModel, Outcome};
+
+const NOT_CONVERGED: &str =
+    "had not converged after max_iter epochs; allow more, or bring the features to one scale";
 
 /// Scores by scorer; null where undefined.
 pub(super) type Scores = BTreeMap<String, Option<f64>>;
@@ -24,12 +28,27 @@ pub(super) fn reduce(
     signal: &Signal,
 ) -> Result<Outcome, Failure> {
     let cv = summaries(&job.spec.scoring, folds);
-    let mut result =
-        JobResult { cv, folds: folds.to_vec(), train: Scores::new(), refit: None, model_id: None };
+    // The folds have rows of their own.
+    let mut result = JobResult {
+        cv,
+        folds: None,
+        train: Scores::new(),
+        refit: None,
+        model_id: None,
+        warnings: Vec::new(),
+    };
+    let n_stopped = folds.iter().filter(|fold| !fold.converged).count();
+    if n_stopped > 0 {
+        let detail = format!("{n_stopped} of {} folds {NOT_CONVERGED}", folds.len());
+        result.warnings.push(Warning::new("not_converged", detail));
+    }
     if !job.spec.refit {
         return Ok(Outcome::Reduced { result: Box::new(result), model: None });
     }
-    let Fit { model, fit_s } = fit(job, &data.x, &data.y, signal)?;
+    let Fit { model, fit_s } = fit(job, &data.x, &data.y, signal, runner.resources.time_limit)?;
+    if !model.converged {
+        result.warnings.push(Warning::new("not_converged", format!("the model {NOT_CONVERGED}")));
+    }
     let prediction = model.predict(data.x.view());
     let scores = metrics::scores(&job.spec.scoring, &data.y, &prediction, job.classes.len());
     let model_id = ModelId::new(&runner.resources.clock);
@@ -62,7 +81,7 @@ pub(super) fn reduce(
         outputs: ModelOutput { target: job.spec.target.clone(), classes: job.classes.clone() },
         cv: result.cv.clone(),
         train: result.train.clone(),
-        warnings: job.warnings.clone(),
+        warnings: job.warnings.iter().chain(&result.warnings).cloned().collect(),
     };
     let model = NewModel { id: model_id, sha256, size_bytes, card };
     Ok(Outcome::Reduced { result: Box::new(result), model: Some(Box::new(model)) })

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ndarray::Array2;
 use tokio::runtime::Handle;
@@ -100,7 +100,9 @@ impl Runner {
             load_us = load.elapsed().as_micros() as i64;
             started_us = clock.now_us();
             match &task.kind {
-                TaskKind::Fold { idx } => fold(&task.job, &data, *idx, &signal),
+                TaskKind::Fold { idx } => {
+                    fold(&task.job, &data, *idx, &signal, self.resources.time_limit)
+                }
                 TaskKind::Reduce { folds } => {
                     reduce::reduce(self, &task.job, &data, folds, &signal)
                 }
@@ -144,6 +146,7 @@ fn fold(
     data: &Prepared,
     idx: usize,
     signal: &Signal,
+    time_limit: Duration,
 ) -> Result<Outcome, Failure> {
     let split = data
         .folds
@@ -152,7 +155,7 @@ fn fold(
         .ok_or_else(|| Failure::permanent("internal", "a fold that the spec does not have"))?
         .get(idx);
     let (x, y) = rows(data, &split.train);
-    let Fit { model, fit_s } = fit(job, &x, &y, signal)?;
+    let Fit { model, fit_s } = fit(job, &x, &y, signal, time_limit)?;
 
     let (x, target) = rows(data, &split.test);
     let prediction = model.predict(x.view());
@@ -178,6 +181,7 @@ pub(super) fn fit(
     x: &Array2<f64>,
     y: &[u32],
     signal: &Signal,
+    time_limit: Duration,
 ) -> Result<Fit, Failure> {
     let ModelSpec::Perceptron(spec) = &job.spec.model;
     let labels: Vec<String> = job.classes.iter().map(Scalar::text).collect();
@@ -185,13 +189,17 @@ pub(super) fn fit(
         .class_weights(&labels, y)
         .map_err(|found| Failure::permanent("class_weight", found[0].detail.clone()))?;
     let started = Instant::now();
-    let mut observer = |_| match signal.stop() {
-        None => ControlFlow::Continue(()),
-        Some(_) => ControlFlow::Break(()),
+    let mut observer = |_| {
+        let stop = signal.stop().is_some() || started.elapsed() > time_limit;
+        if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let model =
         perceptron::fit(spec, x.view(), y, &class_weight, &mut observer).map_err(|error| {
             match error {
+                FitError::Cancelled if signal.stop().is_none() => Failure::permanent(
+                    "time_limit",
+                    format!("training took longer than {} s", time_limit.as_secs()),
+                ),
                 FitError::Cancelled => Failure::Stopped,
                 FitError::Diverged { .. } => Failure::permanent("diverged", error),
                 _ => Failure::permanent("fit_failed", error),

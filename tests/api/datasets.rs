@@ -141,7 +141,11 @@ fn other_formats_and_media_types_are_refused_by_name() {
         world.api.send("/v1/datasets?format=parquet", &[("content-type", "text/csv")], b"a\n1\n");
     assert_eq!(parquet.errors(422, "invalid_request")[0].0, "/format");
     let unknown = world.api.send("/v1/datasets?nmae=x", &[("content-type", "text/csv")], b"a\n1\n");
-    assert!(unknown.errors(422, "invalid_request")[0].1.contains("nmae"));
+    let problem = unknown.problem(422, "invalid_request");
+    assert_eq!(problem["errors"][0]["pointer"], "/query/nmae");
+    assert_eq!(problem["errors"][0]["suggestion"], "name");
+    let gzip = [("content-type", "text/csv"), ("content-encoding", "gzip")];
+    world.api.send("/v1/datasets", &gzip, b"a\n1\n").problem(415, "unsupported_media_type");
 }
 
 #[test]
@@ -245,4 +249,33 @@ fn the_same_key_with_the_same_upload_creates_once() {
     let long = "k".repeat(256);
     assert_eq!(send(&long, IRIS).status, 422);
     assert_eq!(world.n_files("staging"), 0);
+}
+
+#[test]
+fn a_quote_that_never_closes_is_refused_where_it_opens() {
+    let world = World::new();
+    let errors = world.api.upload("a,b\n1,\"2\n3,4\n5,6\n").errors(422, "invalid_data");
+    assert!(errors[0].1.contains("line 2"), "{errors:?}");
+    assert_eq!(world.api.get("/v1/datasets").expect(200)["data"], json!([]));
+}
+
+#[test]
+fn numbers_at_the_edge_are_described_and_read_back() {
+    let world = World::new();
+    let dataset = world.api.upload("a,y\n-1.7e308,0\n1.7e308,1\n").expect(201);
+    let path = format!("/v1/datasets/{}", dataset["id"].as_str().unwrap());
+    assert_eq!(world.api.get(&path).expect(200), dataset);
+    assert_eq!(world.api.get("/v1/datasets").expect(200)["data"][0], dataset);
+    assert_eq!(world.api.get(&format!("{path}/rows")).expect(200)["data"][1], json!([1.7e308, 1]));
+}
+
+#[test]
+fn long_numbers_keep_their_digits_and_a_wrong_delimiter_is_noticed() {
+    let world = World::new();
+    let ids = world.api.upload("id,y\n9007199254740992,0\n9007199254740993,1\n").expect(201);
+    assert_eq!(ids["columns"][0]["type"], "categorical");
+    assert_eq!(ids["columns"][0]["n_unique"], 2);
+    assert_eq!(ids["warnings"][0]["code"], "kept_as_text");
+    let semicolons = world.api.upload("a;b;y\n1;2;0\n").expect(201);
+    assert_eq!(semicolons["warnings"][0]["code"], "one_column");
 }

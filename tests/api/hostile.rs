@@ -124,3 +124,32 @@ fn other_requests_are_answered_beside_half_open_connections() {
     assert!(times[98] < Duration::from_millis(200), "p99 {:?}", times[98]);
     drop(half_open);
 }
+
+#[test]
+fn endless_names_cost_nothing() {
+    let world = World::new();
+    let dataset = world.api.demo_dataset();
+    let long = "y".repeat(1 << 20);
+    let start = Instant::now();
+    let answer = world.api.post(
+        "/v1/jobs",
+        &json!({"dataset_id": dataset, "target": long, "features": [long], long.as_str(): 1,
+                "model": {"type": "perceptron"}}),
+    );
+    answer.problem(422, "invalid_request");
+    assert!(answer.bytes.len() < 4_000, "{} bytes", answer.bytes.len());
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[test]
+fn what_is_there_twice_is_refused() {
+    let world = World::new();
+    let twice = b"{\"target\": \"a\", \"target\": \"b\"}";
+    let answer = world.api.send("/v1/jobs", &[("content-type", "application/json")], twice);
+    answer.problem(400, "malformed_json");
+    let hosts = "GET /livez HTTP/1.1\r\nhost: localhost\r\nhost: evil.example\r\n\
+                 connection: close\r\n\r\n";
+    assert!(raw(&world, hosts).starts_with("HTTP/1.1 403"), "{}", raw(&world, hosts));
+    let query = world.api.get("/v1/models/mdl_x?verbose=1");
+    assert!([404, 422].contains(&query.status));
+}

@@ -377,3 +377,54 @@ fn a_busy_pool_does_not_slow_other_answers() {
     world.api.post(&format!("/v1/jobs/{id}/cancel"), &json!({})).expect(202);
     world.api.finished(&id);
 }
+
+#[test]
+fn a_repeated_call_gets_its_answer_whatever_became_of_the_dataset() {
+    let world = World::new();
+    let dataset = world.api.demo_dataset();
+    let post = || world.api.post_with("/v1/jobs", ("idempotency-key", "k"), &demo_spec(&dataset));
+    let first = post().expect(202);
+    world.api.finished(first["id"].as_str().unwrap());
+    assert_eq!(world.api.delete(&format!("/v1/datasets/{dataset}")).status, 204);
+    assert_eq!(post().expect(202)["id"], first["id"]);
+}
+
+#[test]
+fn what_the_contract_promises_for_later_is_said_rather_than_ignored() {
+    let world = World::new();
+    let dataset = world.api.demo_dataset();
+    let mut spec = demo_spec(&dataset);
+    spec["search"] = Value::Null;
+    spec["preprocess"] = Value::Null;
+    spec["loss"] = json!("auto");
+    assert_eq!(world.api.run(&spec)["status"], "succeeded");
+    spec["search"] = json!({"strategy": "grid"});
+    spec["preprocess"] = json!({"numeric": {"scale": "standard"}});
+    spec["optimizer"] = json!("adam");
+    let errors = world.api.post("/v1/jobs", &spec).errors(422, "invalid_request");
+    let pointers: Vec<&str> = errors.iter().map(|(pointer, _)| pointer.as_str()).collect();
+    assert_eq!(pointers, ["/preprocess", "/search", "/optimizer"]);
+}
+
+#[test]
+fn a_model_that_had_not_converged_is_warned_of() {
+    let world = World::new();
+    let dataset = world.api.demo_dataset();
+    let mut spec = demo_spec(&dataset);
+    spec["model"]["max_iter"] = json!(1);
+    let job = world.api.run(&spec);
+    let warnings = job["result"]["warnings"].as_array().unwrap();
+    assert_eq!((&warnings[0]["code"], warnings.len()), (&json!("not_converged"), 2));
+    assert!(warnings[0]["detail"].as_str().unwrap().starts_with("30 of 30 folds"));
+    let list = &world.api.get("/v1/jobs").expect(200)["data"][0];
+    assert!(list["result"].get("folds").is_none(), "lists leave the folds out");
+}
+
+#[test]
+fn a_task_that_trains_too_long_ends_its_job() {
+    let limits = trainyard::domain::limits::Limits { max_task_seconds: 1, ..Default::default() };
+    let world = World::with_limits(limits);
+    let dataset = world.api.demo_dataset();
+    let job = world.api.run(&long_spec(&dataset));
+    assert_eq!((&job["status"], &job["error"]["code"]), (&json!("failed"), &json!("time_limit")));
+}

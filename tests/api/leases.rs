@@ -143,10 +143,11 @@ async fn the_last_fold_frees_the_reduce_task_and_that_ends_the_job() {
     assert_eq!(folds.iter().map(|fold| fold.fold).collect::<Vec<_>>(), [0, 1, 2, 3]);
     let result = JobResult {
         cv: [].into(),
-        folds: folds.clone(),
+        folds: None,
         train: [].into(),
         refit: None,
         model_id: None,
+        warnings: vec![],
     };
     let outcome = || Outcome::Reduced { result: Box::new(result.clone()), model: None };
     assert_eq!(yard.store.publish(&[finished(&reduce[0], outcome())]).await.unwrap(), [true]);

@@ -84,7 +84,8 @@ fn everything_wrong_with_rows_is_told_at_once() {
     assert_eq!(found[1].1, "\"petal_length\" is missing");
     assert_eq!(errors(&json!({}))[0].0, "/rows");
     assert_eq!(errors(&json!({"rows": [], "records": []}))[0].0, "/records");
-    assert!(errors(&json!({"row": [[1, 2]]}))[0].1.contains("row"));
+    assert_eq!(errors(&json!({"row": [[1, 2]], "foo": 1})).len(), 2);
+    assert_eq!(errors(&json!({"rows": 7, "model": 3})).len(), 2);
 
     let json = [("content-type", "application/json")];
     let infinite = world.api.send(&path, &json, b"{\"rows\": [[1e999, 1]]}");
@@ -150,4 +151,29 @@ fn a_damaged_model_file_is_not_used() {
     let answer = world.api.post(&format!("/v1/models/{id}/predict"), &json!({"rows": [ROW]}));
     let problem = answer.problem(500, "internal");
     assert!(problem.get("detail").is_none(), "an error of ours reveals nothing: {problem}");
+}
+
+#[test]
+fn a_flood_of_wrong_rows_is_counted_and_not_collected() {
+    let world = World::new();
+    let id = iris_model(&world);
+    let path = format!("/v1/models/{id}/predict");
+    let empty = format!("{{\"records\": [{}]}}", vec!["{}"; 90_000].join(","));
+    let answer = world.api.send(&path, &[("content-type", "application/json")], empty.as_bytes());
+    let errors = answer.errors(422, "invalid_request");
+    assert_eq!((errors.len(), errors[50].1.as_str()), (51, "and 179950 more like these"));
+    let many = format!("{{\"rows\": [{}]}}", vec!["[1,2]"; 100_001].join(","));
+    let answer = world.api.send(&path, &[("content-type", "application/json")], many.as_bytes());
+    answer.problem(413, "too_large");
+}
+
+#[test]
+fn decisions_beyond_the_finite_numbers_are_null_with_a_warning() {
+    let world = World::new();
+    let id = iris_model(&world);
+    let body = json!({"rows": [[1e308, 1e308], [0.2, 1.4]]});
+    let answer = world.api.post(&format!("/v1/models/{id}/predict"), &body).expect(200);
+    assert!(answer["decision_function"][0].as_array().unwrap().iter().any(Value::is_null));
+    assert_eq!(answer["warnings"][0]["code"], "not_finite");
+    assert_eq!(answer["predictions"][1], "setosa");
 }

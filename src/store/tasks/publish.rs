@@ -325,7 +325,7 @@ async fn apply_to_job(
             )
             .bind(job.to_string())
             .bind(status.name())
-            .bind(json("result", &without_folds(&result))?)
+            .bind(json("result", &result)?)
             .bind(now.0)
             .execute(&mut **tx)
             .await?;
@@ -344,11 +344,6 @@ async fn apply_to_job(
         }
         (_, None) => Ok(()),
     }
-}
-
-/// The folds have rows of their own; a second copy of thousands would weigh every list down.
-fn without_folds(result: &JobResult) -> JobResult {
-    JobResult { folds: Vec::new(), ..result.clone() }
 }
 
 /// Ends a job for which a task failed for good; what else runs of it loses its lease.
