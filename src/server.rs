@@ -257,6 +257,9 @@ async fn sweep(store: Store, blobs: Blobs) {
             Ok(in_use) => blobs.sweep(&in_use).await.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
+        if let Err(error) = store.forget_old_keys().await {
+            tracing::error!(%error, "old idempotency keys could not be forgotten");
+        }
         match swept {
             Ok(0) => {}
             Ok(n_blobs) => tracing::info!(n_blobs, "swept blobs that nothing refers to"),

@@ -93,10 +93,11 @@ impl<'a> View<'a> {
     fn show(&mut self, job: &Job) {
         match self {
             Self::Bar(bar) => {
-                bar.set_prefix(doing(job));
+                // The counts come first: each call may draw, and what is drawn should be true.
                 bar.set_length(job.tasks.total);
-                bar.set_message(left(job.eta_s));
                 bar.set_position(job.tasks.succeeded);
+                bar.set_prefix(doing(job));
+                bar.set_message(left(job.eta_s));
             }
             Self::Lines { .. } => self.note(&line(job)),
         }
@@ -117,11 +118,11 @@ impl<'a> View<'a> {
     }
 }
 
-/// What is left on the screen of a bar would stand in the way of what comes after it.
+/// The bar stays on the screen as it was last, and what comes after it begins on a line of its own.
 impl Drop for View<'_> {
     fn drop(&mut self) {
         if let Self::Bar(bar) = self {
-            bar.finish_and_clear();
+            bar.abandon();
         }
     }
 }

@@ -21,6 +21,14 @@ pub use check::check;
 /// A job as a client asks for it. Only `dataset_id`, `target` and `model` are required.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "name": "iris",
+    "dataset_id": "ds_01890a5d-ac96-774b-bcce-b302099a8057",
+    "target": "species",
+    "model": {"type": "perceptron"},
+    "cv": {"type": "stratified_kfold", "n_splits": 5},
+    "scoring": ["accuracy", "f1_macro"]
+}))]
 pub struct JobRequest {
     /// What the client calls it.
     #[serde(default)]

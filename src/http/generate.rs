@@ -17,6 +17,7 @@ use super::problem::{ApiError, ProblemBody};
 /// A dataset to make.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "flowers", "generator": {"type": "iris"}}))]
 pub(super) struct GenerateRequest {
     /// What to call it; the generator's name if left out.
     #[schema(max_length = 200)]

@@ -31,6 +31,7 @@ use rows::{Records, Rows};
 /// Rows to predict: `rows` in the order of the model's inputs, or `records` by their names.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"records": [{"petal_length": 1.4, "petal_width": 0.2}]}))]
 pub(super) struct PredictRequest {
     /// The model, where the path names none.
     #[serde(default)]

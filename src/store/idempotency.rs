@@ -2,7 +2,7 @@
 
 use sqlx::{Sqlite, Transaction};
 
-use super::{Result, now};
+use super::{Result, Store, now};
 use crate::domain::ids::ProjectId;
 
 /// A key with the fingerprint of the call that came with it.
@@ -76,4 +76,24 @@ pub(super) async fn remember(
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+/// A client that repeats a call does so within minutes or hours.
+const KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
+
+impl Store {
+    /// Forgets keys older than a week.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_old_keys(&self) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        let now = now(&mut tx).await?;
+        let forgotten = sqlx::query("DELETE FROM idempotency_keys WHERE created_at < $1")
+            .bind(now.0 - KEPT_MS)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(forgotten.rows_affected())
+    }
 }
