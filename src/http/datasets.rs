@@ -18,7 +18,7 @@ use super::problem::{ApiError, Code, ProblemBody};
 use crate::domain::clock::Timestamp;
 use crate::domain::dataset::{Dataset, Warning};
 use crate::domain::ids::DatasetId;
-use crate::store::datasets::Deleted;
+use crate::store::Deleted;
 use crate::store::idempotency::Created;
 use crate::tables::TableError;
 

@@ -22,7 +22,7 @@ use crate::domain::dataset::{Dataset, Warning};
 use crate::domain::ids::{DatasetId, JobId};
 use crate::domain::job::{FoldResult, Job, JobStatus};
 use crate::domain::spec::{CheckedJob, Estimate, JobRequest, JobSpec, check};
-use crate::store::datasets::Deleted;
+use crate::store::Deleted;
 use crate::store::idempotency::Created;
 use crate::store::jobs::{JobFilter, NewJob, Submitted};
 

@@ -10,7 +10,7 @@ use super::page::{self, Page, PageQuery};
 use super::problem::{ApiError, ProblemBody};
 use crate::domain::ids::ModelId;
 use crate::domain::model::Model;
-use crate::store::datasets::Deleted;
+use crate::store::Deleted;
 
 /// List the models, newest first.
 #[utoipa::path(

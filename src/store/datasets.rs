@@ -4,7 +4,7 @@ use sqlx::FromRow;
 use trainyard_learn::csv::CsvSchema;
 
 use super::idempotency::{self, Created, IdempotencyKey, Known};
-use super::{Result, Store, from_json, json, now, parsed};
+use super::{Deleted, Result, Store, from_json, json, now, parsed};
 use crate::domain::clock::Timestamp;
 use crate::domain::dataset::{Content, Dataset};
 use crate::domain::ids::{DatasetId, ProjectId};
@@ -24,17 +24,6 @@ pub struct NewDataset {
     pub csv: CsvSchema,
     /// What is in it.
     pub content: Content,
-}
-
-/// What became of a wish to delete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deleted {
-    /// It is gone.
-    Yes,
-    /// There was none.
-    NotFound,
-    /// Something that has not ended needs it.
-    InUse,
 }
 
 #[derive(FromRow)]

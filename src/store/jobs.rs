@@ -5,9 +5,8 @@ mod row;
 use serde_json::{Value, json};
 use sqlx::{QueryBuilder, Sqlite, Transaction};
 
-use super::datasets::Deleted;
 use super::idempotency::{self, Created, IdempotencyKey, Known};
-use super::{Result, Store, StoreError, events, from_json, json as to_json, now, parsed};
+use super::{Deleted, Result, Store, StoreError, events, from_json, json as to_json, now, parsed};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{DatasetId, JobId, ProjectId};
 use crate::domain::job::{FoldResult, Job, JobEvent, JobStatus};

@@ -86,6 +86,17 @@ impl StoreError {
     }
 }
 
+/// What became of a wish to delete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// It is gone.
+    Yes,
+    /// There was none.
+    NotFound,
+    /// Something that has not ended needs it.
+    InUse,
+}
+
 pub(crate) type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 impl Store {

@@ -2,8 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::datasets::Deleted;
-use super::{Result, Store, from_json, parsed};
+use super::{Deleted, Result, Store, from_json, parsed};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ModelId, ProjectId};
 use crate::domain::model::Model;

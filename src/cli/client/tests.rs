@@ -47,7 +47,7 @@ fn a_large_upload_is_refused_before_it_is_sent() {
         vec![Reply::problem(413, &json!({"title": "Too large", "code": "too_large"})).early()],
     )]);
     let file = tempfile::NamedTempFile::new().unwrap();
-    file.as_file().set_len(1 << 40).unwrap();
+    file.as_file().set_len(1 << 36).unwrap();
     let error = client(&fake).upload_csv(file.path()).unwrap_err();
     assert_eq!(error.to_string(), "Too large (413 too_large)");
     assert_eq!(fake.asked()[0].body, "");
@@ -88,7 +88,7 @@ fn a_server_that_hangs_up_half_way_is_told_from_one_that_is_not_there() {
         stream.read_exact(&mut [0; 1000]).unwrap();
     });
     let file = tempfile::NamedTempFile::new().unwrap();
-    file.as_file().set_len(1 << 40).unwrap();
+    file.as_file().set_len(1 << 36).unwrap();
     let error = Client::new(&url).unwrap().upload_csv(file.path()).unwrap_err();
     assert!(matches!(error, ClientError::HungUp { .. }), "{error:?}");
 }
