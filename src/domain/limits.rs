@@ -9,9 +9,12 @@ pub struct Limits {
     /// Bytes of one uploaded dataset.
     #[arg(long, env = "TRAINYARD_MAX_UPLOAD_BYTES", default_value_t = 1 << 30)]
     pub max_upload_bytes: u64,
-    /// Bytes of any other request body.
+    /// Bytes of a prediction request's body.
     #[arg(long, env = "TRAINYARD_MAX_BODY_BYTES", default_value_t = 32 << 20)]
     pub max_body_bytes: usize,
+    /// Bytes of any other JSON body.
+    #[arg(long, env = "TRAINYARD_MAX_SPEC_BYTES", default_value_t = 1 << 20)]
+    pub max_spec_bytes: usize,
     /// Rows of a dataset.
     #[arg(long, env = "TRAINYARD_MAX_ROWS", default_value_t = 10_000_000)]
     pub max_rows: usize,

@@ -13,13 +13,13 @@ pub fn shown(name: &str) -> String {
 
 /// The candidate most like `given`, if any is like it at all.
 pub fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    if given.len() > MAX_CHARACTERS {
+    if given.chars().nth(MAX_CHARACTERS).is_some() {
         return None;
     }
     let lower = given.to_lowercase();
     candidates
         .into_iter()
-        .filter(|candidate| candidate.len() <= MAX_CHARACTERS)
+        .filter(|candidate| candidate.chars().nth(MAX_CHARACTERS).is_none())
         .map(|candidate| (strsim::jaro_winkler(&lower, &candidate.to_lowercase()), candidate))
         .filter(|(likeness, _)| *likeness >= 0.7)
         .max_by(|a, b| a.0.total_cmp(&b.0))

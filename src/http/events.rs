@@ -78,7 +78,7 @@ pub(super) async fn events(
     }
     let last = match headers.get("last-event-id").map(|value| value.to_str().unwrap_or_default()) {
         None => after,
-        Some(text) => text.parse().map_err(|_| {
+        Some(text) => text.parse().ok().filter(|id| *id >= 0).ok_or_else(|| {
             ApiError::invalid_parameter("headers/Last-Event-ID", "must be the `id` of an event")
         })?,
     };

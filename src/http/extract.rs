@@ -27,7 +27,7 @@ impl<T: ToSchema + DeserializeOwned + Send + 'static> FromRequest<AppState> for 
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
         require_json(request.headers())?;
-        let bytes = body_bytes(request, state).await?;
+        let bytes = body_bytes(request, state, state.limits.max_spec_bytes).await?;
         unless_short(bytes.len(), move || Ok(Self(validate::check(json::parse(&bytes)?)))).await?
     }
 }
@@ -48,13 +48,12 @@ pub(super) async fn unless_short<T: Send + 'static>(
 
 /// Fails when the body is compressed: it would be taken for what it is not.
 pub(super) fn require_plain(headers: &HeaderMap) -> Result<(), ApiError> {
-    match headers.get(header::CONTENT_ENCODING) {
-        Some(coding) if coding != "identity" => Err(ApiError::new(
-            Code::UnsupportedMediaType,
-            "a Content-Encoding is not read here; send the body as it is",
-        )),
-        _ => Ok(()),
+    let plain = |coding: &http::HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    if headers.get_all(header::CONTENT_ENCODING).iter().all(plain) {
+        return Ok(());
     }
+    let detail = "a Content-Encoding is not read here; send the body as it is";
+    Err(ApiError::new(Code::UnsupportedMediaType, detail))
 }
 
 /// Fails unless the body is said to be JSON; a body that is said to be nothing is taken for it.
@@ -70,23 +69,28 @@ pub(super) fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
-/// The body, whole; the router limits its size. One that says itself that it is larger is refused
+/// The body, whole, if it has at most so many bytes. One that says itself that it has more is refused
 /// before it is sent.
-pub(super) async fn body_bytes(request: Request, state: &AppState) -> Result<Bytes, ApiError> {
+pub(super) async fn body_bytes(
+    request: Request,
+    state: &AppState,
+    most: usize,
+) -> Result<Bytes, ApiError> {
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let most = state.limits.max_body_bytes;
+    let too_large = || ApiError::new(Code::TooLarge, format!("a body may have {most} bytes here"));
     if length.is_some_and(|length| length > most) {
-        return Err(ApiError::new(Code::TooLarge, format!("a body may have {most} bytes")));
+        return Err(too_large());
     }
-    Bytes::from_request(request, state).await.map_err(|rejection| {
+    let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
         let detail = rejection.body_text();
         match rejection.status() {
             http::StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(Code::TooLarge, detail),
             http::StatusCode::REQUEST_TIMEOUT => ApiError::new(Code::RequestTimeout, detail),
             _ => ApiError::new(Code::IncompleteBody, detail),
         }
-    })
+    })?;
+    if bytes.len() > most { Err(too_large()) } else { Ok(bytes) }
 }
 
 /// The media type in lower case, without its parameters.
@@ -137,7 +141,10 @@ fn query_problem(text: &str) -> Problem {
 pub(super) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
     headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|accept| {
         accept.split(',').any(|part| {
-            part.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type)
+            let mut parts = part.split(';').map(str::trim);
+            let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(media_type));
+            let refused = parts.any(|p| matches!(p, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
+            named && !refused
         })
     })
 }

@@ -17,8 +17,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
     Ok(value)
 }
 
+/// Reads a value in which no object names a field twice.
 #[derive(Clone, Copy)]
-struct Strict;
+pub(super) struct Strict;
 
 impl<'de> DeserializeSeed<'de> for Strict {
     type Value = Value;

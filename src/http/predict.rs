@@ -13,7 +13,7 @@ use trainyard_learn::artifact::TrainedModel;
 use trainyard_learn::csv::{self, CsvError, CsvLimits, CsvOptions};
 use trainyard_learn::problem::Problem;
 use trainyard_learn::scalar::Scalar;
-use trainyard_learn::table::Table;
+use trainyard_learn::table::{ColumnType, Table};
 use utoipa::ToSchema;
 
 use super::AppState;
@@ -131,7 +131,7 @@ enum Input {
 async fn receive(state: &AppState, request: Request) -> Result<Received, ApiError> {
     require_plain(request.headers())?;
     let headers = request.headers().clone();
-    let bytes = body_bytes(request, state).await?;
+    let bytes = body_bytes(request, state, state.limits.max_body_bytes).await?;
     let n_bytes = bytes.len();
     let csv = media_type(&headers).as_deref() == Some("text/csv");
     let limits = CsvLimits { max_rows: state.limits.max_prediction_rows, ..state.limits.csv() };
@@ -150,11 +150,18 @@ impl Input {
     }
 }
 
+/// Larger bodies of the wrong shape are told of their first problem only: as JSON values they would
+/// take a hundred times their size.
+const MAX_RECHECKED_BYTES: usize = 256 << 10;
+
 fn from_json(headers: &HeaderMap, bytes: &Bytes) -> Result<(Input, Option<String>), ApiError> {
     require_json(headers)?;
     let request: PredictRequest = serde_json::from_slice(bytes).map_err(|error| {
         if !error.is_data() {
             return ApiError::new(Code::MalformedJson, error.to_string());
+        }
+        if bytes.len() > MAX_RECHECKED_BYTES {
+            return ApiError::invalid(vec![Problem::new("", error.to_string())]);
         }
         // Slower, and tells of everything, in place.
         match json::parse(bytes).map(validate::check::<PredictRequest>) {
@@ -176,8 +183,16 @@ fn from_json(headers: &HeaderMap, bytes: &Bytes) -> Result<(Input, Option<String
 }
 
 fn from_csv(bytes: &[u8], limits: &CsvLimits) -> Result<(Input, Option<String>), ApiError> {
-    let table = csv::infer(bytes, &CsvOptions::default(), limits)
-        .and_then(|schema| csv::read(bytes, &schema, limits));
+    let table = csv::infer(bytes, &CsvOptions::default(), limits).and_then(|schema| {
+        // A model's inputs are numbers; as in JSON, a long one is the nearest that there is.
+        let mut numbers = schema.clone();
+        for (name, kind) in schema.names.iter().zip(&mut numbers.types) {
+            if schema.kept_as_text.contains(name) {
+                *kind = ColumnType::Numeric;
+            }
+        }
+        csv::read(bytes, &numbers, limits).or_else(|_| csv::read(bytes, &schema, limits))
+    });
     match table {
         Ok(table) => Ok((Input::Table(table), None)),
         Err(CsvError::Io(error)) => Err(ApiError::internal(error)),

@@ -15,6 +15,7 @@ use super::AppState;
 use super::datasets::{DatasetBody, IdempotencyHeader, created};
 use super::extract::{Idempotency, Query, media_type, require_plain};
 use super::ingest::{self, About};
+use super::json;
 use super::problem::{ApiError, Code, ProblemBody};
 use super::validate;
 use crate::blobs::{BlobError, Staged};
@@ -206,8 +207,8 @@ fn options(text: Option<&str>) -> Result<CsvOptions, ApiError> {
     let Some(text) = text else {
         return Ok(CsvOptions::default());
     };
-    let raw = serde_json::from_str(text).map_err(|error: serde_json::Error| {
-        let problem = Problem::new("/options", format!("is not JSON: {error}"));
+    let raw = json::parse(text.as_bytes()).map_err(|_| {
+        let problem = Problem::new("/options", "is not JSON, or names a field twice");
         let way_out = "curl cuts a -F value at a semicolon; --form-string does not";
         ApiError::invalid(vec![problem.suggest(way_out)])
     })?;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use sqlx::{QueryBuilder, Sqlite, Transaction};
 
 use super::idempotency::{self, Created, IdempotencyKey, Known};
+use super::tasks::project_and_status;
 use super::{Deleted, Result, Store, StoreError, events, from_json, json as to_json, now, parsed};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{DatasetId, JobId, ProjectId};
@@ -175,12 +176,15 @@ impl Store {
     /// [`StoreError::Transition`] when it has ended already; otherwise when the database fails.
     pub async fn cancel_job(&self, project: ProjectId, id: JobId) -> Result<Option<Job>> {
         let mut tx = self.begin().await?;
-        let Some(job) = read(&mut tx, project, id).await? else {
-            return Ok(None);
-        };
-        let tasks_running = job.tasks.running > 0;
-        let status = job.status.after(JobEvent::CancelRequested { tasks_running })?;
-        if status != job.status {
+        let Some(before) = status(&mut tx, project, id).await? else { return Ok(None) };
+        let tasks_running: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM tasks WHERE job_id = $1 AND state = 'running')",
+        )
+        .bind(id.to_string())
+        .fetch_one(&mut *tx)
+        .await?;
+        let after = before.after(JobEvent::CancelRequested { tasks_running })?;
+        if after != before {
             let now = now(&mut tx).await?;
             sqlx::query(
                 "UPDATE tasks SET state = 'cancelled'
@@ -189,14 +193,13 @@ impl Store {
             .bind(id.to_string())
             .execute(&mut *tx)
             .await?;
-            events::append(&mut tx, (project, id), now, status.name(), json!({})).await?;
-            set_status(&mut tx, id, status, now).await?;
+            events::append(&mut tx, (project, id), now, after.name(), json!({})).await?;
+            set_status(&mut tx, id, after, now).await?;
         }
-        let job = read(&mut tx, project, id).await?;
         tx.commit().await?;
         self.hints.tasks_should_stop();
         self.hints.job_changed(id);
-        Ok(job)
+        self.job(project, id).await
     }
 
     /// Deletes a job that has ended, with its folds and events; its model stays.
@@ -205,10 +208,10 @@ impl Store {
     /// When the database fails.
     pub async fn delete_job(&self, project: ProjectId, id: JobId) -> Result<Deleted> {
         let mut tx = self.begin().await?;
-        let Some(job) = read(&mut tx, project, id).await? else {
+        let Some(status) = status(&mut tx, project, id).await? else {
             return Ok(Deleted::NotFound);
         };
-        if !job.status.has_ended() {
+        if !status.has_ended() {
             return Ok(Deleted::InUse);
         }
         sqlx::query("DELETE FROM jobs WHERE project_id = $1 AND id = $2")
@@ -330,6 +333,16 @@ async fn insert_tasks(
         insert.build().execute(&mut **tx).await?;
     }
     Ok(())
+}
+
+/// A job's status alone: a job whose documents cannot be read can still be ended and deleted.
+async fn status(
+    tx: &mut Transaction<'static, Sqlite>,
+    project: ProjectId,
+    job: JobId,
+) -> Result<Option<JobStatus>> {
+    let found = project_and_status(tx, job).await?;
+    Ok(found.filter(|(owner, _)| *owner == project).map(|(_, status)| status))
 }
 
 /// Moves a job; the caller has asked the state machine.

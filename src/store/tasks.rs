@@ -148,7 +148,13 @@ impl Store {
             let Some(job) = jobs[&job_id].clone() else { continue };
             let kind = match kind.as_str() {
                 "fold" => TaskKind::Fold { idx: idx as usize },
-                _ => TaskKind::Reduce { folds: folds(&mut tx, job.id).await? },
+                _ => match folds(&mut tx, job.id).await {
+                    Ok(folds) => TaskKind::Reduce { folds },
+                    Err(error) => {
+                        fail_unreadable(&mut tx, (job.project, job.id), error, now).await?;
+                        continue;
+                    }
+                },
             };
             let lease_token = Arc::clone(&lease_token);
             tasks.push(ClaimedTask { id, attempt, lease_token, kind, job });
@@ -156,6 +162,10 @@ impl Store {
         tx.commit().await?;
         // RETURNING promises no order, and folds are nicer to watch in theirs.
         tasks.sort_unstable_by_key(|task| task.id);
+        if tasks.is_empty() {
+            // All of it was unreadable and has ended; who comes next should not wait for a poll.
+            self.hints.work_available();
+        }
         for job in jobs.keys() {
             self.hints.job_changed(parsed("job id", job)?);
         }
@@ -310,20 +320,27 @@ async fn start(
     }
     match context(tx, (project, id)).await {
         Ok(context) => Ok(Some(context)),
-        Err(
-            error @ (StoreError::Corrupt { .. } | StoreError::Database(sqlx::Error::RowNotFound)),
-        ) => {
-            tracing::error!(%error, job = job_id, "a job cannot be started");
-            let error = JobError {
-                code: "job_unreadable".to_owned(),
-                detail: "the job or its dataset was stored by another version, or is gone"
-                    .to_owned(),
-            };
-            publish::fail_job(tx, (project, id), status, &error, now).await?;
-            Ok(None)
-        }
-        Err(error) => Err(error),
+        Err(error) => fail_unreadable(tx, (project, id), error, now).await.map(|()| None),
     }
+}
+
+/// Ends a running job whose documents this version cannot read; any other error is passed on.
+async fn fail_unreadable(
+    tx: &mut Transaction<'static, Sqlite>,
+    job: (ProjectId, JobId),
+    error: StoreError,
+    now: Timestamp,
+) -> Result<()> {
+    let missing = matches!(error, StoreError::Database(sqlx::Error::RowNotFound));
+    if !(missing || matches!(error, StoreError::Corrupt { .. })) {
+        return Err(error);
+    }
+    tracing::error!(%error, job = %job.1, "a job cannot be read");
+    let error = JobError {
+        code: "job_unreadable".to_owned(),
+        detail: "the job or its dataset was stored by another version, or is gone".to_owned(),
+    };
+    publish::fail_job(tx, job, JobStatus::Running, &error, now).await
 }
 
 async fn context(
@@ -351,7 +368,7 @@ async fn context(
 }
 
 /// `None` when the job was deleted.
-async fn project_and_status(
+pub(super) async fn project_and_status(
     tx: &mut Transaction<'static, Sqlite>,
     job: JobId,
 ) -> Result<Option<(ProjectId, JobStatus)>> {

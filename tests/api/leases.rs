@@ -28,7 +28,7 @@ struct Yard {
     store: Store,
     clock: Clock,
     job: JobId,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Yard {
@@ -62,7 +62,7 @@ impl Yard {
         let new = NewJob { id: job, checked, spec };
         let submitted = store.create_job(PROJECT, new, None, 10).await.unwrap();
         assert!(matches!(submitted, Submitted::Job(Created::New(_))));
-        Self { store, clock, job, _directory: directory }
+        Self { store, clock, job, directory }
     }
 
     async fn claim(&self, lease_ms: i64, budget_us: i64) -> Vec<ClaimedTask> {
@@ -275,4 +275,33 @@ async fn a_deleted_job_keeps_no_other_from_publishing() {
     assert_eq!(yard.store.publish(&[failed]).await.unwrap(), [true]);
     yard.store.delete_job(PROJECT, yard.job).await.unwrap();
     assert_eq!(yard.store.publish(&folds(&tasks[1..])).await.unwrap(), [false; 3]);
+}
+
+/// A job whose documents another version wrote ends alone; those behind it go on.
+#[tokio::test]
+async fn what_cannot_be_read_ends_alone() {
+    use sqlx::{Connection, SqliteConnection};
+    for damage in [
+        "UPDATE jobs SET resolved_spec = '{}'",
+        "UPDATE datasets SET csv = '{}'",
+        "UPDATE folds SET result = '{}'",
+    ] {
+        let yard = Yard::new().await;
+        let path = format!("sqlite://{}", yard.directory.path().join("test.db").display());
+        let mut connection = SqliteConnection::connect(&path).await.unwrap();
+        if damage.contains("folds") {
+            let tasks = yard.claim(60_000, 1_000_000).await;
+            yard.store.publish(&folds(&tasks)).await.unwrap();
+        }
+        let changed = sqlx::query(damage).execute(&mut connection).await.unwrap();
+        assert!(changed.rows_affected() > 0, "{damage}");
+        assert!(yard.claim(60_000, 1_000_000).await.is_empty());
+        let failed: String = sqlx::query_scalar("SELECT status || error FROM jobs")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        assert!(failed.starts_with("failed") && failed.contains("job_unreadable"), "{failed}");
+        let deleted = yard.store.delete_job(PROJECT, yard.job).await.unwrap();
+        assert_eq!(deleted, trainyard::store::Deleted::Yes);
+    }
 }

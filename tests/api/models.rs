@@ -162,6 +162,9 @@ fn a_flood_of_wrong_rows_is_counted_and_not_collected() {
     let answer = world.api.send(&path, &[("content-type", "application/json")], empty.as_bytes());
     let errors = answer.errors(422, "invalid_request");
     assert_eq!((errors.len(), errors[50].1.as_str()), (51, "and 179950 more like these"));
+    let twice = b"{\"records\": [{\"petal_width\": 1, \"petal_width\": 2}]}";
+    let answer = world.api.send(&path, &[("content-type", "application/json")], twice);
+    assert!(answer.status == 422 || answer.status == 400, "{}", answer.text());
     let many = format!("{{\"rows\": [{}]}}", vec!["[1,2]"; 100_001].join(","));
     let answer = world.api.send(&path, &[("content-type", "application/json")], many.as_bytes());
     answer.problem(413, "too_large");
@@ -176,4 +179,15 @@ fn decisions_beyond_the_finite_numbers_are_null_with_a_warning() {
     assert!(answer["decision_function"][0].as_array().unwrap().iter().any(Value::is_null));
     assert_eq!(answer["warnings"][0]["code"], "not_finite");
     assert_eq!(answer["predictions"][1], "setosa");
+}
+
+#[test]
+fn long_numbers_predict_from_csv_as_from_json() {
+    let world = World::new();
+    let id = iris_model(&world);
+    let path = format!("/v1/models/{id}/predict");
+    let csv = "petal_width,petal_length\n1,9007199254740993\n";
+    let by_csv = world.api.send(&path, &[("content-type", "text/csv")], csv.as_bytes());
+    let by_json = world.api.post(&path, &json!({"rows": [[1, 9_007_199_254_740_993_u64]]}));
+    assert_eq!(by_csv.expect(200), by_json.expect(200));
 }

@@ -33,11 +33,15 @@ struct Problems {
 
 impl Problems {
     fn push(&mut self, problem: impl FnOnce() -> Problem) {
-        if self.told.len() < MAX_PROBLEMS {
-            self.told.push(problem());
-        } else {
+        if self.is_full() {
             self.n_more += 1;
+        } else {
+            self.told.push(problem());
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.told.len() >= MAX_PROBLEMS
     }
 
     fn finish(mut self) -> Vec<Problem> {
@@ -76,29 +80,41 @@ fn from_records(
 ) -> Vec<f64> {
     let index: HashMap<&str, usize> =
         names.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
-    let mut x = vec![f64::NAN; records.len() * names.len()];
+    let mut x = Vec::new();
+    let mut values = vec![f64::NAN; names.len()];
     let mut given = vec![usize::MAX; names.len()];
     for (row, record) in records.iter().enumerate() {
+        let mut n_given = 0;
         for (name, value) in record {
             let Some(&column) = index.get(name.as_str()) else {
                 problems.push(|| unknown(&format!("/records/{row}"), name, names));
                 continue;
             };
             given[column] = row;
+            n_given += 1;
             let number = match value {
                 Value::Bool(value) => Some(f64::from(u8::from(*value))),
                 other => other.as_f64(),
             };
             match number {
-                Some(number) => x[row * names.len() + column] = number,
+                Some(number) => values[column] = number,
                 None => {
                     let pointer = || format!("/records/{row}/{}", escaped(name));
                     problems.push(|| no_number(pointer(), name, value.is_null()));
                 }
             }
         }
-        for (name, _) in names.iter().zip(&given).filter(|(_, last)| **last != row) {
-            problems.push(|| missing(&format!("/records/{row}"), name));
+        let n_missing = names.len() - n_given;
+        if n_missing > 0 && problems.is_full() {
+            problems.n_more += n_missing;
+        } else if n_missing > 0 {
+            for (name, _) in names.iter().zip(&given).filter(|(_, last)| **last != row) {
+                problems.push(|| missing(&format!("/records/{row}"), name));
+            }
+        }
+        // Values are kept only while they may be used, so that they never outgrow the body.
+        if problems.told.is_empty() {
+            x.extend_from_slice(&values);
         }
     }
     x

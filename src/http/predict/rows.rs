@@ -8,6 +8,8 @@ use serde::de::{
 };
 use serde_json::{Map, Value};
 
+use crate::http::json::Strict;
+
 /// Rows beyond this are not read on; the server's own limit is lower unless it was raised.
 const MAX_ROWS: usize = 1_000_000;
 
@@ -167,7 +169,10 @@ impl<'de> Deserialize<'de> for Records {
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Records, A::Error> {
                 let mut records = Vec::new();
-                while let Some(record) = access.next_element()? {
+                while let Some(record) = access.next_element_seed(Strict)? {
+                    let Value::Object(record) = record else {
+                        return Err(A::Error::custom("a record must be an object"));
+                    };
                     records.push(record);
                     check_count::<A::Error>(records.len())?;
                 }

@@ -43,7 +43,14 @@ pub(super) async fn list(
     .await?;
     let mut jobs = Vec::with_capacity(rows.len());
     for row in rows {
-        jobs.push(with_tasks(tx, row).await?);
+        let id = row.id.clone();
+        match with_tasks(tx, row).await {
+            // One job that another version wrote should not hide all others.
+            Err(error @ StoreError::Corrupt { .. }) => {
+                tracing::error!(%error, job = id, "a job cannot be read and is left out of a list");
+            }
+            job => jobs.push(job?),
+        }
     }
     Ok(jobs)
 }
