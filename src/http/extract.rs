@@ -76,10 +76,8 @@ pub(super) async fn body_bytes(
     state: &AppState,
     most: usize,
 ) -> Result<Bytes, ApiError> {
-    let length = request.headers().get(header::CONTENT_LENGTH);
-    let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     let too_large = || ApiError::new(Code::TooLarge, format!("a body may have {most} bytes here"));
-    if length.is_some_and(|length| length > most) {
+    if content_length(request.headers()).is_some_and(|length| length > most as u64) {
         return Err(too_large());
     }
     let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
@@ -91,6 +89,11 @@ pub(super) async fn body_bytes(
         }
     })?;
     if bytes.len() > most { Err(too_large()) } else { Ok(bytes) }
+}
+
+/// How many bytes a body says that it has.
+pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// The media type in lower case, without its parameters.

@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::AppState;
 use super::datasets::{DatasetBody, IdempotencyHeader, created};
-use super::extract::{Idempotency, Query, media_type, require_plain};
+use super::extract::{Idempotency, Query, content_length, media_type, require_plain};
 use super::ingest::{self, About};
 use super::json;
 use super::problem::{ApiError, Code, ProblemBody};
@@ -105,9 +105,7 @@ const FORM_BYTES: u64 = 1 << 20;
 
 /// Refuses what says itself that it is too large, before any of it is sent.
 fn refuse_early(request: &Request, limit: u64) -> Result<(), ApiError> {
-    let length = request.headers().get(http::header::CONTENT_LENGTH);
-    let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    match length {
+    match content_length(request.headers()) {
         Some(length) if length > limit.saturating_add(FORM_BYTES) => {
             Err(BlobError::TooLarge(limit).into())
         }
