@@ -373,7 +373,7 @@ fn a_busy_pool_does_not_slow_other_answers() {
     times.sort_unstable();
     // Training threads outnumber what the runtime would leave idle; an answer still takes
     // milliseconds, where waiting for a fold would take a second and more.
-    assert!(times[190] < Duration::from_millis(100), "p95 {:?}", times[190]);
+    assert!(times[190] < Duration::from_millis(250), "p95 {:?}", times[190]);
     world.api.post(&format!("/v1/jobs/{id}/cancel"), &json!({})).expect(202);
     world.api.finished(&id);
 }
