@@ -221,8 +221,8 @@ fn answer(
     for row in x.chunks_exact(model.inputs.len()) {
         let mut scores = vec![0.0; perceptron.n_scores()];
         perceptron.decide_row(row, &mut scores);
+        predictions.push(model.classes[perceptron.class_of(&scores) as usize].clone());
         decision_function.push(scores);
-        predictions.push(model.classes[perceptron.predict_row(row) as usize].clone());
     }
     let classes = model.classes.clone();
     let n_overflowed =

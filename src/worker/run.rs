@@ -158,8 +158,9 @@ fn fold(
     let Fit { model, fit_s } = fit(job, &x, &y, signal, time_limit)?;
 
     let (x, target) = rows(data, &split.test);
-    let prediction = model.predict(x.view());
     let decision = model.decision_function(x.view()).into_raw_vec_and_offset().0;
+    let prediction: Vec<u32> =
+        decision.chunks_exact(model.n_scores()).map(|scores| model.class_of(scores)).collect();
     let scores = metrics::scores(&job.spec.scoring, &target, &prediction, job.classes.len());
     let result = FoldResult {
         repeat: split.repeat as u32,

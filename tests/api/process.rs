@@ -139,7 +139,7 @@ fn a_server_starts_quickly_and_stays_small() {
     let elapsed = start.elapsed();
     // The promise is 200 ms for the release build on an idle machine; docs/benchmarks.md has that
     // measured. This build is not optimised and shares the machine with other tests.
-    assert!(elapsed < Duration::from_secs(5), "{elapsed:?}");
+    assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.child.id())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     let kilobytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();

@@ -146,6 +146,18 @@ impl Api {
         }))
     }
 
+    /// How long `/livez` takes, so many times, ascending.
+    pub fn latencies(&self, n: usize) -> Vec<Duration> {
+        let one = |_| {
+            let start = Instant::now();
+            self.get("/livez").expect(200);
+            start.elapsed()
+        };
+        let mut times: Vec<Duration> = (0..n).map(one).collect();
+        times.sort_unstable();
+        times
+    }
+
     /// Submits a job and waits for its end.
     pub fn run(&self, spec: &Value) -> Value {
         let id = self.submit(spec);

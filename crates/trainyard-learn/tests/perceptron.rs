@@ -173,6 +173,7 @@ fn rows_are_served_as_tables_are() {
             model.decide_row(&row, &mut scores);
             assert_eq!(scores, expected.to_vec());
             assert_eq!(model.predict_row(&row), class);
+            assert_eq!(model.class_of(&scores), class);
         }
         model.decide_row(&[1.0], &mut scores);
         assert!(scores.iter().all(|score| score.is_nan()));

@@ -136,18 +136,12 @@ impl Perceptron {
 
     /// The class index of one row, without any allocation.
     pub fn predict_row(&self, row: &[f64]) -> u32 {
-        if self.n_scores() == 1 {
-            return u32::from(self.score(0, row) > 0.0);
-        }
-        let mut best = (0, f64::NEG_INFINITY);
-        for class in 0..self.n_scores() {
-            let score = self.score(class, row);
-            // Of equal scores the first class wins.
-            if score > best.1 {
-                best = (class as u32, score);
-            }
-        }
-        best.0
+        choose((0..self.n_scores()).map(|index| self.score(index, row)))
+    }
+
+    /// The class index of a row from its scores, for those who want both and compute them once.
+    pub fn class_of(&self, scores: &[f64]) -> u32 {
+        choose(scores.iter().copied())
     }
 
     fn score(&self, index: usize, row: &[f64]) -> f64 {
@@ -159,6 +153,22 @@ impl Perceptron {
             _ => f64::NAN,
         }
     }
+}
+
+/// One score tells two classes apart by its sign; of several the largest wins, of equal ones the
+/// first.
+fn choose(scores: impl ExactSizeIterator<Item = f64>) -> u32 {
+    let one = scores.len() == 1;
+    let mut best = (0, f64::NEG_INFINITY);
+    for (class, score) in (0..).zip(scores) {
+        if one {
+            return u32::from(score > 0.0);
+        }
+        if score > best.1 {
+            best = (class, score);
+        }
+    }
+    best.0
 }
 
 /// How an epoch went.
