@@ -5,13 +5,14 @@
 //!
 //! Start reading at [`perceptron`], the smallest model, and [`splits`], which decides what it sees.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod artifact;
 pub mod csv;
 pub mod describe;
 pub mod generators;
 pub mod inference;
+pub mod kernels;
 pub mod metrics;
 pub mod perceptron;
 pub mod problem;

@@ -10,6 +10,8 @@
 //! It is deliberately not numpy's newer `Generator`, offers no entropy (a seed is always given) and
 //! is of no use in cryptography.
 
+pub mod stream;
+
 use std::fmt;
 
 /// Words in the state of the Mersenne Twister.
