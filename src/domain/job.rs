@@ -262,12 +262,9 @@ pub struct FoldResult {
     pub n_test: u32,
     /// Scores on the test rows, by scorer; null where a scorer is undefined.
     pub scores: BTreeMap<String, Option<f64>>,
-    /// Epochs trained.
-    pub epochs: u32,
-    /// Whether training stopped by its own criterion before the last epoch allowed.
-    pub converged: bool,
-    /// Seconds of training, scoring not counted.
-    pub fit_s: f64,
+    /// How training went.
+    #[serde(flatten)]
+    pub fit: FitSummary,
 }
 
 /// The training of the final model on all rows.
@@ -275,12 +272,37 @@ pub struct FoldResult {
 pub struct RefitResult {
     /// Rows trained on.
     pub n_train: u32,
+    /// How training went.
+    #[serde(flatten)]
+    pub fit: FitSummary,
+}
+
+/// How one training went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FitSummary {
     /// Epochs trained.
     pub epochs: u32,
-    /// Whether training stopped by its own criterion before the last epoch allowed.
-    pub converged: bool,
-    /// Seconds of training.
+    /// Of a perceptron, whether training stopped by its own criterion before the last epoch allowed;
+    /// null for networks, which have none.
+    pub converged: Option<bool>,
+    /// The epoch whose weights were kept, where early stopping chose it.
+    pub best_epoch: Option<u32>,
+    /// Why training ended: `completed` (all epochs, or converged), `early_stopping` or `max_seconds`.
+    #[serde(default)]
+    pub stop_reason: String,
+    /// The mean loss over the last epoch; null for a perceptron.
+    pub train_loss: Option<f64>,
+    /// The loss on the rows held out, after the last epoch.
+    pub val_loss: Option<f64>,
+    /// Seconds of training, scoring not counted.
     pub fit_s: f64,
+}
+
+impl JobError {
+    /// An error that is about no epoch.
+    pub fn new(code: &str, detail: impl std::fmt::Display) -> Self {
+        Self { code: code.to_owned(), detail: detail.to_string(), epoch: None, fold: None }
+    }
 }
 
 /// Why a job failed.
@@ -290,6 +312,12 @@ pub struct JobError {
     pub code: String,
     /// What happened, in a sentence.
     pub detail: String,
+    /// In which epoch, where training failed in one; the epochs before are in `/metrics`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
+    /// Of which fold, by its number over all repeats; absent where the final model failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<u32>,
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::clock::Timestamp;
 use super::dataset::Warning;
 use super::ids::{DatasetId, JobId, ModelId};
 use super::job::ScoreSummary;
-use super::spec::JobSpec;
+use super::spec::{JobSpec, TargetColumns};
 
 /// A stored model, as its card shows it.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -57,8 +57,9 @@ pub struct ModelCard {
 /// What a model predicts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ModelOutput {
-    /// The column it learned.
-    pub target: String,
-    /// The classes it chooses from, in the order of its decision values.
+    /// The column or columns it learned.
+    pub target: TargetColumns,
+    /// The classes it chooses from, in the order of its probabilities or decision values; none
+    /// where it predicts amounts.
     pub classes: Vec<Scalar>,
 }

@@ -5,18 +5,25 @@
 //! where the body is read; here is what needs the dataset or several fields.
 
 mod check;
+mod choices;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use trainyard_learn::losses::LossSpec;
 use trainyard_learn::metrics::Scorer;
+use trainyard_learn::named::Named;
+use trainyard_learn::network::{LayerSpec, LinearSpec, MlpSpec, NetworkSpec};
+use trainyard_learn::optim::OptimizerSpec;
 use trainyard_learn::perceptron::PerceptronSpec;
 use trainyard_learn::scalar::Scalar;
 use trainyard_learn::splits::SplitSpec;
+use trainyard_learn::training::TrainingSpec;
 use utoipa::ToSchema;
 
 use super::dataset::Warning;
 use super::ids::DatasetId;
 pub use check::check;
+pub use choices::{LossChoice, Preprocess, Scale, TargetColumns};
 
 /// A job as a client asks for it. Only `dataset_id`, `target` and `model` are required.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -37,9 +44,8 @@ pub struct JobRequest {
     /// The dataset to train on.
     #[schema(value_type = DatasetId)]
     pub dataset_id: String,
-    /// The column to predict.
-    #[schema(max_length = 1000)]
-    pub target: String,
+    /// The column to predict, or several columns of numbers to predict together.
+    pub target: TargetColumns,
     /// The columns to predict from; all others than the target if left out.
     #[serde(default)]
     #[schema(min_items = 1, max_items = 10000)]
@@ -53,16 +59,17 @@ pub struct JobRequest {
     /// How to cross-validate; null trains on all rows without it.
     #[serde(default)]
     pub cv: Option<SplitSpec>,
-    /// What to measure on every fold.
-    #[serde(default = "default_scoring")]
-    #[schema(min_items = 1, max_items = 50, default = json!(["accuracy"]))]
-    pub scoring: Vec<Scorer>,
+    /// What to measure on every fold; `accuracy` of classes and `r2` of amounts if left out.
+    #[serde(default)]
+    #[schema(min_items = 1, max_items = 50)]
+    pub scoring: Option<Vec<Scorer>>,
     /// Whether to train a model on all rows in the end.
     #[serde(default = "default_refit")]
     #[schema(default = true)]
     pub refit: bool,
-    /// The seed of a `cv` that shuffles and names no seed itself. (A perceptron has its own
-    /// `random_state`, with scikit-learn's default of 0.)
+    /// The seed of everything random: of a network's initial weights, batches and dropout, and of a
+    /// `cv` that shuffles and names no seed itself. (A perceptron has its own `random_state`, with
+    /// scikit-learn's default of 0.)
     #[serde(default)]
     #[schema(minimum = 0, maximum = 4294967295u32, default = 0)]
     pub random_state: u32,
@@ -70,18 +77,24 @@ pub struct JobRequest {
     #[serde(default)]
     #[schema(value_type = Object)]
     pub metadata: Map<String, Value>,
-    /// How networks learn. A `perceptron` takes none.
+    /// How networks learn; `adam` if left out. A `perceptron` takes none.
     #[serde(default)]
-    pub optimizer: Option<Value>,
-    /// What networks minimise. A `perceptron` takes none but `auto`.
+    pub optimizer: Option<OptimizerSpec>,
+    /// What networks minimise; `auto` is `cross_entropy` for classes and `mse` for amounts. A
+    /// `perceptron` takes none but `auto`.
     #[serde(default)]
-    pub loss: Option<Value>,
+    pub loss: LossChoice,
     /// How long and in what portions networks learn. A `perceptron` takes none.
     #[serde(default)]
-    pub training: Option<Value>,
-    /// How to prepare the columns. Not there in this version: null.
+    pub training: Option<TrainingSpec>,
+    /// How to prepare the columns, fitted on the training rows of each fold.
     #[serde(default)]
-    pub preprocess: Option<Value>,
+    pub preprocess: Option<Preprocess>,
+    /// A column of how much each row counts while a network learns, none below 0. It is no feature
+    /// then.
+    #[serde(default)]
+    #[schema(max_length = 1000)]
+    pub sample_weight: Option<String>,
     /// Which specs to search through. Not there in this version: null.
     #[serde(default)]
     pub search: Option<Value>,
@@ -106,6 +119,34 @@ pub enum TaskRequest {
 pub enum ModelSpec {
     /// scikit-learn's `Perceptron`.
     Perceptron(PerceptronSpec),
+    /// Linear, logistic or softmax regression, by the loss.
+    Linear(LinearSpec),
+    /// A multi-layer perceptron.
+    Mlp(MlpSpec),
+    /// An explicit list of layers.
+    Network(NetworkSpec),
+}
+
+impl ModelSpec {
+    /// The model's name in a spec.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Perceptron(_) => "perceptron",
+            Self::Linear(_) => "linear",
+            Self::Mlp(_) => "mlp",
+            Self::Network(_) => "network",
+        }
+    }
+
+    /// The layers of a network; none of a perceptron.
+    pub fn layers(&self) -> Option<Vec<LayerSpec>> {
+        match self {
+            Self::Perceptron(_) => None,
+            Self::Linear(linear) => Some(linear.layers()),
+            Self::Mlp(mlp) => Some(mlp.layers()),
+            Self::Network(network) => Some(network.layers.clone()),
+        }
+    }
 }
 
 /// A job that can run: checked against its dataset, every default filled in.
@@ -115,8 +156,8 @@ pub struct JobSpec {
     pub name: Option<String>,
     /// The dataset to train on.
     pub dataset_id: DatasetId,
-    /// The column to predict.
-    pub target: String,
+    /// The columns to predict.
+    pub target: TargetColumns,
     /// The columns to predict from, in the model's order.
     pub features: Vec<String>,
     /// What the target was taken for.
@@ -131,6 +172,17 @@ pub struct JobSpec {
     pub refit: bool,
     /// The seed of a `cv` that shuffles and names no seed itself.
     pub random_state: u32,
+    /// How the network learns; null for a perceptron.
+    pub optimizer: Option<OptimizerSpec>,
+    /// What the network minimises; null for a perceptron.
+    pub loss: Option<Named<LossSpec>>,
+    /// How long and in what portions the network learns; null for a perceptron.
+    pub training: Option<TrainingSpec>,
+    /// How the columns are prepared.
+    #[serde(default)]
+    pub preprocess: Preprocess,
+    /// The column of how much each row counts.
+    pub sample_weight: Option<String>,
     /// The client's own.
     #[schema(value_type = Object)]
     pub metadata: Map<String, Value>,
@@ -141,7 +193,7 @@ pub struct JobSpec {
 pub struct CheckedJob {
     /// The spec.
     pub spec: JobSpec,
-    /// The classes of the target, in the order of their indices.
+    /// The classes of the target, in the order of their indices; none of amounts.
     pub classes: Vec<Scalar>,
     /// What the user should know.
     pub warnings: Vec<Warning>,
@@ -161,10 +213,6 @@ pub struct Estimate {
     /// Microseconds that one fold is expected to take.
     #[serde(skip)]
     pub task_cost_us: i64,
-}
-
-fn default_scoring() -> Vec<Scorer> {
-    vec![Scorer::Accuracy]
 }
 
 fn default_refit() -> bool {

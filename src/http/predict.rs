@@ -11,6 +11,8 @@ use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use trainyard_learn::artifact::TrainedModel;
 use trainyard_learn::csv::{self, CsvError, CsvLimits, CsvOptions};
+use trainyard_learn::kernels::Crew;
+use trainyard_learn::model::Predicted;
 use trainyard_learn::problem::Problem;
 use trainyard_learn::scalar::Scalar;
 use trainyard_learn::table::{ColumnType, Table};
@@ -52,16 +54,34 @@ pub(super) struct PredictRequest {
 pub(super) struct Prediction {
     /// The model.
     model_id: ModelId,
-    /// The class of each row.
-    predictions: Vec<Scalar>,
-    /// The classes the model chooses from.
+    /// The class of each row, or its value (the list of its values, where there are several
+    /// targets). Null where a value is beyond the finite numbers.
+    #[schema(value_type = Vec<Value>)]
+    predictions: Said,
+    /// The classes the model chooses from; absent where it predicts amounts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     classes: Vec<Scalar>,
+    /// The probability of each class; absent of models that have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Vec<Option<f64>>>>)]
+    probabilities: Option<Vec<Vec<f32>>>,
     /// The decision values of each row: one for two classes (positive for the second), else one a
-    /// class. Null where a value is beyond the finite numbers.
-    #[schema(value_type = Vec<Vec<Option<f64>>>)]
-    decision_function: Vec<Vec<f64>>,
+    /// class; absent of models that have probabilities. Null where a value is beyond the finite
+    /// numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Vec<Option<f64>>>>)]
+    decision_function: Option<Vec<Vec<f64>>>,
     /// What the user should know.
     warnings: Vec<Warning>,
+}
+
+/// What is said of each row, as JSON has it.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Said {
+    Classes(Vec<Scalar>),
+    Values(Vec<f32>),
+    Several(Vec<Vec<f32>>),
 }
 
 /// Predict with a model: JSON `rows` or `records`, or `text/csv` with a header.
@@ -215,26 +235,62 @@ fn answer(
         ));
     }
     let x = matrix(input, &model.inputs).map_err(ApiError::invalid)?;
-    let perceptron = &model.perceptron;
-    let mut predictions = Vec::with_capacity(n_rows);
-    let mut decision_function = Vec::with_capacity(n_rows);
-    for row in x.chunks_exact(model.inputs.len()) {
-        let mut scores = vec![0.0; perceptron.n_scores()];
-        perceptron.decide_row(row, &mut scores);
-        predictions.push(model.classes[perceptron.class_of(&scores) as usize].clone());
-        decision_function.push(scores);
-    }
-    let classes = model.classes.clone();
-    let n_overflowed =
-        decision_function.iter().filter(|values| values.iter().any(|v| !v.is_finite())).count();
+    let mut crew = Crew::new(1);
+    let (n_inputs, n_classes) = (model.inputs.len(), model.n_classes());
+    let predicted = model.model.predict(model.scaler.as_ref(), &x, n_inputs, n_classes, &mut crew);
+    let said = |prediction: &[u32]| {
+        Said::Classes(prediction.iter().map(|c| model.classes[*c as usize].clone()).collect())
+    };
+    let (mut probabilities, mut decision_function) = (None, None);
+    let n_overflowed;
+    let predictions = match predicted {
+        Predicted::Decisions { prediction, decision, n_values } => {
+            let rows = each(&decision, n_values);
+            n_overflowed = not_finite(&rows, |value| value.is_finite());
+            decision_function = Some(rows);
+            said(&prediction)
+        }
+        Predicted::Probabilities { prediction, probabilities: values, n_classes } => {
+            let rows = each(&values, n_classes);
+            n_overflowed = not_finite(&rows, |value| value.is_finite());
+            probabilities = Some(rows);
+            said(&prediction)
+        }
+        Predicted::Values { values, n_outputs: 1 } => {
+            n_overflowed = values.iter().filter(|value| !value.is_finite()).count();
+            Said::Values(values)
+        }
+        Predicted::Values { values, n_outputs } => {
+            let rows = each(&values, n_outputs);
+            n_overflowed = not_finite(&rows, |value| value.is_finite());
+            Said::Several(rows)
+        }
+    };
     let mut warnings = Vec::new();
     if n_overflowed > 0 {
         let detail = format!(
-            "the decision values of {n_overflowed} rows are beyond the finite numbers; their \
-             classes mean little"
+            "the numbers for {n_overflowed} rows are beyond the finite ones; their predictions mean \
+             little"
         );
         warnings.push(Warning::new("not_finite", detail));
     }
-    let body = Prediction { model_id: id, predictions, classes, decision_function, warnings };
+    let classes = model.classes.clone();
+    let body = Prediction {
+        model_id: id,
+        predictions,
+        classes,
+        probabilities,
+        decision_function,
+        warnings,
+    };
     Ok(Json(body).into_response())
+}
+
+/// Row by row.
+fn each<T: Copy>(values: &[T], width: usize) -> Vec<Vec<T>> {
+    values.chunks_exact(width.max(1)).map(<[T]>::to_vec).collect()
+}
+
+fn not_finite<T>(rows: &[Vec<T>], is_finite: impl Fn(&T) -> bool) -> usize {
+    rows.iter().filter(|row| !row.iter().all(&is_finite)).count()
 }

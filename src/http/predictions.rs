@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
+use trainyard_learn::model::{Predicted, Truth};
 use trainyard_learn::scalar::Scalar;
 use utoipa::{IntoParams, ToSchema};
 
@@ -35,14 +36,32 @@ pub(super) struct Prediction {
     repeat: u32,
     /// The fold in which it was a test row.
     fold: u32,
-    /// Its class.
-    target: Scalar,
-    /// The class predicted.
-    prediction: Scalar,
-    /// The decision values: one for two classes (positive for the second), else one a class. Null
-    /// where a value is beyond the finite numbers. (A perceptron has no probabilities.)
-    #[schema(value_type = Vec<Option<f64>>)]
-    decision_function: Vec<f64>,
+    /// Its class, or its value (the list of its values, where there are several targets).
+    #[schema(value_type = Value)]
+    target: Said,
+    /// The class predicted, or the value or values.
+    #[schema(value_type = Value)]
+    prediction: Said,
+    /// The probability of each class; absent of models that have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Option<f64>>>)]
+    probabilities: Option<Vec<f32>>,
+    /// The decision values: one for two classes (positive for the second), else one a class; absent
+    /// of models that have probabilities. Null where a value is beyond the finite numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Option<f64>>>)]
+    decision_function: Option<Vec<f64>>,
+}
+
+/// A class or values, as JSON has them.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+enum Said {
+    Class(Scalar),
+    Value(f64),
+    Values(Vec<f64>),
+    Single(f32),
+    Singles(Vec<f32>),
 }
 
 /// Look at a job's out-of-fold predictions, by repeat, fold and row; as JSON, or as CSV with
@@ -81,15 +100,42 @@ pub(super) async fn predictions(
     for part in &stored {
         let known = &part.predictions;
         let skip = if part.idx == fold { position } else { 0 };
-        let width = known.n_values();
         for i in skip..known.rows.len() {
+            let target = match &known.truth {
+                Truth::Classes(target) => Said::Class(class(target[i])),
+                Truth::Values(values) => {
+                    let n_outputs = values.len() / known.rows.len();
+                    match values[i * n_outputs..][..n_outputs] {
+                        [value] => Said::Value(value),
+                        ref several => Said::Values(several.to_vec()),
+                    }
+                }
+            };
+            let (mut probabilities, mut decision_function) = (None, None);
+            let prediction = match &known.predicted {
+                Predicted::Decisions { prediction, decision, n_values } => {
+                    decision_function = Some(decision[i * n_values..][..*n_values].to_vec());
+                    Said::Class(class(prediction[i]))
+                }
+                Predicted::Probabilities { prediction, probabilities: all, n_classes } => {
+                    probabilities = Some(all[i * n_classes..][..*n_classes].to_vec());
+                    Said::Class(class(prediction[i]))
+                }
+                Predicted::Values { values, n_outputs } => {
+                    match values[i * n_outputs..][..*n_outputs] {
+                        [value] => Said::Single(value),
+                        ref several => Said::Singles(several.to_vec()),
+                    }
+                }
+            };
             let prediction = Prediction {
                 row: known.rows[i],
                 repeat: part.fold.repeat,
                 fold: part.fold.fold,
-                target: class(known.target[i]),
-                prediction: class(known.prediction[i]),
-                decision_function: known.decision[i * width..(i + 1) * width].to_vec(),
+                target,
+                prediction,
+                probabilities,
+                decision_function,
             };
             items.push((Cursor { fold: part.idx, position: i + 1 }, prediction));
         }
@@ -127,18 +173,40 @@ impl std::str::FromStr for Cursor {
 
 fn as_csv(page: &Page<Prediction>) -> Response {
     use std::fmt::Write;
-    let width = page.data.first().map_or(0, |p| p.decision_function.len());
-    let mut text = "row,repeat,fold,target,prediction".to_owned();
-    for i in 0..width {
-        let _ = write!(text, ",decision_{i}");
+    let first = page.data.first();
+    let names = |name: &str, said: &Said| -> Vec<String> {
+        match said.len() {
+            1 => vec![name.to_owned()],
+            n => (0..n).map(|i| format!("{name}_{i}")).collect(),
+        }
+    };
+    let mut text = "row,repeat,fold".to_owned();
+    if let Some(first) = first {
+        let numbered = |name: &str, n: usize| (0..n).map(|i| format!("{name}_{i}")).collect();
+        let mut head = names("target", &first.target);
+        head.extend(names("prediction", &first.prediction));
+        let probabilities: Vec<String> =
+            numbered("probability", first.probabilities.as_ref().map_or(0, Vec::len));
+        head.extend(probabilities);
+        let decisions: Vec<String> =
+            numbered("decision", first.decision_function.as_ref().map_or(0, Vec::len));
+        head.extend(decisions);
+        head.iter().for_each(|name| {
+            let _ = write!(text, ",{name}");
+        });
+    } else {
+        text.push_str(",target,prediction");
     }
     text.push('\n');
     for p in &page.data {
-        let (target, prediction) = (csv_field(&p.target), csv_field(&p.prediction));
-        let _ = write!(text, "{},{},{},{target},{prediction}", p.row, p.repeat, p.fold);
-        for value in &p.decision_function {
-            // As in JSON, a value beyond the finite numbers is none.
-            let _ = if value.is_finite() { write!(text, ",{value}") } else { write!(text, ",") };
+        let _ = write!(text, "{},{},{}", p.row, p.repeat, p.fold);
+        p.target.write_csv(&mut text);
+        p.prediction.write_csv(&mut text);
+        for value in p.probabilities.iter().flatten() {
+            number(&mut text, f64::from(*value).is_finite().then_some(value));
+        }
+        for value in p.decision_function.iter().flatten() {
+            number(&mut text, value.is_finite().then_some(value));
         }
         text.push('\n');
     }
@@ -147,6 +215,42 @@ fn as_csv(page: &Page<Prediction>) -> Response {
         response.headers_mut().insert("x-next-cursor", cursor);
     }
     response
+}
+
+/// As in JSON, a value beyond the finite numbers is none.
+fn number(text: &mut String, value: Option<impl std::fmt::Display>) {
+    use std::fmt::Write;
+    let _ = match value {
+        Some(value) => write!(text, ",{value}"),
+        None => write!(text, ","),
+    };
+}
+
+impl Said {
+    fn len(&self) -> usize {
+        match self {
+            Self::Class(_) | Self::Value(_) | Self::Single(_) => 1,
+            Self::Values(values) => values.len(),
+            Self::Singles(values) => values.len(),
+        }
+    }
+
+    fn write_csv(&self, text: &mut String) {
+        match self {
+            Self::Class(class) => {
+                text.push(',');
+                text.push_str(&csv_field(class));
+            }
+            Self::Value(value) => number(text, value.is_finite().then_some(value)),
+            Self::Single(value) => number(text, value.is_finite().then_some(value)),
+            Self::Values(values) => {
+                values.iter().for_each(|v| number(text, v.is_finite().then_some(v)));
+            }
+            Self::Singles(values) => {
+                values.iter().for_each(|v| number(text, v.is_finite().then_some(v)));
+            }
+        }
+    }
 }
 
 /// A value as a CSV field. Text that a spreadsheet would run as a formula is made plain text.

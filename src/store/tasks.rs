@@ -247,10 +247,8 @@ impl Store {
                 events::append(&mut tx, (project, job), now, "retrying", data).await?;
             } else {
                 end_task(&mut tx, *id, "failed").await?;
-                let error = JobError {
-                    code: "worker_lost".to_owned(),
-                    detail: format!("a task's worker was lost {attempt} times"),
-                };
+                let detail = format!("a task's worker was lost {attempt} times");
+                let error = JobError::new("worker_lost", detail);
                 publish::fail_job(&mut tx, (project, job), status, &error, now).await?;
             }
         }
@@ -336,10 +334,8 @@ async fn fail_unreadable(
         return Err(error);
     }
     tracing::error!(%error, job = %job.1, "a job cannot be read");
-    let error = JobError {
-        code: "job_unreadable".to_owned(),
-        detail: "the job or its dataset was stored by another version, or is gone".to_owned(),
-    };
+    let detail = "the job or its dataset was stored by another version, or is gone";
+    let error = JobError::new("job_unreadable", detail);
     publish::fail_job(tx, job, JobStatus::Running, &error, now).await
 }
 

@@ -8,6 +8,8 @@
 //! Start reading at `dispatch`, then `run`, which is one task from start to end.
 
 mod dispatch;
+mod fit;
+mod prepare;
 mod queue;
 mod reduce;
 mod renew;
@@ -20,6 +22,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+
+use trainyard_learn::kernels::Crew;
 
 use crate::blobs::Blobs;
 use crate::domain::clock::Clock;
@@ -65,8 +69,10 @@ impl Worker {
             let (queue, runner) = (Arc::clone(&queue), Arc::clone(&runner));
             let done_sender = done_sender.clone();
             thread::Builder::new().name(format!("train-{index}")).spawn(move || {
+                // Its helpers start when a fit first needs them, and rest when it does not.
+                let mut crew = Crew::new(n_threads);
                 while let Some(flight) = queue.take() {
-                    let ended = runner.run(flight);
+                    let ended = runner.run(flight, &mut crew);
                     if done_sender.send(ended).is_err() {
                         return;
                     }

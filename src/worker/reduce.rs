@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use trainyard_learn::artifact::TrainedModel;
 use trainyard_learn::inference::corrected_t_interval;
-use trainyard_learn::metrics::{self, Scorer};
+use trainyard_learn::kernels::Crew;
+use trainyard_learn::metrics::Scorer;
 
-use super::queue::Signal;
-use super::run::{Failure, Fit, Prepared, Runner, fit};
+use super::fit::{Context, Fit, Part, fit, predict};
+use super::prepare::Prepared;
+use super::run::{Failure, Runner};
 use crate::domain::dataset::Warning;
 use crate::domain::ids::ModelId;
 use crate::domain::job::{FoldResult, JobResult, RefitResult, ScoreSummary};
@@ -25,7 +27,8 @@ pub(super) fn reduce(
     job: &JobContext,
     data: &Prepared,
     folds: &[FoldResult],
-    signal: &Signal,
+    crew: &mut Crew,
+    context: Context<'_>,
 ) -> Result<Outcome, Failure> {
     let cv = summaries(&job.spec.scoring, folds);
     // The folds have rows of their own.
@@ -37,34 +40,32 @@ pub(super) fn reduce(
         model_id: None,
         warnings: Vec::new(),
     };
-    let n_stopped = folds.iter().filter(|fold| !fold.converged).count();
+    let n_stopped = folds.iter().filter(|fold| fold.fit.converged == Some(false)).count();
     if n_stopped > 0 {
         let detail = format!("{n_stopped} of {} folds {NOT_CONVERGED}", folds.len());
         result.warnings.push(Warning::new("not_converged", detail));
     }
     if !job.spec.refit {
-        return Ok(Outcome::Reduced { result: Box::new(result), model: None });
+        return Ok(Outcome::Reduced { result: Box::new(result), model: None, history: None });
     }
-    let Fit { model, fit_s } = fit(job, &data.x, &data.y, signal, runner.resources.time_limit)?;
-    if !model.converged {
+    let rows: Vec<u32> = (0..data.n_rows() as u32).collect();
+    let fitted = fit(job, data, &rows, Part::Refit, crew, context)?;
+    if fitted.summary.converged == Some(false) {
         result.warnings.push(Warning::new("not_converged", format!("the model {NOT_CONVERGED}")));
     }
-    let prediction = model.predict(data.x.view());
-    let scores = metrics::scores(&job.spec.scoring, &data.y, &prediction, job.classes.len());
+    let predicted = predict(job, data, &fitted, &rows, crew);
+    let scores = predicted.scores(&job.spec.scoring, &data.truth, job.classes.len());
     let model_id = ModelId::new(&runner.resources.clock);
     result.train = by_name(&job.spec.scoring, &scores);
     result.model_id = Some(model_id);
-    result.refit = Some(RefitResult {
-        n_train: data.y.len() as u32,
-        epochs: model.n_iter as u32,
-        converged: model.converged,
-        fit_s,
-    });
+    let Fit { model, scaler, summary, history } = fitted;
+    result.refit = Some(RefitResult { n_train: rows.len() as u32, fit: summary });
     let trained = TrainedModel {
         inputs: job.spec.features.clone(),
-        target: job.spec.target.clone(),
+        targets: job.spec.target.names().to_vec(),
         classes: job.classes.clone(),
-        perceptron: model,
+        scaler,
+        model,
     };
     let bytes = trained.to_bytes().map_err(|error| Failure::permanent("internal", error))?;
     let size_bytes = bytes.len() as u64;
@@ -76,7 +77,7 @@ pub(super) fn reduce(
     let card = ModelCard {
         spec: job.spec.clone(),
         data_sha256: job.data_sha256.clone(),
-        n_rows: data.y.len(),
+        n_rows: data.n_rows(),
         inputs: job.spec.features.clone(),
         outputs: ModelOutput { target: job.spec.target.clone(), classes: job.classes.clone() },
         cv: result.cv.clone(),
@@ -84,7 +85,8 @@ pub(super) fn reduce(
         warnings: job.warnings.iter().chain(&result.warnings).cloned().collect(),
     };
     let model = NewModel { id: model_id, sha256, size_bytes, card };
-    Ok(Outcome::Reduced { result: Box::new(result), model: Some(Box::new(model)) })
+    let history = history.map(|history| history.pack());
+    Ok(Outcome::Reduced { result: Box::new(result), model: Some(Box::new(model)), history })
 }
 
 /// Scores under their scorers' names.

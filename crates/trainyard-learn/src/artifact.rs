@@ -9,20 +9,26 @@ use ndarray::{Array1, Array2};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
+use crate::losses::LossSpec;
+use crate::model::{Model, NetworkModel};
+use crate::network::LayerSpec;
 use crate::perceptron::Perceptron;
 use crate::scalar::Scalar;
+use crate::scale::StandardScaler;
 
 /// A trained model with what is needed to use it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainedModel {
     /// The columns it takes, in their order.
     pub inputs: Vec<String>,
-    /// The column it predicts.
-    pub target: String,
-    /// The classes it chooses from, in the order of their indices.
+    /// The columns it predicts.
+    pub targets: Vec<String>,
+    /// The classes it chooses from, in the order of their indices; none where it predicts values.
     pub classes: Vec<Scalar>,
+    /// What brings the inputs to one scale, if anything does.
+    pub scaler: Option<StandardScaler>,
     /// Its parameters.
-    pub perceptron: Perceptron,
+    pub model: Model,
 }
 
 /// Why bytes are no model.
@@ -34,71 +40,115 @@ pub enum ArtifactError {
     /// The manifest is missing or cannot be read.
     #[error("no manifest: {0}")]
     Manifest(String),
-    /// It was written by a newer version.
-    #[error("format version {0}; this version reads up to {FORMAT_VERSION}")]
+    /// It was written by another version.
+    #[error("format version {0}; this version reads {FORMAT_VERSION}")]
     Version(u32),
     /// The tensors are not what the manifest says.
     #[error("tensor {name}: {reason}")]
     Tensor {
         /// Which.
-        name: &'static str,
+        name: String,
         /// Why.
         reason: String,
     },
 }
 
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 const MANIFEST: &str = "trainyard";
+const MEAN: &str = "scaler.mean";
+const SCALE: &str = "scaler.scale";
+const BUFFERS: &str = "buffers";
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Manifest {
     format_version: u32,
-    model: ModelKind,
     inputs: Vec<String>,
-    target: String,
+    targets: Vec<String>,
     classes: Vec<Scalar>,
-    n_iter: usize,
-    converged: bool,
+    scaled: bool,
+    model: Family,
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum ModelKind {
-    Perceptron,
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Family {
+    Perceptron { n_iter: usize, converged: bool },
+    Network { layers: Vec<LayerSpec>, loss: LossSpec, n_outputs: usize },
+}
+
+/// A tensor on its way into a file.
+struct Tensor {
+    name: String,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl Tensor {
+    fn f64(name: &str, shape: Vec<usize>, values: impl Iterator<Item = f64>) -> Self {
+        let bytes = values.flat_map(f64::to_le_bytes).collect();
+        Self { name: name.to_owned(), dtype: Dtype::F64, shape, bytes }
+    }
+
+    fn f32(name: &str, shape: Vec<usize>, values: &[f32]) -> Self {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Self { name: name.to_owned(), dtype: Dtype::F32, shape, bytes }
+    }
 }
 
 impl TrainedModel {
+    /// How many classes it chooses from, or `None` where it predicts values.
+    pub fn n_classes(&self) -> Option<usize> {
+        (!self.classes.is_empty()).then_some(self.classes.len())
+    }
+
     /// The model as a file's bytes.
     ///
     /// # Errors
     /// When a tensor does not fit the format, which no trained model's does.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ArtifactError> {
+        let mut tensors = Vec::new();
+        if let Some(StandardScaler { mean, scale }) = &self.scaler {
+            tensors.push(Tensor::f64(MEAN, vec![mean.len()], mean.iter().copied()));
+            tensors.push(Tensor::f64(SCALE, vec![scale.len()], scale.iter().copied()));
+        }
+        let family = match &self.model {
+            Model::Perceptron(Perceptron { coef, intercept, n_iter, converged }) => {
+                tensors.push(Tensor::f64("coef", coef.shape().to_vec(), coef.iter().copied()));
+                let shape = intercept.shape().to_vec();
+                tensors.push(Tensor::f64("intercept", shape, intercept.iter().copied()));
+                Family::Perceptron { n_iter: *n_iter, converged: *converged }
+            }
+            Model::Network(model) => {
+                for tensor in model.network.tensors() {
+                    let values = &model.parameters[tensor.range.clone()];
+                    tensors.push(Tensor::f32(&tensor.name, tensor.shape.clone(), values));
+                }
+                if !model.buffers.is_empty() {
+                    tensors.push(Tensor::f32(BUFFERS, vec![model.buffers.len()], &model.buffers));
+                }
+                let (layers, loss) = (model.layers.clone(), model.loss.clone());
+                Family::Network { layers, loss, n_outputs: model.network.n_outputs() }
+            }
+        };
         let manifest = Manifest {
             format_version: FORMAT_VERSION,
-            model: ModelKind::Perceptron,
             inputs: self.inputs.clone(),
-            target: self.target.clone(),
+            targets: self.targets.clone(),
             classes: self.classes.clone(),
-            n_iter: self.perceptron.n_iter,
-            converged: self.perceptron.converged,
+            scaled: self.scaler.is_some(),
+            model: family,
         };
         let manifest = serde_json::to_string(&manifest)
             .map_err(|error| ArtifactError::Manifest(error.to_string()))?;
-        let Perceptron { coef, intercept, .. } = &self.perceptron;
-        let coef_bytes: Vec<u8> = coef.iter().flat_map(|value| value.to_le_bytes()).collect();
-        let intercept_bytes: Vec<u8> =
-            intercept.iter().flat_map(|value| value.to_le_bytes()).collect();
-        let tensors = [
-            ("coef", TensorView::new(Dtype::F64, coef.shape().to_vec(), &coef_bytes)?),
-            (
-                "intercept",
-                TensorView::new(Dtype::F64, intercept.shape().to_vec(), &intercept_bytes)?,
-            ),
-        ];
+        let views: Vec<(&str, TensorView<'_>)> = tensors
+            .iter()
+            .map(|t| Ok((t.name.as_str(), TensorView::new(t.dtype, t.shape.clone(), &t.bytes)?)))
+            .collect::<Result<_, ArtifactError>>()?;
         // One entry only: the order of a map's entries would change the bytes from run to run.
         let metadata = HashMap::from([(MANIFEST.to_owned(), manifest)]);
-        Ok(safetensors::serialize(tensors, Some(metadata))?)
+        Ok(safetensors::serialize(views, Some(metadata))?)
     }
 
     /// Reads a file's bytes.
@@ -112,47 +162,100 @@ impl TrainedModel {
             .as_ref()
             .and_then(|entries| entries.get(MANIFEST))
             .ok_or_else(|| ArtifactError::Manifest("there is none".to_owned()))?;
-        let manifest: Manifest = serde_json::from_str(text)
-            .map_err(|error| ArtifactError::Manifest(error.to_string()))?;
-        if manifest.format_version > FORMAT_VERSION {
-            return Err(ArtifactError::Version(manifest.format_version));
+        let unreadable = |error: serde_json::Error| ArtifactError::Manifest(error.to_string());
+        let version: Version = serde_json::from_str(text).map_err(unreadable)?;
+        if version.format_version != FORMAT_VERSION {
+            return Err(ArtifactError::Version(version.format_version));
         }
-        let n_vectors = match manifest.classes.len() {
-            0 | 1 => return Err(ArtifactError::Manifest("fewer than two classes".to_owned())),
-            2 => 1,
-            n => n,
-        };
-        let n_features = manifest.inputs.len();
+        let manifest: Manifest = serde_json::from_str(text).map_err(unreadable)?;
+        if manifest.classes.len() == 1 {
+            return Err(ArtifactError::Manifest("a single class".to_owned()));
+        }
+        let n_inputs = manifest.inputs.len();
         let tensors = SafeTensors::deserialize(bytes)?;
-        let coef = values(&tensors, "coef", &[n_vectors, n_features])?;
-        let intercept = values(&tensors, "intercept", &[n_vectors])?;
-        let coef = Array2::from_shape_vec((n_vectors, n_features), coef)
-            .map_err(|error| ArtifactError::Tensor { name: "coef", reason: error.to_string() })?;
-        Ok(Self {
-            inputs: manifest.inputs,
-            target: manifest.target,
-            classes: manifest.classes,
-            perceptron: Perceptron {
-                coef,
-                intercept: Array1::from_vec(intercept),
-                n_iter: manifest.n_iter,
-                converged: manifest.converged,
-            },
-        })
+        let scaler = if manifest.scaled {
+            let mean = doubles(&tensors, MEAN, &[n_inputs])?;
+            Some(StandardScaler { mean, scale: doubles(&tensors, SCALE, &[n_inputs])? })
+        } else {
+            None
+        };
+        let model = match manifest.model {
+            Family::Perceptron { n_iter, converged } => {
+                let n_vectors = match manifest.classes.len() {
+                    2 => 1,
+                    n => n,
+                };
+                let coef = doubles(&tensors, "coef", &[n_vectors, n_inputs])?;
+                let intercept = doubles(&tensors, "intercept", &[n_vectors])?;
+                let coef = Array2::from_shape_vec((n_vectors, n_inputs), coef)
+                    .map_err(|error| ArtifactError::Manifest(error.to_string()))?;
+                let intercept = Array1::from_vec(intercept);
+                Model::Perceptron(Perceptron { coef, intercept, n_iter, converged })
+            }
+            Family::Network { layers, loss, n_outputs } => {
+                Model::Network(network(&tensors, layers, loss, (n_inputs, n_outputs))?)
+            }
+        };
+        let Manifest { inputs, targets, classes, .. } = manifest;
+        Ok(Self { inputs, targets, classes, scaler, model })
     }
 }
 
-fn values(
+#[derive(Deserialize)]
+struct Version {
+    format_version: u32,
+}
+
+fn network(
     tensors: &SafeTensors<'_>,
-    name: &'static str,
+    layers: Vec<LayerSpec>,
+    loss: LossSpec,
+    shape: (usize, usize),
+) -> Result<NetworkModel, ArtifactError> {
+    let mut model = NetworkModel::new(layers, loss, shape, Vec::new(), Vec::new())
+        .map_err(|found| ArtifactError::Manifest(found[0].detail.clone()))?;
+    let mut parameters = Vec::new();
+    for tensor in model.network.tensors() {
+        parameters.extend(singles(tensors, &tensor.name, &tensor.shape)?);
+    }
+    model.parameters = parameters;
+    if model.network.n_buffers() > 0 {
+        model.buffers = singles(tensors, BUFFERS, &[model.network.n_buffers()])?;
+    }
+    Ok(model)
+}
+
+fn doubles(
+    tensors: &SafeTensors<'_>,
+    name: &str,
     shape: &[usize],
 ) -> Result<Vec<f64>, ArtifactError> {
+    let bytes = data(tensors, name, Dtype::F64, shape)?;
+    Ok(bytes.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect())
+}
+
+fn singles(
+    tensors: &SafeTensors<'_>,
+    name: &str,
+    shape: &[usize],
+) -> Result<Vec<f32>, ArtifactError> {
+    let bytes = data(tensors, name, Dtype::F32, shape)?;
+    Ok(bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+}
+
+fn data<'t>(
+    tensors: &SafeTensors<'t>,
+    name: &str,
+    dtype: Dtype,
+    shape: &[usize],
+) -> Result<&'t [u8], ArtifactError> {
     let tensor = tensors.tensor(name)?;
-    if tensor.dtype() != Dtype::F64 || tensor.shape() != shape {
-        let reason = format!("{:?} {:?}, expected F64 {shape:?}", tensor.dtype(), tensor.shape());
-        return Err(ArtifactError::Tensor { name, reason });
+    if tensor.dtype() != dtype || tensor.shape() != shape {
+        let reason =
+            format!("{:?} {:?}, expected {dtype:?} {shape:?}", tensor.dtype(), tensor.shape());
+        return Err(ArtifactError::Tensor { name: name.to_owned(), reason });
     }
-    Ok(tensor.data().as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect())
+    Ok(tensor.data())
 }
 
 #[cfg(test)]
@@ -163,14 +266,33 @@ mod tests {
     fn model() -> TrainedModel {
         TrainedModel {
             inputs: vec!["a".into(), "b".into()],
-            target: "y".into(),
+            targets: vec!["y".into()],
             classes: vec![Scalar::Number(0.0), Scalar::Text("1".into())],
-            perceptron: Perceptron {
+            scaler: None,
+            model: Model::Perceptron(Perceptron {
                 coef: array![[0.1, -1e-300]],
                 intercept: array![f64::MIN_POSITIVE],
                 n_iter: 7,
                 converged: true,
-            },
+            }),
+        }
+    }
+
+    fn network() -> TrainedModel {
+        let layers = vec![
+            LayerSpec::Dense { units: Some(3), bias: true, init: None },
+            LayerSpec::batch_norm(),
+            LayerSpec::Dense { units: Some(1), bias: false, init: None },
+        ];
+        let loss = LossSpec::Mse;
+        let mut model = NetworkModel::new(layers, loss, (2, 1), Vec::new(), Vec::new()).unwrap();
+        model.parameters = model.network.initial(3);
+        model.buffers = model.network.initial_buffers();
+        TrainedModel {
+            classes: Vec::new(),
+            scaler: Some(StandardScaler { mean: vec![0.1, 0.2], scale: vec![1.0, 2.0] }),
+            model: Model::Network(model),
+            ..self::model()
         }
     }
 
@@ -179,6 +301,8 @@ mod tests {
         let bytes = model().to_bytes().unwrap();
         assert_eq!(bytes, model().to_bytes().unwrap());
         assert_eq!(TrainedModel::from_bytes(&bytes).unwrap(), model());
+        let bytes = network().to_bytes().unwrap();
+        assert_eq!(TrainedModel::from_bytes(&bytes).unwrap(), network());
     }
 
     #[test]
@@ -194,7 +318,10 @@ mod tests {
         let mut wide = model();
         wide.inputs.push("c".into());
         let error = TrainedModel::from_bytes(&wide.to_bytes().unwrap()).unwrap_err();
-        assert!(matches!(error, ArtifactError::Tensor { name: "coef", .. }), "{error}");
+        assert!(
+            matches!(error, ArtifactError::Tensor { ref name, .. } if name == "coef"),
+            "{error}"
+        );
         let mut many = model();
         many.classes.push(Scalar::Boolean(true));
         assert!(TrainedModel::from_bytes(&many.to_bytes().unwrap()).is_err());

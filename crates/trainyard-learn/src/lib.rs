@@ -7,18 +7,26 @@
 
 #![deny(unsafe_code)]
 
+pub mod activation;
 pub mod artifact;
 pub mod csv;
 pub mod describe;
 pub mod generators;
 pub mod inference;
+pub mod init;
 pub mod kernels;
+pub mod losses;
 pub mod metrics;
+pub mod model;
+pub mod named;
+pub mod network;
 pub mod optim;
 pub mod perceptron;
 pub mod problem;
 pub mod random;
 pub mod scalar;
+pub mod scale;
 pub mod schedule;
 pub mod splits;
 pub mod table;
+pub mod training;

@@ -5,7 +5,24 @@ use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
-use trainyard_learn::metrics::{Scorer, scores};
+use trainyard_learn::losses::TargetKind;
+use trainyard_learn::metrics::{Judged, Scorer, scores};
+
+/// The scores of the confusion matrix.
+fn class_scorers() -> Vec<Scorer> {
+    let classes = TargetKind::Classes { n_classes: 2 };
+    let of_classes = |s: &Scorer| s.fits(classes) && !s.needs_probabilities();
+    Scorer::ALL.into_iter().filter(of_classes).collect()
+}
+
+fn of_classes(
+    scorers: &[Scorer],
+    target: &[u32],
+    prediction: &[u32],
+    n_classes: usize,
+) -> Vec<Option<f64>> {
+    scores(scorers, &Judged::Classes { target, prediction, n_classes, probabilities: None })
+}
 
 #[derive(Deserialize)]
 struct Golden {
@@ -29,33 +46,99 @@ fn every_score_is_scikit_learns() {
     for (index, case) in golden.cases.iter().enumerate() {
         let target = digits(&case.target);
         let prediction = digits(&case.prediction);
-        let together = scores(&Scorer::ALL, &target, &prediction, case.n_classes);
-        assert_eq!(case.scores.len(), Scorer::ALL.len());
-        for (scorer, score) in Scorer::ALL.into_iter().zip(together) {
+        let together = of_classes(&class_scorers(), &target, &prediction, case.n_classes);
+        assert_eq!(case.scores.len(), class_scorers().len());
+        for (scorer, score) in class_scorers().into_iter().zip(together) {
             let score = score.expect("defined");
             let expected = case.scores[&scorer];
             assert!(
                 (score - expected).abs() <= 1e-12,
                 "case {index}: {scorer:?} is {score} instead of {expected}"
             );
-            let alone = scorer.score(&target, &prediction, case.n_classes);
-            assert_eq!(alone, Some(score));
         }
-        let accuracy = Scorer::Accuracy.score(&target, &prediction, case.n_classes);
-        assert_eq!(accuracy, Some(case.scores[&Scorer::Accuracy]), "to the last digit");
+        let accuracy = of_classes(&[Scorer::Accuracy], &target, &prediction, case.n_classes);
+        assert_eq!(accuracy, [Some(case.scores[&Scorer::Accuracy])], "to the last digit");
+    }
+}
+
+#[derive(Deserialize)]
+struct ValueCase {
+    n_outputs: usize,
+    target: Vec<f64>,
+    prediction: Vec<f64>,
+    scores: BTreeMap<Scorer, Option<f64>>,
+}
+
+#[derive(Deserialize)]
+struct ProbabilityCase {
+    n_classes: usize,
+    target: Vec<u32>,
+    probabilities: Vec<f32>,
+    neg_log_loss: f64,
+}
+
+#[derive(Deserialize)]
+struct ValueGolden {
+    values: Vec<ValueCase>,
+    probabilities: Vec<ProbabilityCase>,
+}
+
+fn value_golden() -> ValueGolden {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/value_metrics.json");
+    let text = fs::read_to_string(path).expect("the golden file");
+    serde_json::from_str(&text).expect("the golden file's form")
+}
+
+#[test]
+fn scores_of_values_are_scikit_learns() {
+    let cases = value_golden().values;
+    assert!(cases.len() >= 20);
+    for (index, case) in cases.iter().enumerate() {
+        let ValueCase { n_outputs, target, prediction, .. } = case;
+        for (scorer, expected) in &case.scores {
+            let judged = Judged::Values { target, prediction, n_outputs: *n_outputs };
+            let found = scores(&[*scorer], &judged)[0];
+            let near = match (found, expected) {
+                (Some(found), Some(expected)) => {
+                    (found - expected).abs() <= 1e-12 * expected.abs().max(1.0)
+                }
+                (found, expected) => found == *expected,
+            };
+            assert!(near, "case {index}: {scorer:?} is {found:?} instead of {expected:?}");
+        }
+    }
+}
+
+#[test]
+fn log_loss_is_scikit_learns() {
+    let cases = value_golden().probabilities;
+    assert!(cases.len() >= 8);
+    for (index, case) in cases.iter().enumerate() {
+        let judged = Judged::Classes {
+            target: &case.target,
+            prediction: &case.target,
+            n_classes: case.n_classes,
+            probabilities: Some(&case.probabilities),
+        };
+        let found = scores(&[Scorer::NegLogLoss], &judged)[0].expect("defined");
+        let difference = (found - case.neg_log_loss).abs();
+        assert!(difference <= 1e-12 * case.neg_log_loss.abs().max(1.0), "{index}: {found}");
     }
 }
 
 #[test]
 fn without_comparable_rows_there_is_no_score() {
-    for scorer in Scorer::ALL {
-        assert_eq!(scorer.score(&[], &[], 2), None);
-        assert_eq!(scorer.score(&[0, 1], &[0], 2), None);
-        assert_eq!(scorer.score(&[0, 2], &[0, 1], 2), None);
-        assert_eq!(scorer.score(&[0, 1], &[0, 2], 2), None);
-        assert_eq!(scorer.score(&[0], &[0], 0), None);
-    }
-    assert_eq!(scores(&Scorer::ALL, &[], &[], 2), vec![None; Scorer::ALL.len()]);
+    let none = |target: &[u32], prediction: &[u32], n_classes| {
+        let found = of_classes(&Scorer::ALL, target, prediction, n_classes);
+        assert_eq!(found, vec![None; Scorer::ALL.len()]);
+    };
+    none(&[], &[], 2);
+    none(&[0, 1], &[0], 2);
+    none(&[0, 2], &[0, 1], 2);
+    none(&[0, 1], &[0, 2], 2);
+    none(&[0], &[0], 0);
+    let values = Judged::Values { target: &[], prediction: &[], n_outputs: 1 };
+    assert_eq!(scores(&Scorer::ALL, &values), vec![None; Scorer::ALL.len()]);
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn thirty_folds_score_as_scikit_learns() {
     let split =
         SplitSpec::RepeatedStratifiedKfold { n_splits: 10, n_repeats: 3, random_state: Some(1) };
     let scores: Vec<f64> = split
-        .assign(&y)
+        .assign(y.len(), Some(&y))
         .iter()
         .map(|split| {
             let (x_train, y_train) = rows(&x, &y, &split.train);

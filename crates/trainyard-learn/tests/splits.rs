@@ -38,7 +38,7 @@ fn folds_are_scikit_learns() {
     assert!(golden.folds.len() >= 40);
     for case in &golden.folds {
         let y = digits(&golden.targets[&case.target]);
-        let folds = case.spec.assign(&y);
+        let folds = case.spec.assign(y.len(), Some(&y));
         assert_eq!(case.spec.check(), [], "{:?}", case.spec);
         assert_eq!(folds.len(), case.spec.n_folds());
         for split in folds.iter() {
@@ -90,7 +90,7 @@ fn folds_partition_the_rows_and_spread_every_class() {
                 random_state: Some(random.next_u32()),
             },
         };
-        let folds = spec.assign(&y);
+        let folds = spec.assign(y.len(), Some(&y));
         for repeat in 0..folds.len() / n_splits as usize {
             let splits: Vec<_> = (0..n_splits as usize)
                 .map(|fold| folds.get(repeat * n_splits as usize + fold))
@@ -220,11 +220,11 @@ fn a_class_with_fewer_rows_than_folds_is_a_problem() {
 #[test]
 fn there_are_no_folds_beyond_the_last_and_none_of_nothing() {
     let spec: SplitSpec = serde_json::from_str(r#"{"type": "stratified_kfold"}"#).expect("parses");
-    let folds = spec.assign(&[0, 1, 0, 1, 1]);
+    let folds = spec.assign(5, Some(&[0, 1, 0, 1, 1]));
     assert_eq!(folds.len(), 5);
     assert!(folds.get(5).test.is_empty() && folds.get(5).train.is_empty());
-    assert!(spec.assign(&[]).is_empty());
-    assert!(spec.assign(&[]).get(0).train.is_empty());
+    assert!(spec.assign(0, Some(&[])).is_empty());
+    assert!(spec.assign(0, Some(&[])).get(0).train.is_empty());
 }
 
 fn digits(text: &str) -> Vec<u32> {

@@ -41,6 +41,8 @@ pub enum Outcome {
         result: FoldResult,
         /// What it predicted.
         predictions: FoldPredictions,
+        /// What its epochs were like, packed.
+        history: Option<Vec<u8>>,
     },
     /// The folds were put together and the model, if any, was trained; its bytes are durable.
     Reduced {
@@ -48,11 +50,18 @@ pub enum Outcome {
         result: Box<JobResult>,
         /// The model, if one was asked for.
         model: Option<Box<NewModel>>,
+        /// What the epochs of its training were like, packed.
+        history: Option<Vec<u8>>,
     },
     /// It heard that its job is being cancelled.
     Cancelled,
     /// It cannot succeed; trying again would end the same.
-    Failed(JobError),
+    Failed {
+        /// Why.
+        error: JobError,
+        /// What its epochs were like up to there, packed.
+        history: Option<Vec<u8>>,
+    },
     /// It failed in a way that may pass.
     Retry(JobError),
 }
@@ -72,6 +81,9 @@ pub struct NewModel {
 
 type Tx = Transaction<'static, Sqlite>;
 
+/// The history of the final training stands where a fold of this number would.
+pub(in crate::store) const REFIT: i64 = -1;
+
 /// What the outcomes of one transaction add up to for a job.
 #[derive(Default)]
 struct Tally {
@@ -80,6 +92,8 @@ struct Tally {
     load_us: i64,
     /// Folds to insert, with what was predicted.
     folds: Vec<(i64, FoldResult, Vec<u8>)>,
+    /// What epochs were like, by the fold's number or [`REFIT`].
+    histories: Vec<(i64, Vec<u8>)>,
     events: Vec<(&'static str, Value)>,
     end: Option<End>,
 }
@@ -159,7 +173,7 @@ async fn release(
             _ if !open => "cancelled",
             Outcome::Fold { .. } | Outcome::Reduced { .. } => "succeeded",
             Outcome::Cancelled => "cancelled",
-            Outcome::Failed(_) => "failed",
+            Outcome::Failed { .. } => "failed",
             Outcome::Retry(_) => "queued",
         };
         by_state.entry(state).or_default().push(&item.task);
@@ -202,16 +216,18 @@ async fn add(
         tally.load_us = tally.load_us.max(*load_us);
     }
     match outcome {
-        Outcome::Fold { result, predictions } => {
+        Outcome::Fold { result, predictions, history } => {
             let TaskKind::Fold { idx } = task.kind else { return Ok(()) };
+            tally.histories.extend(history.clone().map(|history| (idx as i64, history)));
             let data = json!({
                 "repeat": result.repeat, "fold": result.fold, "scores": result.scores,
-                "epochs": result.epochs, "fit_s": result.fit_s,
+                "epochs": result.fit.epochs, "fit_s": result.fit.fit_s,
             });
             tally.events.push(("fold_finished", data));
             tally.folds.push((idx as i64, result.clone(), predictions.pack()));
         }
-        Outcome::Reduced { result, model } => {
+        Outcome::Reduced { result, model, history } => {
+            tally.histories.extend(history.clone().map(|history| (REFIT, history)));
             if let Some(model) = model {
                 insert_model(tx, task, model, now).await?;
                 tally.events.push(("model_stored", json!({"model_id": model.id})));
@@ -219,12 +235,19 @@ async fn add(
             tally.end = Some(End::Succeeded(result.clone()));
         }
         Outcome::Cancelled => {}
-        Outcome::Failed(error) => tally.end = Some(End::Failed(error.clone())),
+        Outcome::Failed { error, history } => {
+            let idx = match task.kind {
+                TaskKind::Fold { idx } => idx as i64,
+                TaskKind::Reduce { .. } => REFIT,
+            };
+            tally.histories.extend(history.clone().map(|history| (idx, history)));
+            tally.end = Some(End::Failed(error.clone()));
+        }
         Outcome::Retry(error) if attempts.so_far >= attempts.most => {
             tally.end = Some(End::Failed(error.clone()));
         }
         Outcome::Retry(error) => {
-            let JobError { code, detail } = error;
+            let JobError { code, detail, .. } = error;
             let data = json!({"reason": code, "detail": detail, "attempt": attempts.so_far});
             tally.events.push(("retrying", data));
         }
@@ -256,6 +279,27 @@ async fn insert_folds(
             .push_bind(i64::from(n_test))
             .push_bind(predictions);
     });
+    insert.build().execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// A task that is tried again may have left one.
+async fn insert_histories(
+    tx: &mut Tx,
+    (project, job): (ProjectId, JobId),
+    histories: Vec<(i64, Vec<u8>)>,
+) -> Result<()> {
+    if histories.is_empty() {
+        return Ok(());
+    }
+    let mut insert = QueryBuilder::new("INSERT INTO histories (job_id, idx, project_id, epochs) ");
+    insert.push_values(histories, |mut row, (idx, epochs)| {
+        row.push_bind(job.to_string())
+            .push_bind(idx)
+            .push_bind(project.to_string())
+            .push_bind(epochs);
+    });
+    insert.push(" ON CONFLICT (job_id, idx) DO UPDATE SET epochs = excluded.epochs");
     insert.build().execute(&mut **tx).await?;
     Ok(())
 }
@@ -295,6 +339,7 @@ async fn apply_to_job(
 ) -> Result<()> {
     let n_folds = tally.folds.len() as i64;
     insert_folds(tx, (project, job), tally.folds).await?;
+    insert_histories(tx, (project, job), tally.histories).await?;
     events::append_all(tx, (project, job), now, &tally.events).await?;
     let n_pending: i64 = sqlx::query_scalar(
         "UPDATE jobs SET n_pending = n_pending - $2,
@@ -363,7 +408,7 @@ pub(super) async fn fail_job(
     .bind(job.to_string())
     .execute(&mut **tx)
     .await?;
-    let data = json!({"code": error.code, "detail": error.detail});
+    let data = serde_json::to_value(error).unwrap_or_default();
     events::append(tx, (project, job), now, status.name(), data).await?;
     sqlx::query(
         "UPDATE jobs SET status = $2, error = $3, stop_reason = $4, finished_at = $5 WHERE id = $1",

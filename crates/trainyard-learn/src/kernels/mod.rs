@@ -8,6 +8,7 @@
 //! Start reading at [`matmul`], then [`Crew`].
 
 mod crew;
+pub(crate) mod math;
 mod matmul;
 pub(crate) mod simd;
 

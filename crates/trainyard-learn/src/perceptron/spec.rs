@@ -148,8 +148,7 @@ impl PerceptronSpec {
     pub fn class_weights(&self, labels: &[String], y: &[u32]) -> Result<Vec<f64>, Vec<Problem>> {
         match &self.class_weight {
             None => Ok(vec![1.0; labels.len()]),
-            Some(ClassWeight::Preset(ClassWeightPreset::Balanced)) => balanced(labels, y),
-            Some(ClassWeight::Weights(weights)) => by_label(weights, labels),
+            Some(class_weight) => class_weight.weights(labels, y),
         }
     }
 }
@@ -179,6 +178,32 @@ pub enum ClassWeight {
     Preset(ClassWeightPreset),
     /// The weight of each class by its label; a class left out weighs 1.
     Weights(BTreeMap<String, f64>),
+}
+
+impl ClassWeight {
+    /// The weight of each class, in the order of `labels`; `y` holds the training rows' indices.
+    ///
+    /// # Errors
+    /// A problem for each label that is no class, and for each class without a row to balance by.
+    pub fn weights(&self, labels: &[String], y: &[u32]) -> Result<Vec<f64>, Vec<Problem>> {
+        match self {
+            Self::Preset(ClassWeightPreset::Balanced) => balanced(labels, y),
+            Self::Weights(weights) => by_label(weights, labels),
+        }
+    }
+
+    /// Everything that is wrong with it for these classes, before any row is known.
+    pub fn check(&self, labels: &[String]) -> Vec<Problem> {
+        let Self::Weights(weights) = self else { return Vec::new() };
+        let mut problems = by_label(weights, labels).err().unwrap_or_default();
+        for (label, weight) in weights {
+            if !(*weight >= 0.0 && weight.is_finite()) {
+                let detail = format!("the weight of class \"{label}\" must be >= 0");
+                problems.push(Problem::new(weight_pointer(label), detail));
+            }
+        }
+        problems
+    }
 }
 
 /// The rules that find class weights from the training rows.

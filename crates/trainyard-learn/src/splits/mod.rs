@@ -4,8 +4,10 @@
 //! of its own; it assigns every row to the fold that tests it, once, and [`Folds`] lists the rows
 //! of a fold when asked.
 //!
-//! It is deliberately not about data: all it sees is the class of each row.
+//! It is deliberately not about data: all it sees is how many rows there are, and the class of
+//! each where there are classes.
 
+mod kfold;
 mod stratified_kfold;
 mod stratified_shuffle_split;
 
@@ -22,6 +24,36 @@ pub const MAX_FOLDS: u32 = 10_000;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum SplitSpec {
+    /// Folds of consecutive or shuffled rows, as scikit-learn's `KFold`.
+    Kfold {
+        /// The number of folds.
+        #[serde(default = "default_n_splits")]
+        #[cfg_attr(feature = "openapi", schema(minimum = 2, maximum = 10000, default = 5))]
+        n_splits: u32,
+        /// Whether to shuffle the rows first.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(default = false))]
+        shuffle: bool,
+        /// The seed of the shuffling; only allowed with `shuffle`.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>, minimum = 0, maximum = 4294967295u32))]
+        random_state: Option<u32>,
+    },
+    /// Shuffled folds, several times over, as scikit-learn's `RepeatedKFold`.
+    RepeatedKfold {
+        /// The number of folds of each repeat.
+        #[serde(default = "default_n_splits")]
+        #[cfg_attr(feature = "openapi", schema(minimum = 2, maximum = 10000, default = 5))]
+        n_splits: u32,
+        /// The number of repeats.
+        #[serde(default = "default_n_repeats")]
+        #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 5000, default = 10))]
+        n_repeats: u32,
+        /// The seed of the shufflings.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>, minimum = 0, maximum = 4294967295u32))]
+        random_state: Option<u32>,
+    },
     /// Folds with the same share of every class, as scikit-learn's `StratifiedKFold`.
     StratifiedKfold {
         /// The number of folds.
@@ -60,8 +92,10 @@ impl SplitSpec {
     #[must_use]
     pub fn with_default_seed(mut self, seed: u32) -> Self {
         match &mut self {
-            Self::StratifiedKfold { shuffle: false, .. } => {}
-            Self::StratifiedKfold { random_state, .. }
+            Self::Kfold { shuffle: false, .. } | Self::StratifiedKfold { shuffle: false, .. } => {}
+            Self::Kfold { random_state, .. }
+            | Self::RepeatedKfold { random_state, .. }
+            | Self::StratifiedKfold { random_state, .. }
             | Self::RepeatedStratifiedKfold { random_state, .. } => {
                 random_state.get_or_insert(seed);
             }
@@ -90,7 +124,9 @@ impl SplitSpec {
             );
             problems.push(Problem::new("/n_splits", detail));
         }
-        if let Self::StratifiedKfold { shuffle: false, random_state: Some(_), .. } = self {
+        if let Self::Kfold { shuffle: false, random_state: Some(_), .. }
+        | Self::StratifiedKfold { shuffle: false, random_state: Some(_), .. } = self
+        {
             let detail = "random_state has no effect without shuffle";
             let way_out = "set shuffle to true or leave random_state out";
             problems.push(Problem::new("/random_state", detail).suggest(way_out));
@@ -98,11 +134,37 @@ impl SplitSpec {
         problems
     }
 
+    /// Whether the folds have the same share of every class.
+    pub fn is_stratified(&self) -> bool {
+        matches!(self, Self::StratifiedKfold { .. } | Self::RepeatedStratifiedKfold { .. })
+    }
+
+    /// Whether there is a row for every fold.
+    pub fn check_rows(&self, n_rows: usize) -> Vec<Problem> {
+        let n_splits = self.n_splits() as usize;
+        if n_splits <= n_rows {
+            return Vec::new();
+        }
+        let detail = format!("there are {n_rows} rows, fewer than the {n_splits} folds");
+        vec![Problem::new("/n_splits", detail).suggest(format!("at most {n_rows}"))]
+    }
+
+    /// A lower bound of the rows that a fold trains on: stratified folds differ by a row a class,
+    /// of which the largest test fold has one more at the most.
+    pub fn smallest_train(&self, n_rows: usize, n_classes: usize) -> usize {
+        let largest_test = n_rows.div_ceil(self.n_splits().max(1) as usize);
+        let uneven = if self.is_stratified() { n_classes.saturating_sub(1) } else { 0 };
+        n_rows.saturating_sub(largest_test + uneven)
+    }
+
     /// Whether every class has a row for every fold; `class_counts` holds labels and rows.
     ///
     /// scikit-learn only warns as long as one class has enough. A fold without a class cannot be
     /// scored on it, so here that is a problem.
     pub fn check_target(&self, class_counts: &[(String, usize)]) -> Vec<Problem> {
+        if !self.is_stratified() {
+            return Vec::new();
+        }
         let n_splits = self.n_splits() as usize;
         let is_short = |&&(_, count): &&(String, usize)| count < n_splits;
         class_counts
@@ -128,40 +190,47 @@ impl SplitSpec {
         self.n_splits() as usize * self.n_repeats() as usize
     }
 
-    /// Assigns every row to the folds that test it, from the class index of each row.
+    /// Assigns every row to the folds that test it. `classes` holds the class index of each row;
+    /// without, a stratified split takes all rows for one class.
     ///
     /// The spec is expected to have passed [`check`](Self::check); one that shuffles and has no
     /// seed is taken to have the seed 0.
-    pub fn assign(&self, y: &[u32]) -> Folds {
+    pub fn assign(&self, n_rows: usize, classes: Option<&[u32]>) -> Folds {
         let seed = match *self {
-            Self::StratifiedKfold { shuffle: false, .. } => None,
-            Self::StratifiedKfold { random_state, .. }
+            Self::Kfold { shuffle: false, .. } | Self::StratifiedKfold { shuffle: false, .. } => {
+                None
+            }
+            Self::Kfold { random_state, .. }
+            | Self::RepeatedKfold { random_state, .. }
+            | Self::StratifiedKfold { random_state, .. }
             | Self::RepeatedStratifiedKfold { random_state, .. } => Some(random_state.unwrap_or(0)),
         };
-        Folds {
-            n_splits: self.n_splits() as usize,
-            n_rows: y.len(),
-            test_folds: stratified_kfold::test_folds(
-                y,
-                self.n_splits(),
-                self.n_repeats() as usize,
-                seed,
-            ),
-        }
+        let (n_splits, n_repeats) = (self.n_splits(), self.n_repeats() as usize);
+        let test_folds = match classes.filter(|_| self.is_stratified()) {
+            Some(classes) => stratified_kfold::test_folds(classes, n_splits, n_repeats, seed),
+            None if self.is_stratified() => {
+                stratified_kfold::test_folds(&vec![0; n_rows], n_splits, n_repeats, seed)
+            }
+            None => kfold::test_folds(n_rows, n_splits, n_repeats, seed),
+        };
+        Folds { n_splits: n_splits as usize, n_rows, test_folds }
     }
 
     /// The number of folds of each repeat.
     pub fn n_splits(&self) -> u32 {
         match *self {
-            Self::StratifiedKfold { n_splits, .. }
+            Self::Kfold { n_splits, .. }
+            | Self::RepeatedKfold { n_splits, .. }
+            | Self::StratifiedKfold { n_splits, .. }
             | Self::RepeatedStratifiedKfold { n_splits, .. } => n_splits,
         }
     }
 
     fn n_repeats(&self) -> u32 {
         match *self {
-            Self::StratifiedKfold { .. } => 1,
-            Self::RepeatedStratifiedKfold { n_repeats, .. } => n_repeats,
+            Self::Kfold { .. } | Self::StratifiedKfold { .. } => 1,
+            Self::RepeatedKfold { n_repeats, .. }
+            | Self::RepeatedStratifiedKfold { n_repeats, .. } => n_repeats,
         }
     }
 }

@@ -1,4 +1,4 @@
-"""Records scikit-learn's stratified splits, as splits.json beside this script."""
+"""Records scikit-learn's splits, as splits.json beside this script."""
 
 import json
 import pathlib
@@ -7,6 +7,8 @@ import warnings
 import numpy as np
 import sklearn
 from sklearn.model_selection import (
+    KFold,
+    RepeatedKFold,
     RepeatedStratifiedKFold,
     StratifiedKFold,
     StratifiedShuffleSplit,
@@ -130,6 +132,21 @@ def test_folds(splitter, n_splits, y):
     return [folds.tolist() for folds in repeats]
 
 
+def kfold(name, n_splits, shuffle, random_state):
+    splitter = KFold(n_splits, shuffle=shuffle, random_state=random_state)
+    spec = {"type": "kfold", "n_splits": n_splits, "shuffle": shuffle}
+    if random_state is not None:
+        spec["random_state"] = random_state
+    return {"target": name, "spec": spec, "folds": test_folds(splitter, n_splits, Y[name])}
+
+
+def repeated_kfold(name, n_splits, n_repeats, random_state):
+    spec = {"n_splits": n_splits, "n_repeats": n_repeats, "random_state": random_state}
+    splitter = RepeatedKFold(**spec)
+    spec["type"] = "repeated_kfold"
+    return {"target": name, "spec": spec, "folds": test_folds(splitter, n_splits, Y[name])}
+
+
 def stratified_kfold(name, n_splits, shuffle, random_state):
     splitter = StratifiedKFold(n_splits, shuffle=shuffle, random_state=random_state)
     spec = {"type": "stratified_kfold", "n_splits": n_splits, "shuffle": shuffle}
@@ -160,7 +177,9 @@ def main():
         "versions": {"scikit-learn": sklearn.__version__, "numpy": np.__version__},
         "targets": {name: "".join(map(str, y)) for name, y in Y.items()},
         "folds": [stratified_kfold(*case) for case in KFOLDS]
-        + [repeated_stratified_kfold(*case) for case in REPEATED],
+        + [repeated_stratified_kfold(*case) for case in REPEATED]
+        + [kfold(*case) for case in KFOLDS]
+        + [repeated_kfold(*case) for case in REPEATED],
         "shuffle_splits": [shuffle_split(*case) for case in SHUFFLE_SPLITS],
     }
     text = json.dumps(golden, separators=(",", ":")).replace('{"target":', '\n{"target":')

@@ -1,0 +1,212 @@
+//! What every trained model has in common: rows of numbers in, predictions out.
+//!
+//! A new family of models is a variant of [`Model`], its arm in [`Model::predict`] and its tensors in
+//! [`crate::artifact`].
+
+use crate::kernels::Crew;
+use crate::losses::LossSpec;
+use crate::metrics::{Judged, Scorer, scores};
+use crate::network::{LayerSpec, Network};
+use crate::perceptron::Perceptron;
+use crate::problem::Problem;
+use crate::scale::StandardScaler;
+use crate::training::outputs;
+
+/// A trained model of any family.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Model {
+    /// Weights that a row is told apart by.
+    Perceptron(Perceptron),
+    /// Layers.
+    Network(NetworkModel),
+}
+
+/// A trained network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetworkModel {
+    /// Its layers, every default filled in.
+    pub layers: Vec<LayerSpec>,
+    /// The loss it was trained with, which says what its outputs mean.
+    pub loss: LossSpec,
+    /// The layers' plan.
+    pub network: Network,
+    /// In the plan's layout.
+    pub parameters: Vec<f32>,
+    /// Running means and variances.
+    pub buffers: Vec<f32>,
+}
+
+/// What a model says of rows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Predicted {
+    /// Classes, and how far each row is on their sides.
+    Decisions {
+        /// The class of each row, as an index.
+        prediction: Vec<u32>,
+        /// Rows × `n_values`: one for two classes (positive for the second), else one a class.
+        decision: Vec<f64>,
+        /// Decision values of a row.
+        n_values: usize,
+    },
+    /// Classes, and how probable each of them is.
+    Probabilities {
+        /// The class of each row, as an index.
+        prediction: Vec<u32>,
+        /// Rows × classes.
+        probabilities: Vec<f32>,
+        /// How many classes there are.
+        n_classes: usize,
+    },
+    /// Values.
+    Values {
+        /// Rows × `n_outputs`.
+        values: Vec<f32>,
+        /// Values of a row.
+        n_outputs: usize,
+    },
+}
+
+/// What rows really are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Truth {
+    /// The class of each row, as an index.
+    Classes(Vec<u32>),
+    /// The values of each row, rows × outputs.
+    Values(Vec<f64>),
+}
+
+impl NetworkModel {
+    /// A network with these layers and parameters.
+    ///
+    /// # Errors
+    /// When the layers make no network.
+    pub fn new(
+        layers: Vec<LayerSpec>,
+        loss: LossSpec,
+        (n_inputs, n_outputs): (usize, usize),
+        parameters: Vec<f32>,
+        buffers: Vec<f32>,
+    ) -> Result<Self, Vec<Problem>> {
+        let network = Network::new(&layers, n_inputs, n_outputs)?;
+        Ok(Self { layers, loss, network, parameters, buffers })
+    }
+
+    /// What it says of the given rows of `x`, rows × inputs, of `n_classes` classes or of values.
+    pub fn predict(
+        &self,
+        x: &[f32],
+        rows: &[u32],
+        n_classes: Option<usize>,
+        crew: &mut Crew,
+    ) -> Predicted {
+        let n_outputs = self.network.n_outputs();
+        let mut z = outputs(&self.network, &self.parameters, &self.buffers, x, rows, crew);
+        let Some(n_classes) = n_classes else {
+            self.loss.values(&mut z);
+            return Predicted::Values { values: z, n_outputs };
+        };
+        let prediction = z.chunks_exact(n_outputs).map(|z| self.loss.class_of(z)).collect();
+        if self.loss.has_probabilities() {
+            let mut probabilities = vec![0.0; rows.len() * n_classes];
+            self.loss.probabilities(&mut probabilities, &z, n_outputs, n_classes);
+            Predicted::Probabilities { prediction, probabilities, n_classes }
+        } else {
+            let decision = z.iter().map(|z| f64::from(*z)).collect();
+            Predicted::Decisions { prediction, decision, n_values: n_outputs }
+        }
+    }
+}
+
+impl Model {
+    /// What it says of rows of values as they are in the dataset, rows × inputs.
+    pub fn predict(
+        &self,
+        scaler: Option<&StandardScaler>,
+        x: &[f64],
+        n_inputs: usize,
+        n_classes: Option<usize>,
+        crew: &mut Crew,
+    ) -> Predicted {
+        match self {
+            Self::Perceptron(perceptron) => {
+                let n_values = perceptron.n_scores();
+                let n_rows = x.len() / n_inputs.max(1);
+                let mut decision = vec![0.0; n_rows * n_values];
+                let mut scaled = vec![0.0; n_inputs];
+                let rows = x.chunks_exact(n_inputs.max(1)).zip(decision.chunks_exact_mut(n_values));
+                for (row, scores) in rows {
+                    let row = match scaler {
+                        None => row,
+                        Some(scaler) => {
+                            scaler.transform_exact(&mut scaled, row);
+                            &scaled
+                        }
+                    };
+                    perceptron.decide_row(row, scores);
+                }
+                let prediction =
+                    decision.chunks_exact(n_values).map(|row| perceptron.class_of(row)).collect();
+                Predicted::Decisions { prediction, decision, n_values }
+            }
+            Self::Network(model) => {
+                let rows: Vec<u32> = (0..(x.len() / n_inputs.max(1)) as u32).collect();
+                let prepared = single(scaler, x, n_inputs, &rows);
+                model.predict(&prepared, &rows, n_classes, crew)
+            }
+        }
+    }
+}
+
+/// The given rows of `x` as a network takes them: scaled in `f64`, then rounded to `f32`.
+pub fn single(
+    scaler: Option<&StandardScaler>,
+    x: &[f64],
+    n_inputs: usize,
+    rows: &[u32],
+) -> Vec<f32> {
+    let mut prepared = vec![0.0; rows.len() * n_inputs];
+    match scaler {
+        Some(scaler) => scaler.transform_rows(&mut prepared, x, rows),
+        None => {
+            for (to, row) in prepared.chunks_exact_mut(n_inputs.max(1)).zip(rows) {
+                let from = &x[*row as usize * n_inputs..][..n_inputs];
+                to.iter_mut().zip(from).for_each(|(to, from)| *to = *from as f32);
+            }
+        }
+    }
+    prepared
+}
+
+impl Predicted {
+    /// How many rows it is about.
+    pub fn n_rows(&self) -> usize {
+        match self {
+            Self::Decisions { prediction, .. } | Self::Probabilities { prediction, .. } => {
+                prediction.len()
+            }
+            Self::Values { values, n_outputs } => values.len() / n_outputs.max(&1),
+        }
+    }
+
+    /// The scores against what the rows really are; `None` where one is undefined.
+    pub fn scores(&self, scorers: &[Scorer], truth: &Truth, n_classes: usize) -> Vec<Option<f64>> {
+        let by_class = |prediction: &[u32], probabilities: Option<&[f32]>| match truth {
+            Truth::Classes(target) => {
+                scores(scorers, &Judged::Classes { target, prediction, n_classes, probabilities })
+            }
+            Truth::Values(_) => vec![None; scorers.len()],
+        };
+        match (self, truth) {
+            (Self::Decisions { prediction, .. }, _) => by_class(prediction, None),
+            (Self::Probabilities { prediction, probabilities, .. }, _) => {
+                by_class(prediction, Some(probabilities))
+            }
+            (Self::Values { values, n_outputs }, Truth::Values(target)) => {
+                let prediction: Vec<f64> = values.iter().map(|value| f64::from(*value)).collect();
+                let n_outputs = *n_outputs;
+                scores(scorers, &Judged::Values { target, prediction: &prediction, n_outputs })
+            }
+            (Self::Values { .. }, Truth::Classes(_)) => vec![None; scorers.len()],
+        }
+    }
+}

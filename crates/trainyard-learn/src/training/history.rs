@@ -1,0 +1,139 @@
+//! What every epoch of a fit was like: losses, scores, learning rate, and per layer the norms that
+//! tell whether gradients vanish or explode.
+
+use serde::{Deserialize, Serialize};
+
+/// A table of one row an epoch; cheap enough to be kept for every fit.
+///
+/// Of very long fits every second epoch, every fourth and so on is kept.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    names: Vec<String>,
+    epochs: Vec<u32>,
+    /// Epochs × names; NaN where there is no value.
+    values: Vec<f64>,
+    stride: u32,
+}
+
+/// At most so many epochs are kept.
+const MAX_POINTS: usize = 4096;
+
+/// The first bytes of a packed history: its layout's version.
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    names: Vec<String>,
+    n_points: usize,
+}
+
+impl History {
+    /// An empty history of these series.
+    pub fn new(names: Vec<String>) -> Self {
+        Self { names, stride: 1, ..Self::default() }
+    }
+
+    /// The series' names.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The epochs, from 1, that are kept.
+    pub fn epochs(&self) -> &[u32] {
+        &self.epochs
+    }
+
+    /// The values of an epoch, in the order of the names; NaN where there is none.
+    pub fn row(&self, index: usize) -> &[f64] {
+        &self.values[index * self.names.len()..(index + 1) * self.names.len()]
+    }
+
+    /// A series' values by epoch, or `None` if there is no such series.
+    pub fn series(&self, name: &str) -> Option<Vec<f64>> {
+        let column = self.names.iter().position(|known| known == name)?;
+        Some((0..self.epochs.len()).map(|index| self.row(index)[column]).collect())
+    }
+
+    /// Adds an epoch. The latest is always there; of the others, those on the stride.
+    pub(super) fn push(&mut self, epoch: u32, row: &[f64]) {
+        let width = self.names.len();
+        if self.epochs.last().is_some_and(|last| last % self.stride != 0) {
+            self.epochs.pop();
+            self.values.truncate(self.epochs.len() * width);
+        }
+        self.epochs.push(epoch);
+        self.values.extend_from_slice(row);
+        if self.epochs.len() > MAX_POINTS {
+            self.stride *= 2;
+            let kept: Vec<usize> =
+                (0..self.epochs.len()).filter(|i| self.epochs[*i] % self.stride == 0).collect();
+            self.values = kept.iter().flat_map(|i| self.row(*i).to_vec()).collect();
+            self.epochs = kept.iter().map(|i| self.epochs[*i]).collect();
+        }
+    }
+
+    /// As bytes: version, length of a JSON head, the head, epochs, values; all little-endian.
+    pub fn pack(&self) -> Vec<u8> {
+        let head = Head { names: self.names.clone(), n_points: self.epochs.len() };
+        let head = serde_json::to_vec(&head).unwrap_or_default();
+        let mut bytes = Vec::with_capacity(8 + head.len() + 12 * self.values.len());
+        bytes.extend(VERSION.to_le_bytes());
+        bytes.extend((head.len() as u32).to_le_bytes());
+        bytes.extend(head);
+        bytes.extend(self.epochs.iter().flat_map(|epoch| epoch.to_le_bytes()));
+        bytes.extend(self.values.iter().flat_map(|value| value.to_le_bytes()));
+        bytes
+    }
+
+    /// From bytes, or `None` where they are no history that this version can read.
+    pub fn unpack(bytes: &[u8]) -> Option<Self> {
+        let (version, rest) = bytes.split_first_chunk()?;
+        let (length, rest) = rest.split_first_chunk()?;
+        if u32::from_le_bytes(*version) != VERSION {
+            return None;
+        }
+        let (head, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        let Head { names, n_points } = serde_json::from_slice(head).ok()?;
+        let (epochs, values) = rest.split_at_checked(n_points.checked_mul(4)?)?;
+        let epochs = epochs.as_chunks().0.iter().map(|e| u32::from_le_bytes(*e)).collect();
+        let values: Vec<f64> =
+            values.as_chunks().0.iter().map(|v| f64::from_le_bytes(*v)).collect();
+        let fits = values.len() == n_points.checked_mul(names.len())?;
+        fits.then_some(Self { names, epochs, values, stride: 1 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(n_epochs: u32) -> History {
+        let mut history = History::new(vec!["train_loss".into(), "val_loss".into()]);
+        (1..=n_epochs).for_each(|epoch| history.push(epoch, &[f64::from(epoch), f64::NAN]));
+        history
+    }
+
+    #[test]
+    fn a_packed_history_reads_back() {
+        let history = of(3);
+        let read = History::unpack(&history.pack()).unwrap();
+        assert_eq!(read.series("train_loss"), Some(vec![1.0, 2.0, 3.0]));
+        assert!(read.series("val_loss").unwrap().iter().all(|value| value.is_nan()));
+        assert_eq!(read.series("absent"), None);
+        let bytes = history.pack();
+        assert!((0..bytes.len()).all(|n| History::unpack(&bytes[..n]).is_none()));
+    }
+
+    #[test]
+    fn a_long_history_is_thinned_and_ends_in_the_last_epoch() {
+        let history = of(100_001);
+        assert!(history.epochs().len() <= MAX_POINTS);
+        assert!(history.epochs().len() >= MAX_POINTS / 2);
+        assert_eq!(history.epochs().last(), Some(&100_001));
+        let spaced = history.epochs()[..history.epochs().len() - 1].windows(2);
+        assert!(spaced.clone().all(|pair| pair[1] - pair[0] == 32));
+        for (index, epoch) in history.epochs().iter().enumerate() {
+            assert_eq!(history.row(index)[0], f64::from(*epoch));
+        }
+    }
+}

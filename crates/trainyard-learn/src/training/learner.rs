@@ -1,0 +1,462 @@
+//! The state of a fit, and one step of it: forward, loss, backward, what holds the gradients back,
+//! the optimizer, what holds the weights back.
+
+use std::ops::Range;
+
+use super::batches::Batches;
+use super::outputs::{Scratch, gather, validate, weight_of};
+use super::record::{LayerNorms, Summary};
+use super::{Examples, Fit, Target};
+use crate::kernels::Crew;
+use crate::kernels::simd::simd;
+use crate::losses::{TargetRows, Weights};
+use crate::metrics::{Judged, Scorer, scores};
+use crate::network::{Pass, Tape, Training};
+use crate::optim::{MAX_SLOTS, Optimizer, State, Update};
+use crate::random::stream::{Stream, derive};
+use crate::schedule::Schedule;
+
+/// Parameters are updated in blocks of so many.
+const BLOCK: usize = 4096;
+
+/// A loss this many times the first batch's is no learning any more.
+const DIVERGED_FACTOR: f64 = 1e6;
+
+const STREAM_NOISE: u64 = 3;
+
+/// The state of a fit.
+pub(super) struct Learner<'a> {
+    fit: &'a Fit<'a>,
+    examples: &'a Examples<'a>,
+    parameters: Vec<f32>,
+    gradients: Vec<f32>,
+    buffers: Vec<f32>,
+    /// The averaged parameters, if they are wanted.
+    average: Option<Vec<f32>>,
+    optimizer: Optimizer,
+    state: State,
+    schedule: Schedule,
+    tape: Tape,
+    batch: Batch,
+    validation: Option<Validation>,
+    /// Steps and portions of batches since the fit began.
+    n_steps: u64,
+    n_portions: u32,
+    /// Rows of the last portion, whose values are on the tape.
+    last_portion: usize,
+    learning_rate: f64,
+    tally: Tally,
+    /// Where each tensor's parameters lie.
+    tensors: Vec<Range<usize>>,
+    first_loss: Option<f64>,
+}
+
+/// The rows that are computed at once.
+struct Batch {
+    x: Vec<f32>,
+    classes: Vec<u32>,
+    values: Vec<f32>,
+    weights: Option<Vec<f32>>,
+}
+
+struct Validation {
+    scratch: Scratch,
+    outputs: Vec<f32>,
+}
+
+/// What an epoch's batches add up to.
+#[derive(Default)]
+struct Tally {
+    loss: f64,
+    weight: f64,
+    n_seen: usize,
+    /// What was predicted of the rows seen, in the epoch's order.
+    classes: Vec<u32>,
+    values: Vec<f32>,
+}
+
+impl<'a> Learner<'a> {
+    pub(super) fn new(fit: &'a Fit<'a>, examples: &'a Examples<'a>, batches: &Batches) -> Self {
+        let network = fit.network;
+        let n = network.n_parameters();
+        let parameters = fit.initial.map_or_else(|| network.initial(fit.seed), <[f32]>::to_vec);
+        let optimizer = fit.optimizer.build();
+        let base = fit.optimizer.learning_rate();
+        let (n_steps, epochs) = (batches.n_steps() as u64, u64::from(fit.training.epochs));
+        // Over a batch norm a batch cannot be divided.
+        let n_rows = batches.capacity(!network.has_batch_norm());
+        let n_train = examples.train.len();
+        let (n_classes, n_values, seen) = match examples.target {
+            Target::Classes { .. } => (n_rows, 0, (n_train, 0)),
+            Target::Values { n_outputs, .. } => (0, n_rows * n_outputs, (0, n_train * n_outputs)),
+        };
+        let n_validation = examples.validation.len();
+        Self {
+            fit,
+            examples,
+            average: fit.training.averaging.map(|_| parameters.clone()),
+            parameters,
+            gradients: vec![0.0; n],
+            buffers: network.initial_buffers(),
+            state: optimizer.new_state(n),
+            optimizer,
+            schedule: fit.optimizer.schedule().start(base, n_steps, epochs),
+            tape: network.tape(n_rows, true),
+            batch: Batch {
+                x: vec![0.0; n_rows * network.n_inputs()],
+                classes: vec![0; n_classes],
+                values: vec![0.0; n_values],
+                weights: examples.weights.map(|_| vec![0.0; n_rows]),
+            },
+            validation: (n_validation > 0).then(|| Validation {
+                scratch: Scratch::new(network, n_validation),
+                outputs: vec![0.0; n_validation * network.n_outputs()],
+            }),
+            n_steps: 0,
+            n_portions: 0,
+            last_portion: 0,
+            learning_rate: base,
+            tally: Tally {
+                classes: vec![0; seen.0],
+                values: vec![0.0; seen.1],
+                ..Tally::default()
+            },
+            tensors: network.tensors().iter().map(|tensor| tensor.range.clone()).collect(),
+            first_loss: None,
+        }
+    }
+
+    pub(super) fn begin_epoch(&mut self) {
+        self.tally.loss = 0.0;
+        self.tally.weight = 0.0;
+        self.tally.n_seen = 0;
+    }
+
+    /// One step over some batches, each a range of `order`. Tells `norms` of the layers, if given.
+    pub(super) fn step(
+        &mut self,
+        order: &[u32],
+        batches: impl ExactSizeIterator<Item = Range<usize>>,
+        norms: Option<&mut LayerNorms>,
+        crew: &mut Crew,
+    ) {
+        let share = 1.0 / batches.len() as f64;
+        let mut accumulate = false;
+        for batch in batches {
+            let rows = &order[batch];
+            let weight = self.weight(rows);
+            // A batch whose rows all weigh nothing teaches nothing.
+            let scale = if weight > 0.0 { (share / weight) as f32 } else { 0.0 };
+            for portion in rows.chunks(self.batch_rows()) {
+                self.portion(portion, scale, accumulate, crew);
+                accumulate = true;
+            }
+            self.tally.weight += weight;
+        }
+        self.first_loss.get_or_insert(self.tally.loss / self.tally.weight);
+        self.update(norms, crew);
+        self.n_steps += 1;
+    }
+
+    fn batch_rows(&self) -> usize {
+        self.batch.x.len() / self.fit.network.n_inputs().max(1)
+    }
+
+    /// What the rows' weights add up to.
+    fn weight(&self, rows: &[u32]) -> f64 {
+        if self.examples.weights.is_none() && self.examples.class_weights.is_none() {
+            return rows.len() as f64;
+        }
+        rows.iter().map(|row| f64::from(weight_of(self.examples, *row as usize))).sum()
+    }
+
+    /// Forward and backward over some rows; their gradients, times `scale`, are added up.
+    fn portion(&mut self, rows: &[u32], scale: f32, accumulate: bool, crew: &mut Crew) {
+        let Fit { network, loss, .. } = *self.fit;
+        let n_rows = rows.len();
+        let x = &mut self.batch.x[..n_rows * network.n_inputs()];
+        gather(x, self.examples.x, rows, network.n_inputs(), crew);
+        let target = match self.examples.target {
+            Target::Classes { classes, .. } => {
+                let batch = &mut self.batch.classes[..n_rows];
+                batch.iter_mut().zip(rows).for_each(|(to, row)| *to = classes[*row as usize]);
+                TargetRows::Classes(batch)
+            }
+            Target::Values { values, n_outputs } => {
+                let batch = &mut self.batch.values[..n_rows * n_outputs];
+                for (to, row) in batch.chunks_exact_mut(n_outputs).zip(rows) {
+                    to.copy_from_slice(&values[*row as usize * n_outputs..][..n_outputs]);
+                }
+                TargetRows::Values(batch)
+            }
+        };
+        if let (Some(batch), Some(weights)) = (&mut self.batch.weights, self.examples.weights) {
+            batch.iter_mut().zip(rows).for_each(|(to, row)| *to = weights[*row as usize]);
+        }
+        let weights = Weights {
+            rows: self.batch.weights.as_ref().map(|weights| &weights[..n_rows]),
+            classes: self.examples.class_weights,
+        };
+        let training = Training { seed: self.fit.seed, batch: self.n_portions, accumulate };
+        let mut pass = Pass { n_rows, training: Some(training), crew };
+        network.forward(x, &self.parameters, &self.buffers, &mut self.tape, &mut pass);
+        let (z, dz) = network.outputs_and_gradient(&mut self.tape, n_rows);
+        self.tally.loss += loss.rows(Some(dz), z, network.n_outputs(), target, weights, scale);
+        self.tally.take(z, network.n_outputs(), self.fit);
+        network.backward(&mut self.gradients, x, &self.parameters, &mut self.tape, &mut pass);
+        network.update_buffers(&mut self.buffers, &self.tape, n_rows);
+        self.n_portions += 1;
+        self.last_portion = n_rows;
+    }
+
+    /// Changes the parameters by their gradients.
+    fn update(&mut self, mut norms: Option<&mut LayerNorms>, crew: &mut Crew) {
+        let Fit { network, training, .. } = *self.fit;
+        if training.l1 > 0.0 || training.l2 > 0.0 {
+            for tensor in network.weights() {
+                let range = tensor.range.clone();
+                let (g, w) = (&mut self.gradients[range.clone()], &self.parameters[range]);
+                penalize(g, w, training.l1 as f32, training.l2 as f32);
+            }
+        }
+        if let Some(norms) = &mut norms {
+            norms.of_gradients(&self.gradients);
+            norms.of_units(network, &self.parameters, &self.tape, self.last_portion);
+        }
+        self.hold_back();
+        self.learning_rate = self.schedule.learning_rate(self.n_steps);
+        let update = self.optimizer.begin(&mut self.state, self.learning_rate);
+        let (w, g) = (&mut self.parameters, &mut self.gradients);
+        apply(update, w, g, &mut self.state.slots, norms.is_some(), crew);
+        if let Some(norms) = &mut norms {
+            // The gradients' place now holds what the parameters were changed by.
+            norms.of_changes(&self.gradients, &self.parameters);
+        }
+        if let Some(most) = training.max_norm {
+            for tensor in network.weights() {
+                shrink_columns(&mut self.parameters[tensor.range.clone()], tensor.shape[1], most);
+            }
+        }
+        if let (Some(average), Some(averaging)) = (&mut self.average, training.averaging) {
+            let parameters = &self.parameters;
+            crew.for_blocks([average], BLOCK, |index, [average]| {
+                let start = index * BLOCK;
+                blend(average, &parameters[start..start + average.len()], averaging.decay as f32);
+            });
+        }
+    }
+
+    /// Clips the gradients and adds noise to them, as far as it is wanted.
+    fn hold_back(&mut self) {
+        let g = &mut self.gradients;
+        if let Some(clip) = self.fit.optimizer.clip() {
+            clip.apply(g, &self.tensors);
+        }
+        if let Some(noise) = self.fit.training.gradient_noise {
+            let deviation = (noise.eta / (1.0 + self.n_steps as f64).powf(noise.gamma)).sqrt();
+            let path = [self.n_steps as u32, (self.n_steps >> 32) as u32];
+            let mut stream = Stream::new(derive(self.fit.seed, STREAM_NOISE), path);
+            g.iter_mut().for_each(|g| *g += (deviation * stream.normal()) as f32);
+        }
+    }
+
+    /// What the epoch came to; validates where there are rows to validate on.
+    pub(super) fn summarize(&mut self, order: &[u32], crew: &mut Crew) -> Summary {
+        let Fit { network, loss, scorers, .. } = *self.fit;
+        let n = self.tally.n_seen;
+        let (classes, values) = (&self.tally.classes, &self.tally.values);
+        let mut summary = Summary {
+            train_loss: self.tally.loss / self.tally.weight,
+            train_scores: judge(scorers, self.examples, &order[..n], classes, values),
+            learning_rate: self.learning_rate,
+            ..Summary::default()
+        };
+        if let Some(validation) = &mut self.validation {
+            let Validation { scratch, outputs } = validation;
+            let learned =
+                (self.average.as_ref().unwrap_or(&self.parameters).as_slice(), &*self.buffers);
+            let found = validate(network, loss, learned, self.examples, outputs, scratch, crew);
+            summary.val_loss = Some(found);
+            let n_outputs = network.n_outputs();
+            let rows = self.examples.validation;
+            let classes: Vec<u32> = match self.examples.target {
+                Target::Classes { .. } => {
+                    outputs.chunks_exact(n_outputs).map(|z| loss.class_of(z)).collect()
+                }
+                Target::Values { .. } => Vec::new(),
+            };
+            let mut values = Vec::new();
+            if let Target::Values { .. } = self.examples.target {
+                values.clone_from(outputs);
+                loss.values(&mut values);
+            }
+            summary.val_scores = judge(scorers, self.examples, rows, &classes, &values);
+        }
+        summary
+    }
+
+    pub(super) fn end_epoch(&mut self, summary: &Summary) {
+        self.schedule.end_epoch(summary.val_loss.unwrap_or(summary.train_loss));
+    }
+
+    pub(super) fn n_steps(&self) -> u64 {
+        self.n_steps
+    }
+
+    /// Rows seen in this epoch.
+    pub(super) fn n_seen(&self) -> usize {
+        self.tally.n_seen
+    }
+
+    pub(super) fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    /// Why the fit cannot go on, if it cannot.
+    pub(super) fn diverged(&self) -> Option<String> {
+        let loss = self.tally.loss;
+        (!loss.is_finite()).then(|| "the loss is no finite number any more".to_owned())
+    }
+
+    /// The same, over a whole epoch.
+    pub(super) fn diverged_over(&self, summary: &Summary) -> Option<String> {
+        let first = self.first_loss.unwrap_or(0.0);
+        if self.parameters.iter().any(|parameter| !parameter.is_finite()) {
+            return Some("a weight is no finite number any more".to_owned());
+        }
+        (summary.train_loss.abs() > DIVERGED_FACTOR * (first.abs() + 1.0))
+            .then(|| format!("the loss grew from {first:.3} to {:.3}", summary.train_loss))
+    }
+
+    /// Copies what has been learned so far to `place`.
+    pub(super) fn keep(&self, place: &mut (Vec<f32>, Vec<f32>)) {
+        place.0.clone_from(self.average.as_ref().unwrap_or(&self.parameters));
+        place.1.clone_from(&self.buffers);
+    }
+
+    /// The parameters and buffers learned.
+    pub(super) fn into_learned(self) -> (Vec<f32>, Vec<f32>) {
+        (self.average.unwrap_or(self.parameters), self.buffers)
+    }
+}
+
+impl Tally {
+    /// Notes what was predicted of the next rows.
+    fn take(&mut self, z: &[f32], n_outputs: usize, fit: &Fit<'_>) {
+        let n_rows = z.len() / n_outputs;
+        if self.values.is_empty() {
+            let seen = &mut self.classes[self.n_seen..][..n_rows];
+            for (class, z) in seen.iter_mut().zip(z.chunks_exact(n_outputs)) {
+                *class = fit.loss.class_of(z);
+            }
+        } else {
+            let seen = &mut self.values[self.n_seen * n_outputs..][..z.len()];
+            seen.copy_from_slice(z);
+            fit.loss.values(seen);
+        }
+        self.n_seen += n_rows;
+    }
+}
+
+/// The scores of what was predicted of some rows.
+fn judge(
+    scorers: &[Scorer],
+    examples: &Examples<'_>,
+    rows: &[u32],
+    classes: &[u32],
+    values: &[f32],
+) -> Vec<Option<f64>> {
+    match examples.target {
+        Target::Classes { classes: target, n_classes } => {
+            let target: Vec<u32> = rows.iter().map(|row| target[*row as usize]).collect();
+            let prediction = &classes[..rows.len()];
+            scores(
+                scorers,
+                &Judged::Classes { target: &target, prediction, n_classes, probabilities: None },
+            )
+        }
+        Target::Values { values: target, n_outputs } => {
+            let row = |row: &u32| &target[*row as usize * n_outputs..][..n_outputs];
+            let target: Vec<f64> =
+                rows.iter().flat_map(|at| row(at).iter().map(|v| f64::from(*v))).collect();
+            let prediction: Vec<f64> =
+                values[..target.len()].iter().map(|v| f64::from(*v)).collect();
+            scores(scorers, &Judged::Values { target: &target, prediction: &prediction, n_outputs })
+        }
+    }
+}
+
+/// Lets the optimizer change the parameters, block by block. With `keep_changes`, the gradients are
+/// replaced by what the parameters changed by.
+fn apply(
+    update: Update,
+    w: &mut [f32],
+    g: &mut [f32],
+    slots: &mut [Vec<f32>; MAX_SLOTS],
+    keep_changes: bool,
+    crew: &mut Crew,
+) {
+    let change = |w: &mut [f32], g: &mut [f32], slots: [&mut [f32]; MAX_SLOTS]| {
+        if !keep_changes {
+            return update.apply(w, g, slots);
+        }
+        let mut before = [0.0; BLOCK];
+        let before = &mut before[..w.len()];
+        before.copy_from_slice(w);
+        update.apply(w, g, slots);
+        g.iter_mut().zip(w).zip(before).for_each(|((g, w), before)| *g = *w - *before);
+    };
+    let [s0, s1, s2] = slots;
+    // A crew's slices are of one length, so unused slots are left out.
+    if s0.is_empty() {
+        crew.for_blocks([w, g], BLOCK, |_, [w, g]| change(w, g, [&mut [], &mut [], &mut []]));
+    } else if s1.is_empty() {
+        crew.for_blocks([w, g, s0], BLOCK, |_, [w, g, s0]| change(w, g, [s0, &mut [], &mut []]));
+    } else if s2.is_empty() {
+        crew.for_blocks([w, g, s0, s1], BLOCK, |_, [w, g, s0, s1]| change(w, g, [s0, s1, &mut []]));
+    } else {
+        crew.for_blocks([w, g, s0, s1, s2], BLOCK, |_, [w, g, s0, s1, s2]| {
+            change(w, g, [s0, s1, s2]);
+        });
+    }
+}
+
+/// Scales down the columns of `w` whose norm is above `most`.
+fn shrink_columns(w: &mut [f32], width: usize, most: f64) {
+    const COLUMNS: usize = 256;
+    for start in (0..width).step_by(COLUMNS) {
+        let n = COLUMNS.min(width - start);
+        let mut squares = [0.0_f64; COLUMNS];
+        for row in w.chunks_exact(width) {
+            for (square, w) in squares.iter_mut().zip(&row[start..start + n]) {
+                *square += f64::from(*w) * f64::from(*w);
+            }
+        }
+        let factors = squares.map(|square| {
+            let norm = square.sqrt();
+            if norm > most { (most / norm) as f32 } else { 1.0 }
+        });
+        for row in w.chunks_exact_mut(width) {
+            for (w, factor) in row[start..start + n].iter_mut().zip(&factors) {
+                *w *= factor;
+            }
+        }
+    }
+}
+
+simd! {
+    /// g += l1·sign(w) + l2·w
+    fn penalize(g: &mut [f32], w: &[f32], l1: f32, l2: f32) {
+        for (g, w) in g.iter_mut().zip(w) {
+            let sign = if *w > 0.0 { l1 } else if *w < 0.0 { -l1 } else { 0.0 };
+            *g += l2.mul_add(*w, sign);
+        }
+    }
+
+    /// average = decay·average + (1 − decay)·w
+    fn blend(average: &mut [f32], w: &[f32], decay: f32) {
+        for (average, w) in average.iter_mut().zip(w) {
+            *average = decay.mul_add(*average - w, *w);
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Training a network by descent along gradients: epochs of shuffled batches, each a step.
+//!
+//! [`fit`] is the loop. What one step does is in `learner`, what an epoch leaves behind in `record`,
+//! when to end early in `stopping`. Everything is allocated before the first step; a step allocates
+//! nothing.
+//!
+//! The bits of the result follow from the specs, the examples and the seed: every epoch's order and
+//! every batch's random numbers have streams of their own, and no sum depends on how many threads
+//! an [`Observer`] grants. It knows nothing of clocks; who has one can end a fit through the
+//! observer.
+
+mod batches;
+mod history;
+mod hold_out;
+mod learner;
+mod outputs;
+mod record;
+mod spec;
+mod stopping;
+
+use crate::kernels::Crew;
+use crate::losses::{LossSpec, TargetKind};
+use crate::metrics::Scorer;
+use crate::network::Network;
+use crate::optim::OptimizerSpec;
+use crate::random::stream::{Stream, derive};
+
+use batches::Batches;
+pub use history::History;
+pub use hold_out::hold_out;
+use learner::Learner;
+pub use outputs::outputs;
+use record::Record;
+pub use spec::{Averaging, EarlyStopping, GradientNoise, TrainingSpec};
+use stopping::Stopping;
+
+/// What to train and how; all of it checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Fit<'a> {
+    /// The layers.
+    pub network: &'a Network,
+    /// What to minimise.
+    pub loss: &'a LossSpec,
+    /// How to step.
+    pub optimizer: &'a OptimizerSpec,
+    /// How long, and what holds it back.
+    pub training: &'a TrainingSpec,
+    /// Rows of a batch, at least 1.
+    pub batch_size: usize,
+    /// What to measure after every epoch.
+    pub scorers: &'a [Scorer],
+    /// Names every random number.
+    pub seed: u64,
+    /// The parameters to begin with; without, those that the seed gives.
+    pub initial: Option<&'a [f32]>,
+}
+
+/// What to learn from.
+#[derive(Clone, Copy, Debug)]
+pub struct Examples<'a> {
+    /// Rows × the network's inputs.
+    pub x: &'a [f32],
+    /// What each row should give.
+    pub target: Target<'a>,
+    /// How much each row counts; without, all alike.
+    pub weights: Option<&'a [f32]>,
+    /// How much each class counts; without, all alike.
+    pub class_weights: Option<&'a [f32]>,
+    /// The rows to train on.
+    pub train: &'a [u32],
+    /// The rows to validate on after every epoch; may be none.
+    pub validation: &'a [u32],
+}
+
+/// What each row should give.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'a> {
+    /// A class, as an index below `n_classes`.
+    Classes {
+        /// One a row.
+        classes: &'a [u32],
+        /// How many classes there are.
+        n_classes: usize,
+    },
+    /// Values, rows × `n_outputs`.
+    Values {
+        /// Row by row.
+        values: &'a [f32],
+        /// Values of a row.
+        n_outputs: usize,
+    },
+}
+
+impl Target<'_> {
+    /// What kind of target it is.
+    pub fn kind(self) -> TargetKind {
+        match self {
+            Self::Classes { n_classes, .. } => TargetKind::Classes { n_classes },
+            Self::Values { n_outputs, .. } => TargetKind::Values { n_outputs },
+        }
+    }
+}
+
+/// Who watches a fit, and may end it.
+pub trait Observer {
+    /// How many threads the next step may use; changes no result.
+    fn threads(&self) -> usize {
+        1
+    }
+
+    /// Called before every step.
+    fn step(&mut self) -> Control {
+        Control::Continue
+    }
+
+    /// Called after every epoch with all that is known of the fit so far.
+    fn epoch(&mut self, _epoch: u32, _history: &History) -> Control {
+        Control::Continue
+    }
+}
+
+/// An observer that lets a fit run, on one thread.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {}
+
+/// What an observer wants of a fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// That it goes on.
+    Continue,
+    /// That it ends here and keeps what it has learned.
+    Finish,
+    /// That it ends without a result.
+    Cancel,
+}
+
+/// A fitted network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fitted {
+    /// In the layout of [`Network::tensors`].
+    pub parameters: Vec<f32>,
+    /// Running means and variances.
+    pub buffers: Vec<f32>,
+    /// Epochs trained.
+    pub epochs: u32,
+    /// The epoch whose weights these are, where early stopping chose it.
+    pub best_epoch: Option<u32>,
+    /// Why it ended.
+    pub end: End,
+    /// What every epoch was like.
+    pub history: History,
+}
+
+/// Why a fit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// All epochs were trained.
+    Completed,
+    /// Early stopping saw no more improvement.
+    EarlyStopping,
+    /// The observer wanted it.
+    Finished,
+}
+
+/// Why there is no fitted network.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum FitError {
+    /// The loss or the weights left the finite numbers, or the loss grew beyond all bounds.
+    #[error("training diverged in epoch {epoch}: {reason}")]
+    Diverged {
+        /// The epoch, from 1.
+        epoch: u32,
+        /// What was seen.
+        reason: String,
+        /// What the epochs were like, the last one included.
+        history: Box<History>,
+    },
+    /// The observer cancelled it.
+    #[error("training was cancelled")]
+    Cancelled,
+}
+
+const STREAM_SHUFFLE: u64 = 2;
+
+/// Trains a network.
+///
+/// # Errors
+/// When training diverges or is cancelled.
+pub fn fit(
+    fit: &Fit<'_>,
+    examples: &Examples<'_>,
+    crew: &mut Crew,
+    observer: &mut dyn Observer,
+) -> Result<Fitted, FitError> {
+    let training = fit.training;
+    let batches = Batches::new(examples.train.len(), fit);
+    let mut order = examples.train.to_vec();
+    let mut learner = Learner::new(fit, examples, &batches);
+    let mut record = Record::new(fit, examples);
+    let mut stopping = Stopping::new(training.early_stopping.as_ref());
+    let mut epochs = 0;
+    let mut end = End::Completed;
+    for epoch in 1..=training.epochs {
+        if training.shuffle {
+            order.copy_from_slice(examples.train);
+            Stream::new(derive(fit.seed, STREAM_SHUFFLE), [epoch, 0]).shuffle(&mut order);
+        }
+        learner.begin_epoch();
+        let n_steps = batches.n_steps();
+        for step in 0..n_steps {
+            match observer.step() {
+                Control::Cancel => return Err(FitError::Cancelled),
+                Control::Finish if learner.n_steps() > 0 => end = End::Finished,
+                Control::Finish | Control::Continue => {}
+            }
+            if end == End::Finished {
+                break;
+            }
+            crew.set_active(observer.threads());
+            let norms = (step + 1 == n_steps).then_some(&mut record.layers);
+            learner.step(&order, batches.of_step(step), norms, crew);
+            if let Some(reason) = learner.diverged() {
+                let history = Box::new(record.broken_off(epoch, learner.learning_rate()));
+                return Err(FitError::Diverged { epoch, reason, history });
+            }
+        }
+        if learner.n_seen() == 0 {
+            break;
+        }
+        epochs = epoch;
+        let summary = learner.summarize(&order, crew);
+        record.add(epoch, &summary);
+        if let Some(reason) = learner.diverged_over(&summary) {
+            let history = Box::new(record.history);
+            return Err(FitError::Diverged { epoch, reason, history });
+        }
+        learner.end_epoch(&summary);
+        stopping.judge(epoch, &summary, fit.scorers, |best| learner.keep(best));
+        match observer.epoch(epoch, &record.history) {
+            Control::Continue => {}
+            Control::Finish => end = End::Finished,
+            Control::Cancel => return Err(FitError::Cancelled),
+        }
+        if end == End::Completed && stopping.is_over() {
+            end = End::EarlyStopping;
+        }
+        if end != End::Completed {
+            break;
+        }
+    }
+    let best_epoch = stopping.best_epoch();
+    let (parameters, buffers) = match stopping.into_best() {
+        Some(best) => best,
+        None => learner.into_learned(),
+    };
+    Ok(Fitted { parameters, buffers, epochs, best_epoch, end, history: record.history })
+}

@@ -1,0 +1,121 @@
+//! The columns to predict from, and the column of weights.
+
+use std::collections::HashSet;
+
+use trainyard_learn::describe::DescribedColumn;
+use trainyard_learn::problem::Problem;
+use trainyard_learn::table::ColumnType;
+
+use super::super::JobRequest;
+use crate::domain::dataset::Dataset;
+use crate::domain::suggest::{nearest, shown};
+
+/// Columns that cannot be used are told of up to this many.
+const MAX_PROBLEMS: usize = 100;
+
+/// The feature columns that can be used; a problem for each that cannot.
+pub(super) fn features(
+    request: &JobRequest,
+    dataset: &Dataset,
+    problems: &mut Vec<Problem>,
+) -> Vec<String> {
+    let named = request.features.is_some();
+    let names: Vec<String> = request.features.clone().unwrap_or_else(|| {
+        let taken = |name: &&str| is_target(request, name) || is_weight(request, name);
+        dataset.column_names().filter(|name| !taken(name)).map(str::to_owned).collect()
+    });
+    if names.is_empty() {
+        problems.push(Problem::new("/features", "no column is left to predict from"));
+    }
+    let mut seen = HashSet::new();
+    for (index, name) in names.iter().enumerate() {
+        if problems.len() >= MAX_PROBLEMS {
+            break;
+        }
+        // Columns that the client did not name have no place of their own in the request.
+        let pointer = if named { format!("/features/{index}") } else { "/features".to_owned() };
+        let mut push = |problem: Problem| problems.push(problem);
+        if !seen.insert(name) {
+            push(Problem::new(pointer, format!("column {} is there already", shown(name))));
+        } else if is_target(request, name) {
+            push(
+                Problem::new(pointer, format!("column {} is the target", shown(name)))
+                    .suggest("leave it out: a model that sees its target learns nothing"),
+            );
+        } else if is_weight(request, name) {
+            let detail = format!("column {} is the `sample_weight`", shown(name));
+            push(Problem::new(pointer, detail).suggest("leave it out"));
+        } else if let Some(column) = dataset.column(name) {
+            if let Some(problem) = unusable_feature(column, request, pointer) {
+                push(problem);
+            }
+        } else {
+            push(no_column(pointer, name, dataset));
+        }
+    }
+    names
+}
+
+fn unusable_feature(
+    column: &DescribedColumn,
+    request: &JobRequest,
+    pointer: String,
+) -> Option<Problem> {
+    let column = &column.description;
+    let name = shown(&column.name);
+    let way_out = format!("name the columns to use in `features`, without {name}");
+    if column.column_type == ColumnType::Categorical {
+        let detail = format!(
+            "column {name} holds text; a {} takes numbers and booleans",
+            request.model.name()
+        );
+        Some(Problem::new(pointer, detail).suggest(way_out))
+    } else if column.n_missing > 0 {
+        let detail = format!("column {name} has {} missing values", column.n_missing);
+        Some(Problem::new(pointer, detail).suggest(format!("fill them, or {way_out}")))
+    } else {
+        None
+    }
+}
+
+pub(super) fn no_column(pointer: impl Into<String>, name: &str, dataset: &Dataset) -> Problem {
+    let problem = Problem::new(pointer, format!("the dataset has no column {}", shown(name)));
+    match nearest(name, dataset.column_names()) {
+        Some(near) => problem.suggest(near),
+        None => {
+            let some: Vec<&str> = dataset.column_names().take(20).collect();
+            problem.suggest(format!("one of: {}", some.join(", ")))
+        }
+    }
+}
+
+/// Checks the column of how much each row counts.
+pub(super) fn sample_weight(request: &JobRequest, dataset: &Dataset, problems: &mut Vec<Problem>) {
+    let Some(name) = &request.sample_weight else { return };
+    let pointer = "/sample_weight";
+    let Some(column) = dataset.column(name) else {
+        problems.push(no_column(pointer, name, dataset));
+        return;
+    };
+    let column = &column.description;
+    let mut refuse = |detail: String| problems.push(Problem::new(pointer, detail));
+    if is_target(request, name) {
+        refuse(format!("column {} is the target", shown(name)));
+    } else if column.column_type == ColumnType::Categorical {
+        refuse(format!("column {} holds text; weights are numbers", shown(name)));
+    } else if column.n_missing > 0 {
+        refuse(format!("column {} has {} missing values", shown(name), column.n_missing));
+    } else if column.min.is_some_and(|least| least < 0.0) {
+        refuse(format!("column {} holds a weight below 0", shown(name)));
+    } else if column.max.is_some_and(|most| most <= 0.0) {
+        refuse(format!("column {} holds no weight above 0", shown(name)));
+    }
+}
+
+fn is_target(request: &JobRequest, name: &str) -> bool {
+    request.target.names().iter().any(|target| target == name)
+}
+
+fn is_weight(request: &JobRequest, name: &str) -> bool {
+    request.sample_weight.as_deref() == Some(name)
+}

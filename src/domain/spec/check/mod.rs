@@ -1,0 +1,230 @@
+//! From a request to a spec that runs, or to every reason why not.
+//!
+//! What is about all models is here; what is about some of them, or about one part of a request, is
+//! in the files beside.
+
+mod features;
+mod network;
+mod perceptron;
+mod target;
+
+use trainyard_learn::metrics::Scorer;
+use trainyard_learn::perceptron::PerceptronSpec;
+use trainyard_learn::problem::Problem;
+use trainyard_learn::scalar::Scalar;
+
+use super::{CheckedJob, JobRequest, JobSpec, ModelSpec, Preprocess, Scale, TaskRequest};
+use crate::domain::dataset::{Dataset, Warning};
+use crate::domain::limits::Limits;
+use target::Target;
+
+const MAX_METADATA_BYTES: usize = 16 << 10;
+
+/// Checks a request against its dataset.
+///
+/// # Errors
+/// Every problem found, with pointers relative to the request.
+pub fn check(
+    request: JobRequest,
+    dataset: &Dataset,
+    limits: &Limits,
+) -> Result<CheckedJob, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let features = features::features(&request, dataset, &mut problems);
+    features::sample_weight(&request, dataset, &mut problems);
+    let target = target::target(&request, dataset, limits, &mut problems);
+    not_there_yet(&request, &mut problems);
+    let (n_folds, n_train) = folds(&request, dataset, target.as_ref(), &mut problems);
+    if request.cv.is_none() && !request.refit {
+        problems.push(
+            Problem::new("/refit", "without `cv` and without `refit` there is nothing to do")
+                .suggest("name a `cv`, or leave `refit` out"),
+        );
+    }
+    let scoring = scoring(&request, target.as_ref(), &mut problems);
+    let metadata_bytes = serde_json::to_string(&request.metadata).map_or(0, |text| text.len());
+    if metadata_bytes > MAX_METADATA_BYTES {
+        let detail = format!("is {metadata_bytes} bytes; at most {MAX_METADATA_BYTES} are kept");
+        problems.push(Problem::new("/metadata", detail));
+    }
+    let scale = request.preprocess.unwrap_or_default().numeric.scale;
+
+    let learner = match &request.model {
+        ModelSpec::Perceptron(model) => {
+            let scale = scale.unwrap_or(Scale::None);
+            let (n_features, n_folds) = (features.len(), n_folds);
+            let target = target.as_ref();
+            check_perceptron(model, &request, dataset, target, &mut problems);
+            target.filter(|_| problems.is_empty()).map(|target| {
+                let n_classes = target.classes().len();
+                let mut warnings = Vec::new();
+                if scale == Scale::None {
+                    warnings = perceptron::scale_warnings(&features, dataset);
+                }
+                let estimate = perceptron::estimate(model, dataset, n_features, n_classes, n_folds);
+                Learner { network: None, scale, estimate, warnings }
+            })
+        }
+        _ => target.as_ref().and_then(|target| {
+            let data =
+                network::Data { dataset, n_features: features.len(), target, n_folds, n_train };
+            let resolved = network::check(&request, data, &scoring, &mut problems)?;
+            Some(Learner {
+                scale: scale.unwrap_or(Scale::Standard),
+                estimate: resolved.estimate,
+                warnings: resolved.warnings.clone(),
+                network: Some(resolved),
+            })
+        }),
+    };
+    let (Some(target), Some(learner), true) = (target, learner, problems.is_empty()) else {
+        return Err(problems);
+    };
+    let Learner { network, scale, estimate, mut warnings } = learner;
+    if estimate.memory_bytes > limits.max_task_megabytes << 20 {
+        let detail = format!(
+            "a task would need about {} MB; the limit is {} MB",
+            estimate.memory_bytes >> 20,
+            limits.max_task_megabytes
+        );
+        let (pointer, way_out) = match network {
+            None => ("/features", "name fewer features"),
+            Some(_) => ("/model", "choose smaller layers, smaller batches or fewer features"),
+        };
+        return Err(vec![Problem::new(pointer, detail).suggest(way_out)]);
+    }
+    if request.cv.is_none() {
+        warnings.push(Warning::new(
+            "no_cross_validation",
+            "without `cv` the only scores are those on the training rows, which flatter the model",
+        ));
+    }
+    let classes: Vec<Scalar> = target.classes().iter().map(|class| class.value.clone()).collect();
+    let (model, optimizer, loss, training) = match network {
+        None => (request.model, None, None, None),
+        Some(network::Resolved { model, optimizer, loss, training, .. }) => {
+            (model, Some(optimizer), Some(loss), Some(training))
+        }
+    };
+    let spec = JobSpec {
+        name: request.name,
+        dataset_id: dataset.id,
+        target: request.target,
+        features,
+        task: target.task(),
+        model,
+        cv: request.cv.map(|cv| cv.with_default_seed(request.random_state)),
+        scoring,
+        refit: request.refit,
+        random_state: request.random_state,
+        optimizer,
+        loss,
+        training,
+        preprocess: Preprocess::scaled(scale),
+        sample_weight: request.sample_weight,
+        metadata: request.metadata,
+    };
+    Ok(CheckedJob { spec, classes, warnings, estimate })
+}
+
+/// What the check of a model came to.
+struct Learner {
+    /// Of a network, what was resolved.
+    network: Option<network::Resolved>,
+    scale: Scale,
+    estimate: super::Estimate,
+    warnings: Vec<Warning>,
+}
+
+/// How many folds there are, and the least rows that one of them trains on.
+fn folds(
+    request: &JobRequest,
+    dataset: &Dataset,
+    target: Option<&Target<'_>>,
+    problems: &mut Vec<Problem>,
+) -> (usize, usize) {
+    let n_rows = dataset.n_rows();
+    let Some(cv) = &request.cv else { return (0, n_rows) };
+    let mut found = cv.check();
+    if found.is_empty() {
+        found.extend(cv.check_rows(n_rows));
+    }
+    if found.is_empty()
+        && let Some(target) = target
+    {
+        if cv.is_stratified() && target.task() == TaskRequest::Regression {
+            let detail = "stratified folds share out classes, and the target holds amounts";
+            found.push(Problem::new("/type", detail).suggest("kfold or repeated_kfold"));
+        } else {
+            let counts: Vec<(String, usize)> =
+                target.classes().iter().map(|v| (v.value.text(), v.count)).collect();
+            found.extend(cv.check_target(&counts));
+        }
+    }
+    let n_train = if found.is_empty() {
+        cv.smallest_train(n_rows, target.map_or(0, |target| target.classes().len()))
+    } else {
+        n_rows
+    };
+    problems.extend(found.into_iter().map(|problem| problem.below("/cv")));
+    (cv.n_folds(), n_train)
+}
+
+/// What to measure, with its default; each must fit what there is to learn.
+fn scoring(
+    request: &JobRequest,
+    target: Option<&Target<'_>>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Scorer> {
+    let kind = target.map(Target::kind);
+    let Some(scoring) = &request.scoring else {
+        let amounts = target.is_some_and(|target| target.task() == TaskRequest::Regression);
+        return vec![if amounts { Scorer::R2 } else { Scorer::Accuracy }];
+    };
+    let perceptron = matches!(request.model, ModelSpec::Perceptron(_));
+    for (index, scorer) in scoring.iter().enumerate() {
+        let name = scorer.name();
+        let pointer = format!("/scoring/{index}");
+        if scoring[..index].contains(scorer) {
+            problems.push(Problem::new(pointer, format!("`{name}` is there already")));
+        } else if let Some(kind) = kind
+            && !scorer.fits(kind)
+        {
+            let fitting: Vec<&str> =
+                Scorer::ALL.into_iter().filter(|s| s.fits(kind)).map(Scorer::name).collect();
+            let detail = format!("`{name}` does not fit this target");
+            let way_out = format!("one of: {}", fitting.join(", "));
+            problems.push(Problem::new(pointer, detail).suggest(way_out));
+        } else if perceptron && scorer.needs_probabilities() {
+            let detail = format!("`{name}` needs probabilities, which a perceptron does not have");
+            problems.push(Problem::new(pointer, detail).suggest("use the model linear"));
+        }
+    }
+    scoring.clone()
+}
+
+/// Promised, and not there yet: said so rather than ignored.
+fn not_there_yet(request: &JobRequest, problems: &mut Vec<Problem>) {
+    if request.search.is_some() {
+        let detail = "is not there in this version: one spec is one model";
+        problems.push(Problem::new("/search", detail).suggest("leave it out"));
+    }
+}
+
+fn check_perceptron(
+    model: &PerceptronSpec,
+    request: &JobRequest,
+    dataset: &Dataset,
+    target: Option<&Target<'_>>,
+    problems: &mut Vec<Problem>,
+) {
+    perceptron::not_for_the_perceptron(request, problems);
+    problems.extend(model.check().into_iter().map(|problem| problem.below("/model")));
+    if let Some(target) = target {
+        perceptron::class_weights(model, target.classes(), problems);
+        perceptron::early_stopping(model, target.classes(), request, dataset, problems);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,203 @@
+//! What there is to learn: classes or amounts.
+
+use trainyard_learn::describe::{DescribedColumn, ValueCount, is_whole};
+use trainyard_learn::losses::TargetKind;
+use trainyard_learn::problem::Problem;
+use trainyard_learn::table::ColumnType;
+
+use super::super::{JobRequest, ModelSpec, TargetColumns, TaskRequest};
+use super::features::no_column;
+use crate::domain::dataset::Dataset;
+use crate::domain::limits::Limits;
+use crate::domain::suggest::shown;
+
+/// Whole numbers are classes up to this many distinct values, unless the spec says otherwise.
+const MAX_INFERRED_CLASSES: usize = 32;
+
+/// Columns that can be predicted together.
+const MAX_TARGETS: usize = 1_000;
+
+/// What the target holds.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Target<'d> {
+    /// Classes, with the rows of each.
+    Classes(&'d [ValueCount]),
+    /// Amounts: the least and the most of them all.
+    Values { n_outputs: usize, least: f64 },
+}
+
+impl Target<'_> {
+    pub(super) fn kind(&self) -> TargetKind {
+        match self {
+            Self::Classes(classes) => TargetKind::Classes { n_classes: classes.len() },
+            Self::Values { n_outputs, .. } => TargetKind::Values { n_outputs: *n_outputs },
+        }
+    }
+
+    pub(super) fn task(&self) -> TaskRequest {
+        match self {
+            Self::Classes(_) => TaskRequest::Classification,
+            Self::Values { .. } => TaskRequest::Regression,
+        }
+    }
+
+    /// The classes with their rows; none of amounts.
+    pub(super) fn classes(&self) -> &[ValueCount] {
+        match self {
+            Self::Classes(classes) => classes,
+            Self::Values { .. } => &[],
+        }
+    }
+}
+
+/// What the target holds, or nothing and the reasons why.
+pub(super) fn target<'d>(
+    request: &JobRequest,
+    dataset: &'d Dataset,
+    limits: &Limits,
+    problems: &mut Vec<Problem>,
+) -> Option<Target<'d>> {
+    let names = request.target.names();
+    let pointer = |index: usize| match request.target {
+        TargetColumns::One(_) => "/target".to_owned(),
+        TargetColumns::Several(_) => format!("/target/{index}"),
+    };
+    let n_before = problems.len();
+    if names.is_empty() || names.len() > MAX_TARGETS {
+        let detail = format!("names {} columns; it must name 1 to {MAX_TARGETS}", names.len());
+        problems.push(Problem::new("/target", detail));
+        return None;
+    }
+    let mut columns = Vec::with_capacity(names.len());
+    for (index, name) in names.iter().enumerate() {
+        if names[..index].contains(name) {
+            let detail = format!("column {} is there already", shown(name));
+            problems.push(Problem::new(pointer(index), detail));
+        }
+        match dataset.column(name) {
+            None => problems.push(no_column(pointer(index), name, dataset)),
+            Some(column) if column.description.n_missing > 0 => {
+                let n = column.description.n_missing;
+                let detail = format!("column {} has {n} missing values", shown(name));
+                problems.push(
+                    Problem::new(pointer(index), detail)
+                        .suggest("upload the rows whose target is known"),
+                );
+                columns.push(column);
+            }
+            Some(column) => columns.push(column),
+        }
+    }
+    let perceptron = matches!(request.model, ModelSpec::Perceptron(_));
+    if perceptron && request.task == TaskRequest::Regression {
+        let detail = "a perceptron only tells classes apart; it does not do regression";
+        problems.push(Problem::new("/task", detail).suggest("classification"));
+    }
+    if names.len() > 1 && (perceptron || request.task == TaskRequest::Classification) {
+        let detail = "several columns are amounts to predict together; classes are one column";
+        problems.push(Problem::new("/target", detail).suggest("name one column"));
+    }
+    if problems.len() > n_before {
+        return None;
+    }
+    let amounts = match columns.as_slice() {
+        [column] => !perceptron && holds_amounts(column, request.task),
+        _ => true,
+    };
+    let found = if amounts {
+        values(&columns, pointer, problems)
+    } else {
+        columns.first().and_then(|column| classes(column, request, limits, problems))
+    };
+    found.filter(|_| problems.len() == n_before)
+}
+
+/// Whether a column is taken for amounts.
+fn holds_amounts(column: &DescribedColumn, task: TaskRequest) -> bool {
+    let description = &column.description;
+    match task {
+        TaskRequest::Regression => true,
+        TaskRequest::Classification => false,
+        TaskRequest::Auto => {
+            description.column_type == ColumnType::Numeric
+                && !(is_whole(column) && description.n_unique <= MAX_INFERRED_CLASSES)
+        }
+    }
+}
+
+fn values<'d>(
+    columns: &[&DescribedColumn],
+    pointer: impl Fn(usize) -> String,
+    problems: &mut Vec<Problem>,
+) -> Option<Target<'d>> {
+    let mut least = f64::INFINITY;
+    for (index, column) in columns.iter().enumerate() {
+        let description = &column.description;
+        let name = shown(&description.name);
+        if description.column_type == ColumnType::Categorical {
+            let detail = format!("column {name} holds text, which is no amount");
+            problems.push(Problem::new(pointer(index), detail).suggest("name a column of numbers"));
+        }
+        // As a network sees it, in single precision.
+        let extreme =
+            description.max.unwrap_or(0.0).abs().max(description.min.unwrap_or(0.0).abs());
+        if extreme > f64::from(f32::MAX) {
+            let detail = format!("column {name} holds numbers beyond single precision");
+            problems
+                .push(Problem::new(pointer(index), detail).suggest("scale it before the upload"));
+        }
+        least = least.min(description.min.unwrap_or(0.0));
+    }
+    Some(Target::Values { n_outputs: columns.len(), least })
+}
+
+/// The classes of the target with their counts, or nothing and the reasons why.
+fn classes<'d>(
+    column: &'d DescribedColumn,
+    request: &JobRequest,
+    limits: &Limits,
+    problems: &mut Vec<Problem>,
+) -> Option<Target<'d>> {
+    let description = &column.description;
+    let name = shown(&description.name);
+    let n_before = problems.len();
+    let whole = is_whole(column);
+    let numeric = description.column_type == ColumnType::Numeric;
+    match request.task {
+        TaskRequest::Auto
+            if numeric && !(whole && description.n_unique <= MAX_INFERRED_CLASSES) =>
+        {
+            let detail = format!(
+                "column {name} holds amounts ({} distinct numbers), and a perceptron only tells \
+                 classes apart",
+                description.n_unique
+            );
+            let mut problem = Problem::new("/target", detail);
+            if whole {
+                problem = problem.suggest("if they are classes, set \"task\": \"classification\"");
+            }
+            problems.push(problem);
+        }
+        TaskRequest::Classification if numeric && !whole && column.values.is_some() => {
+            let detail = format!("column {name} holds fractions, which are no classes");
+            problems.push(Problem::new("/target", detail).suggest("name a column of classes"));
+        }
+        _ => {}
+    }
+    if problems.len() == n_before && description.n_unique > limits.max_classes {
+        let detail = format!(
+            "column {name} has {} distinct values; at most {} classes are allowed",
+            description.n_unique, limits.max_classes
+        );
+        problems.push(Problem::new("/target", detail).suggest("name a column of classes"));
+    }
+    if problems.len() == n_before && column.values.is_none() {
+        let detail = format!("the values of column {name} are too long to be names of classes");
+        problems.push(Problem::new("/target", detail).suggest("name a column of classes"));
+    }
+    if description.n_unique == 1 {
+        let detail = format!("column {name} holds one class only; two are needed to learn");
+        problems.push(Problem::new("/target", detail).suggest("upload rows of another class too"));
+    }
+    column.values.as_deref().filter(|_| problems.len() == n_before).map(Target::Classes)
+}

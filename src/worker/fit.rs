@@ -1,0 +1,288 @@
+//! One training of the job's model on some rows, whatever the model.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use trainyard_learn::kernels::Crew;
+use trainyard_learn::losses::LossSpec;
+use trainyard_learn::model::{Model, NetworkModel, Predicted};
+use trainyard_learn::network::Network;
+use trainyard_learn::optim::OptimizerSpec;
+use trainyard_learn::perceptron::{self, PerceptronSpec};
+use trainyard_learn::random::stream::derive;
+use trainyard_learn::scalar::Scalar;
+use trainyard_learn::scale::StandardScaler;
+use trainyard_learn::training::{
+    self, Control, End, FitError, Fitted, History, Observer, TrainingSpec, hold_out,
+};
+
+use super::prepare::Prepared;
+use super::queue::Signal;
+use super::run::{Cores, Failure};
+use crate::domain::job::{FitSummary, JobError};
+use crate::domain::spec::ModelSpec;
+use crate::store::tasks::JobContext;
+
+/// Which training of a job this is; names its random numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part {
+    Fold(usize),
+    Refit,
+}
+
+/// A trained model and how it came about.
+pub(super) struct Fit {
+    pub(super) model: Model,
+    pub(super) scaler: Option<StandardScaler>,
+    pub(super) summary: FitSummary,
+    pub(super) history: Option<History>,
+}
+
+/// What a training needs besides the job and its data.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) signal: &'a Signal,
+    pub(super) time_limit: Duration,
+    pub(super) cores: &'a Cores,
+}
+
+/// Trains the job's model on these rows.
+pub(super) fn fit(
+    job: &JobContext,
+    data: &Prepared,
+    rows: &[u32],
+    part: Part,
+    crew: &mut Crew,
+    context: Context<'_>,
+) -> Result<Fit, Failure> {
+    let started = Instant::now();
+    let scaler = data.scaler(job, rows);
+    let (model, mut summary, history) = match &job.spec.model {
+        ModelSpec::Perceptron(spec) => {
+            let (model, summary) =
+                fit_perceptron(spec, job, data, (rows, scaler.as_ref()), started, context)?;
+            (model, summary, None)
+        }
+        _ => {
+            let parts = (rows, scaler.as_ref(), part);
+            let (model, summary, history) = fit_network(job, data, parts, crew, started, context)?;
+            (model, summary, Some(history))
+        }
+    };
+    summary.fit_s = started.elapsed().as_secs_f64();
+    Ok(Fit { model, scaler, summary, history })
+}
+
+/// What the model says of these rows.
+pub(super) fn predict(
+    job: &JobContext,
+    data: &Prepared,
+    fit: &Fit,
+    rows: &[u32],
+    crew: &mut Crew,
+) -> Predicted {
+    let n_classes = (!job.classes.is_empty()).then_some(job.classes.len());
+    match &fit.model {
+        Model::Network(model) => {
+            let batch = data.single(fit.scaler.as_ref(), rows);
+            model.predict(&batch.x, &batch.rows, n_classes, crew)
+        }
+        model @ Model::Perceptron(_) => {
+            let x = data.double(fit.scaler.as_ref(), rows);
+            let n_features = x.ncols();
+            let x = x.into_raw_vec_and_offset().0;
+            model.predict(None, &x, n_features, n_classes, crew)
+        }
+    }
+}
+
+fn fit_perceptron(
+    spec: &PerceptronSpec,
+    job: &JobContext,
+    data: &Prepared,
+    (rows, scaler): (&[u32], Option<&StandardScaler>),
+    started: Instant,
+    context: Context<'_>,
+) -> Result<(Model, FitSummary), Failure> {
+    let x = data.double(scaler, rows);
+    let trainyard_learn::model::Truth::Classes(y) = data.truth_of(rows) else {
+        return Err(Failure::permanent("internal", "a perceptron tells classes apart"));
+    };
+    let labels: Vec<String> = job.classes.iter().map(Scalar::text).collect();
+    let class_weight = spec
+        .class_weights(&labels, &y)
+        .map_err(|found| Failure::permanent("class_weight", found[0].detail.clone()))?;
+    let Context { signal, time_limit, .. } = context;
+    let mut observer = |_| {
+        let stop = signal.stop().is_some() || started.elapsed() > time_limit;
+        if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let model =
+        perceptron::fit(spec, x.view(), &y, &class_weight, &mut observer).map_err(|error| {
+            match error {
+                perceptron::FitError::Cancelled => stopped(context),
+                perceptron::FitError::Diverged { epoch } => Failure::diverged(
+                    JobError { epoch: Some(epoch as u32), ..JobError::new("diverged", error) },
+                    None,
+                ),
+                _ => Failure::permanent("fit_failed", error),
+            }
+        })?;
+    let summary = FitSummary {
+        epochs: model.n_iter as u32,
+        converged: Some(model.converged),
+        best_epoch: None,
+        stop_reason: "completed".to_owned(),
+        train_loss: None,
+        val_loss: None,
+        fit_s: 0.0,
+    };
+    Ok((Model::Perceptron(model), summary))
+}
+
+fn fit_network(
+    job: &JobContext,
+    data: &Prepared,
+    (rows, scaler, part): (&[u32], Option<&StandardScaler>, Part),
+    crew: &mut Crew,
+    started: Instant,
+    context: Context<'_>,
+) -> Result<(Model, FitSummary, History), Failure> {
+    let (layers, loss, optimizer, training) = network_spec(job)?;
+    let internal = |detail: &str| Failure::permanent("internal", detail);
+    let batch = data.single(scaler, rows);
+    let examples = data.examples(rows);
+    let target = examples.target(job.classes.len());
+    let n_outputs = loss.n_outputs(target.kind()).map_err(|found| internal(&found.detail))?;
+    let network = Network::new(&layers, job.spec.features.len(), n_outputs)
+        .map_err(|found| internal(&found[0].detail))?;
+    let seed = u64::from(job.spec.random_state);
+    let seed = match part {
+        Part::Refit => derive(seed, 0),
+        Part::Fold(idx) => derive(derive(seed, 1), idx as u64),
+    };
+    let share = training.validation_share();
+    let (train, validation) = hold_out(target, &batch.rows, share, seed)
+        .map_err(|error| Failure::permanent("validation_split", error))?;
+    let class_weights = class_weights(job, training, target, &train)?;
+    let fit = training::Fit {
+        network: &network,
+        loss: &loss,
+        optimizer,
+        training,
+        batch_size: training.batch_size.map_or(train.len(), |size| size as usize),
+        scorers: &job.spec.scoring,
+        seed,
+        initial: None,
+    };
+    let examples = training::Examples {
+        x: &batch.x,
+        target,
+        weights: examples.weights.as_deref(),
+        class_weights: class_weights.as_deref(),
+        train: &train,
+        validation: &validation,
+    };
+    let mut watch = Watch { context, started, max_seconds: training.max_seconds };
+    let fitted = training::fit(&fit, &examples, crew, &mut watch).map_err(|error| {
+        let detail = error.to_string();
+        match error {
+            FitError::Cancelled => stopped(context),
+            FitError::Diverged { epoch, history, .. } => {
+                let advice = "; lower the learning rate, clip the gradients or scale the features";
+                let error = JobError::new("diverged", format!("{detail}{advice}"));
+                Failure::diverged(JobError { epoch: Some(epoch), ..error }, Some(history.pack()))
+            }
+        }
+    })?;
+    let summary = summary(&fitted);
+    let Fitted { parameters, buffers, history, .. } = fitted;
+    let model = NetworkModel { layers, loss, network, parameters, buffers };
+    Ok((Model::Network(model), summary, history))
+}
+
+type NetworkParts<'a> =
+    (Vec<trainyard_learn::network::LayerSpec>, LossSpec, &'a OptimizerSpec, &'a TrainingSpec);
+
+fn network_spec(job: &JobContext) -> Result<NetworkParts<'_>, Failure> {
+    let spec = &job.spec;
+    let parts = (spec.model.layers(), &spec.loss, &spec.optimizer, &spec.training);
+    match parts {
+        (Some(layers), Some(loss), Some(optimizer), Some(training)) => {
+            Ok((layers, (**loss).clone(), optimizer, training))
+        }
+        _ => Err(Failure::permanent("internal", "a network's spec lacks a part")),
+    }
+}
+
+/// Of the rows trained on, as scikit-learn balances them.
+fn class_weights(
+    job: &JobContext,
+    training: &TrainingSpec,
+    target: training::Target<'_>,
+    train: &[u32],
+) -> Result<Option<Vec<f32>>, Failure> {
+    let (Some(weight), training::Target::Classes { classes, .. }) =
+        (&training.class_weight, target)
+    else {
+        return Ok(None);
+    };
+    let labels: Vec<String> = job.classes.iter().map(Scalar::text).collect();
+    let y: Vec<u32> = train.iter().map(|row| classes[*row as usize]).collect();
+    let weights = weight
+        .weights(&labels, &y)
+        .map_err(|found| Failure::permanent("class_weight", found[0].detail.clone()))?;
+    Ok(Some(weights.into_iter().map(|weight| weight as f32).collect()))
+}
+
+fn summary(fitted: &Fitted) -> FitSummary {
+    let last = |name: &str| {
+        fitted.history.series(name).and_then(|all| all.last().copied()).filter(|v| v.is_finite())
+    };
+    FitSummary {
+        epochs: fitted.epochs,
+        converged: None,
+        best_epoch: fitted.best_epoch,
+        stop_reason: match fitted.end {
+            End::Completed => "completed",
+            End::EarlyStopping => "early_stopping",
+            End::Finished => "max_seconds",
+        }
+        .to_owned(),
+        train_loss: last("train_loss"),
+        val_loss: last("val_loss"),
+        fit_s: 0.0,
+    }
+}
+
+fn stopped(context: Context<'_>) -> Failure {
+    if context.signal.stop().is_some() {
+        return Failure::Stopped;
+    }
+    let seconds = context.time_limit.as_secs();
+    Failure::permanent("time_limit", format!("training took longer than {seconds} s"))
+}
+
+/// Listens to the signal and to the clock on behalf of a fit.
+struct Watch<'a> {
+    context: Context<'a>,
+    started: Instant,
+    max_seconds: Option<f64>,
+}
+
+impl Observer for Watch<'_> {
+    fn threads(&self) -> usize {
+        self.context.cores.share()
+    }
+
+    fn step(&mut self) -> Control {
+        let elapsed = self.started.elapsed();
+        if self.context.signal.stop().is_some() || elapsed > self.context.time_limit {
+            Control::Cancel
+        } else if self.max_seconds.is_some_and(|most| elapsed.as_secs_f64() > most) {
+            Control::Finish
+        } else {
+            Control::Continue
+        }
+    }
+}
