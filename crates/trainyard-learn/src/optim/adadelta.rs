@@ -10,7 +10,7 @@ optimizer! {
         /// The share of the averages of squares that is kept at each step.
         pub rho: f64 = 0.9 [minimum = 0.0, exclusive_maximum = 1.0],
         /// What is added under the square roots, so that they are not zero.
-        pub eps: f64 = 1e-6 [exclusive_minimum = 0.0],
+        pub eps: f64 = 1e-6 [minimum = 1e-30],
     }
 }
 

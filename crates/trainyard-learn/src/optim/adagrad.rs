@@ -14,7 +14,7 @@ optimizer! {
         /// Where the sums of squares start.
         pub initial_accumulator_value: f64 = 0.0 [minimum = 0.0],
         /// What is added to the denominator, so that it is not zero.
-        pub eps: f64 = 1e-10 [exclusive_minimum = 0.0],
+        pub eps: f64 = 1e-10 [minimum = 1e-30],
     }
 }
 

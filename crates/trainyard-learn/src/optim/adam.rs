@@ -14,9 +14,10 @@ optimizer! {
     pub struct AdamSpec(learning_rate = 0.001, weight_decay = 0.0) {
         /// The shares of the averages of the gradients and of their squares that are kept at each
         /// step.
-        pub betas: [f64; 2] = [0.9, 0.999] [minimum = 0.0, exclusive_maximum = 1.0],
+        pub betas: [f64; 2] = [0.9, 0.999] [minimum = 0.0, exclusive_maximum = 1.0]
+            schema(min_items = 2, max_items = 2),
         /// What is added to the denominator, so that it is not zero.
-        pub eps: f64 = 1e-8 [exclusive_minimum = 0.0],
+        pub eps: f64 = 1e-8 [minimum = 1e-30],
     }
 }
 
@@ -25,9 +26,10 @@ optimizer! {
     pub struct AdamwSpec(learning_rate = 0.001, weight_decay = 0.01) {
         /// The shares of the averages of the gradients and of their squares that are kept at each
         /// step.
-        pub betas: [f64; 2] = [0.9, 0.999] [minimum = 0.0, exclusive_maximum = 1.0],
+        pub betas: [f64; 2] = [0.9, 0.999] [minimum = 0.0, exclusive_maximum = 1.0]
+            schema(min_items = 2, max_items = 2),
         /// What is added to the denominator, so that it is not zero.
-        pub eps: f64 = 1e-8 [exclusive_minimum = 0.0],
+        pub eps: f64 = 1e-8 [minimum = 1e-30],
     }
 }
 
@@ -122,7 +124,8 @@ impl Update {
     #[inline(always)]
     fn moved(&self, w: f32, m: f32, v: f32) -> f32 {
         let step = self.rate * m / v.sqrt().mul_add(self.root_correction, self.eps);
-        w.mul_add(self.keep, step)
+        // Rounded after the decay, as PyTorch does: the decay of one step is of the size of an ulp.
+        w * self.keep + step
     }
 }
 

@@ -10,9 +10,10 @@ optimizer! {
     pub struct AdamaxSpec(learning_rate = 0.002, weight_decay = 0.0) {
         /// The shares of the average of the gradients and of their largest magnitude that are kept
         /// at each step.
-        pub betas: [f64; 2] = [0.9, 0.999] [minimum = 0.0, exclusive_maximum = 1.0],
+        pub betas: [f64; 2] = [0.9, 0.999] [minimum = 0.0, exclusive_maximum = 1.0]
+            schema(min_items = 2, max_items = 2),
         /// What is added to each magnitude, so that it is not zero.
-        pub eps: f64 = 1e-8 [exclusive_minimum = 0.0],
+        pub eps: f64 = 1e-8 [minimum = 1e-30],
     }
 }
 

@@ -9,7 +9,7 @@ use std::ops::Range;
 use crate::kernels::simd::simd;
 use crate::problem::Problem;
 
-use super::fields::fields;
+use super::fields::{Field, Range as Limits, fields};
 
 /// The length of the blocks that a norm is summed over.
 pub const BLOCK: usize = 4096;
@@ -28,15 +28,6 @@ fields! {
 }
 
 impl Clip {
-    /// What is wrong beyond the fields by themselves.
-    pub(super) fn check_whole(&self) -> Vec<Problem> {
-        if (self.value, self.norm, self.global_norm) != (None, None, None) {
-            return Vec::new();
-        }
-        let way_out = "set value, norm or global_norm, or make clip null";
-        vec![Problem::new("/clip", "clip has no limit").suggest(way_out)]
-    }
-
     /// Clips the whole gradient vector, whose parameter tensors lie at `tensors`.
     pub fn apply(&self, g: &mut [f32], tensors: &[Range<usize>]) {
         if let Some(limit) = self.value {
@@ -49,6 +40,17 @@ impl Clip {
         }
         if let Some(limit) = self.global_norm {
             clip_norm(g, limit);
+        }
+    }
+}
+
+impl Field for Clip {
+    fn check(&self, name: &str, _: Limits, problems: &mut Vec<Problem>) {
+        let pointer = format!("/{name}");
+        problems.extend(self.check().into_iter().map(|problem| problem.below(&pointer)));
+        if (self.value, self.norm, self.global_norm) == (None, None, None) {
+            let way_out = "set value, norm or global_norm, or make clip null";
+            problems.push(Problem::new(pointer, "clip has no limit").suggest(way_out));
         }
     }
 }

@@ -4,18 +4,19 @@
 use crate::problem::Problem;
 use crate::schedule::ScheduleSpec;
 
-use super::Clip;
-
 /// Defines a struct of hyperparameters with [`Default`] and `check`.
 ///
-/// A field reads `name: type = default [limits],`, the limits by JSON Schema's names.
+/// A field reads `name: type = default [limits] schema(more),` with the limits of its numbers by
+/// JSON Schema's names, and more that is only for the document.
 macro_rules! fields {
     (
         $(#[$meta:meta])*
         pub struct $name:ident {
             $(
                 $(#[$field_meta:meta])*
-                pub $field:ident: $type:ty = $default:tt $([$($bound:ident = $limit:tt),+])?,
+                pub $field:ident: $type:ty = $default:tt
+                    $([$($bound:ident = $limit:tt),+])?
+                    $(schema($($extra:tt)+))?,
             )+
         }
     ) => {
@@ -28,7 +29,11 @@ macro_rules! fields {
                 $(#[$field_meta])*
                 #[cfg_attr(
                     feature = "openapi",
-                    schema($($($bound = $limit,)+)? default = json!(std::convert::identity::<$type>($default)))
+                    schema(
+                        $($($bound = $limit,)+)?
+                        $($($extra)+,)?
+                        default = json!(std::convert::identity::<$type>($default))
+                    )
                 )]
                 pub $field: $type,
             )+
@@ -98,10 +103,14 @@ impl Range {
         ];
         let limits: Vec<String> = limits
             .iter()
-            .filter_map(|(words, limit)| limit.map(|limit| format!("{words} {limit}")))
+            .filter_map(|(words, limit)| limit.map(|limit| format!("{words} {}", shown(limit))))
             .collect();
         if limits.is_empty() { "finite".to_owned() } else { limits.join(" and ") }
     }
+}
+
+fn shown(x: f64) -> String {
+    if x != 0.0 && x.abs() < 1e-6 { format!("{x:e}") } else { x.to_string() }
 }
 
 /// A field that can be checked against the limits of its numbers.
@@ -113,7 +122,7 @@ impl Field for f64 {
     fn check(&self, name: &str, range: Range, problems: &mut Vec<Problem>) {
         if !range.contains(*self) {
             let field = name.split('/').next().unwrap_or(name);
-            let detail = format!("{field} is {self}; it must be {}", range.describe());
+            let detail = format!("{field} is {}; it must be {}", shown(*self), range.describe());
             problems.push(Problem::new(format!("/{name}"), detail));
         }
     }
@@ -159,7 +168,7 @@ macro_rules! nested {
 
 pub(crate) use nested;
 
-nested!(Clip, ScheduleSpec);
+nested!(ScheduleSpec);
 
 /// [`fields!`] of an optimizer: those given and those that every optimizer has.
 macro_rules! optimizer {

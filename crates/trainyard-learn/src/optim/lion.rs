@@ -10,7 +10,8 @@ optimizer! {
     pub struct LionSpec(learning_rate = 0.0001, weight_decay = 0.0) {
         /// The shares of the average of the gradients that are kept for a step, and from one step
         /// to the next.
-        pub betas: [f64; 2] = [0.9, 0.99] [minimum = 0.0, exclusive_maximum = 1.0],
+        pub betas: [f64; 2] = [0.9, 0.99] [minimum = 0.0, exclusive_maximum = 1.0]
+            schema(min_items = 2, max_items = 2),
     }
 }
 

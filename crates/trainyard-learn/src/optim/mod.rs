@@ -131,7 +131,6 @@ impl OptimizerSpec {
     /// Everything that is wrong with this spec by itself, with pointers relative to it.
     pub fn check(&self) -> Vec<Problem> {
         let mut problems = each!(self, spec => spec.check());
-        problems.extend(self.clip().map(Clip::check_whole).unwrap_or_default());
         if let Some((field, least)) = self.schedule().least()
             && least > self.learning_rate()
         {
@@ -193,7 +192,7 @@ impl OptimizerSpec {
                 ..NesterovSpec::default()
             }),
             Self::Adagrad(AdagradSpec {
-                lr_decay: 0.01,
+                lr_decay: 0.001,
                 initial_accumulator_value: 0.1,
                 ..AdagradSpec::default()
             }),

@@ -10,9 +10,10 @@ optimizer! {
     pub struct NadamSpec(learning_rate = 0.002, weight_decay = 0.0) {
         /// The shares of the averages of the gradients and of their squares that are kept at each
         /// step.
-        pub betas: [f64; 2] = [0.9, 0.999] [minimum = 0.0, exclusive_maximum = 1.0],
+        pub betas: [f64; 2] = [0.9, 0.999] [minimum = 0.0, exclusive_maximum = 1.0]
+            schema(min_items = 2, max_items = 2),
         /// What is added to the denominator, so that it is not zero.
-        pub eps: f64 = 1e-8 [exclusive_minimum = 0.0],
+        pub eps: f64 = 1e-8 [minimum = 1e-30],
         /// How fast the momentum grows from half of the first of `betas` to the whole.
         pub momentum_decay: f64 = 0.004 [minimum = 0.0],
         /// Whether the weight decay is no part of the gradients, as in AdamW.
@@ -89,8 +90,11 @@ simd! {
             let g = u.decay.mul_add(*w, g);
             *m = super::lerp(*m, g, u.gain1);
             *v = (u.gain2 * g).mul_add(g, u.beta2 * *v);
-            let ahead = u.gradient_rate.mul_add(g, u.average_rate * *m);
-            *w = w.mul_add(u.keep, ahead / ((*v * u.correction).sqrt() + u.eps));
+            let scale = ((*v * u.correction).sqrt() + u.eps).recip();
+            // PyTorch rounds after the decay and after each of the two steps.
+            *w *= u.keep;
+            *w += u.gradient_rate * g * scale;
+            *w += u.average_rate * *m * scale;
         }
     }
 }

@@ -11,7 +11,7 @@ optimizer! {
         /// The share of the average of squares that is kept at each step.
         pub alpha: f64 = 0.99 [minimum = 0.0, exclusive_maximum = 1.0],
         /// What is added to the denominator, so that it is not zero.
-        pub eps: f64 = 1e-8 [exclusive_minimum = 0.0],
+        pub eps: f64 = 1e-8 [minimum = 1e-30],
         /// Whether to divide by the gradients' standard deviation instead.
         pub centered: bool = false,
         /// The share of the sum of past steps that is kept at each step; 0 for no such sum.

@@ -2,8 +2,8 @@
 //!
 //! Names and formulas are those of PyTorch's `torch.optim.lr_scheduler`, as if stepped once per
 //! epoch. One-cycle, inverse square root and every warm-up change at each step instead. A warm-up
-//! comes before the schedule proper, as by `SequentialLR` of `LinearLR` and the schedule: epochs
-//! are then counted from the first that begins after it.
+//! comes before the schedule proper and rises to its first learning rate, as by `SequentialLR` of
+//! `LinearLR` and the schedule: epochs are then counted from the first that begins after it.
 //!
 //! Start reading at [`ScheduleSpec`], then [`Schedule::learning_rate`].
 
@@ -122,7 +122,7 @@ impl ScheduleSpec {
             n_warmup_epochs,
             start_factor,
             n_epochs: epochs.saturating_sub(n_warmup_epochs).max(1),
-            n_steps: (epochs * steps_per_epoch).saturating_sub(n_warmup_steps).max(1),
+            n_steps: epochs.saturating_mul(steps_per_epoch).saturating_sub(n_warmup_steps).max(1),
             n_ended: 0,
             plateau: Plateau::new(base_learning_rate),
         }
