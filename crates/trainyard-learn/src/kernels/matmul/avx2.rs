@@ -20,16 +20,6 @@ pub(super) unsafe fn compute(block: &Block, buffer: &mut Buffer) {
     unsafe { block.compute::<V8, 4, 3>(buffer) }
 }
 
-/// [`compute`] for at most 8 columns: the rows alone must keep the processor busy.
-///
-/// # Safety
-/// As for [`compute`].
-#[target_feature(enable = "avx2,fma")]
-pub(super) unsafe fn compute_narrow(block: &Block, buffer: &mut Buffer) {
-    // SAFETY: the caller's.
-    unsafe { block.compute::<V8, 8, 1>(buffer) }
-}
-
 #[derive(Clone, Copy)]
 pub(super) struct V8(__m256);
 
