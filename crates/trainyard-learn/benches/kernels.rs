@@ -5,6 +5,8 @@
 //! whatever else runs. `MATMUL_NUM_THREADS=1` keeps matrixmultiply on one thread.
 #![expect(unsafe_code, reason = "the other libraries take pointers, and the peak is intrinsics")]
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use trainyard_learn::kernels::{Crew, Mat, Start, matmul};
@@ -169,13 +171,29 @@ fn matrixmultiply(bencher: Bencher<'_, '_>, product: Product) {
     });
 }
 
-/// Handing a phase to helpers that wait for it, and getting it back.
-#[divan::bench(args = [1, 2])]
-fn crew_dispatch(bencher: Bencher<'_, '_>, n_threads: usize) {
+/// A phase with nothing to do, which the caller takes back from helpers that are not so quick.
+#[divan::bench(args = [1, 2], sample_size = 1000)]
+fn crew_empty_phase(bencher: Bencher<'_, '_>, n_threads: usize) {
     let mut crew = Crew::new(n_threads);
     let mut values = [0.0; 32];
     bencher.bench_local(|| {
         crew.for_blocks([black_box(&mut values)], 16, |_, [values]| values[0] += 1.0);
+    });
+}
+
+/// A phase of two parts that wait for each other: to a helper and back.
+#[divan::bench(sample_size = 1000)]
+fn crew_round_trip(bencher: Bencher<'_, '_>) {
+    let mut crew = Crew::new(2);
+    let mut values = [0.0; 32];
+    bencher.bench_local(|| {
+        let n_here = AtomicUsize::new(0);
+        crew.for_blocks([&mut values], 16, |_, _| {
+            n_here.fetch_add(1, Ordering::Relaxed);
+            while n_here.load(Ordering::Relaxed) < 2 {
+                std::hint::spin_loop();
+            }
+        });
     });
 }
 
