@@ -16,18 +16,9 @@ use super::tile::Vector;
 /// As for [`Block::compute`], on a processor with AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
 pub(super) unsafe fn compute(block: &Block, buffer: &mut Buffer) {
+    // Of 16 registers, the mask and the operands take four; with 12 sums some would be spilled.
     // SAFETY: the caller's.
-    unsafe { block.compute::<V8, 4, 3>(buffer) }
-}
-
-/// [`compute`] for at most 8 columns: the rows alone must keep the processor busy.
-///
-/// # Safety
-/// As for [`compute`].
-#[target_feature(enable = "avx2,fma")]
-pub(super) unsafe fn compute_narrow(block: &Block, buffer: &mut Buffer) {
-    // SAFETY: the caller's.
-    unsafe { block.compute::<V8, 8, 1>(buffer) }
+    unsafe { block.compute::<V8, 4, 2>(buffer) }
 }
 
 #[derive(Clone, Copy)]

@@ -31,8 +31,9 @@ const ROW_BLOCK: usize = 256;
 // pointers.
 unsafe impl Sync for Block {}
 
-/// Fewer multiplications than this are done before a helper is awake.
-const MIN_SHARED: usize = 1 << 20;
+/// Fewer multiplications than this take a few microseconds: a second thread would save one or two,
+/// and keep a core from other work.
+const MIN_SHARED: usize = 1 << 18;
 /// A part's rows or columns are a multiple of this, so that tiles are whole.
 const PART_GRAIN: usize = 32;
 

@@ -125,11 +125,9 @@ impl Isa {
         }
     }
 
-    /// What computes a rectangle of so many columns.
-    fn compute(self, cols: usize) -> unsafe fn(&Block, &mut Buffer) {
+    /// What computes a rectangle with it.
+    fn compute(self) -> unsafe fn(&Block, &mut Buffer) {
         match self {
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512 | Self::Avx2 if cols <= 8 => avx2::compute_narrow,
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => avx512::compute,
             #[cfg(target_arch = "x86_64")]
@@ -169,7 +167,7 @@ fn matmul_with(isa: Isa, c: &mut [f32], a: Mat<'_>, b: Mat<'_>, start: Start<'_>
         k,
         start,
     };
-    let compute = isa.compute(cols);
+    let compute = isa.compute();
     let n_parts = whole.n_parts(crew.n_active());
     crew.run_with_buffers(n_parts, &|part, buffer| {
         let block = whole.part(n_parts, part);

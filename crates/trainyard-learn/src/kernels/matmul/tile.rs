@@ -1,5 +1,6 @@
 //! The innermost loops: a small tile of the output that lives in registers.
 #![expect(unsafe_code, reason = "loads and stores through pointers, by strides")]
+#![expect(clippy::needless_range_loop, reason = "a tile is rows and vectors by number")]
 
 /// A vector register of some instruction set.
 ///
