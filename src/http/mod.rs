@@ -14,6 +14,7 @@ mod ingest;
 mod jobs;
 mod json;
 mod loaded;
+mod metrics;
 mod models;
 pub mod openapi;
 mod operations;
@@ -138,6 +139,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(route!(jobs::get, jobs::delete))
         .routes(route!(jobs::folds))
         .routes(route!(predictions::predictions))
+        .routes(route!(metrics::metrics))
         .routes(route!(jobs::cancel))
         .routes(route!(events::events))
         .routes(route!(models::list))

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sqlx::{QueryBuilder, Sqlite, Transaction};
 
 use super::idempotency::{self, Created, IdempotencyKey, Known};
-use super::tasks::project_and_status;
+use super::tasks::{REFIT, project_and_status};
 use super::{Deleted, Result, Store, StoreError, events, from_json, json as to_json, now, parsed};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{DatasetId, JobId, ProjectId};
@@ -15,6 +15,7 @@ use crate::domain::predictions::FoldPredictions;
 use crate::domain::spec::CheckedJob;
 use row::read;
 use trainyard_learn::splits::SplitSpec;
+use trainyard_learn::training::History;
 
 /// A job about to be accepted.
 #[derive(Clone, Debug)]
@@ -269,6 +270,31 @@ impl Store {
                 Ok(StoredPredictions { idx, fold: from_json("fold", &fold)?, predictions })
             })
             .collect()
+    }
+
+    /// What the epochs of a training were like: of a fold by its number, or without of the final
+    /// one. `None` where that has not ended, or has no epochs to tell of.
+    ///
+    /// # Errors
+    /// When the database fails or holds what this version cannot read.
+    pub async fn history(
+        &self,
+        project: ProjectId,
+        job: JobId,
+        fold: Option<u32>,
+    ) -> Result<Option<History>> {
+        let epochs: Option<Vec<u8>> = sqlx::query_scalar(
+            "SELECT epochs FROM histories WHERE project_id = $1 AND job_id = $2 AND idx = $3",
+        )
+        .bind(project.to_string())
+        .bind(job.to_string())
+        .bind(fold.map_or(REFIT, i64::from))
+        .fetch_optional(&self.readers)
+        .await?;
+        let unpack = |epochs: Vec<u8>| {
+            History::unpack(&epochs).ok_or_else(|| StoreError::corrupt("history", "wrong form"))
+        };
+        epochs.map(unpack).transpose()
     }
 
     /// The classes of a job's target, in the order of their indices.

@@ -20,6 +20,7 @@ use crate::domain::dataset::Warning;
 use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::job::{FoldResult, JobError, JobEvent, JobStatus};
 use crate::domain::spec::JobSpec;
+pub(super) use publish::REFIT;
 pub use publish::{Finished, NewModel, Outcome};
 
 /// What a worker asks for.

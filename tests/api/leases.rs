@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use trainyard::domain::clock::Clock;
 use trainyard::domain::dataset::Content;
 use trainyard::domain::ids::{DatasetId, JobId, ProjectId};
-use trainyard::domain::job::{FoldResult, JobError, JobResult, JobStatus};
+use trainyard::domain::job::{FitSummary, FoldResult, JobError, JobResult, JobStatus};
 use trainyard::domain::limits::Limits;
 use trainyard::domain::predictions::FoldPredictions;
 use trainyard::domain::spec::check;
@@ -20,6 +20,7 @@ use trainyard::store::jobs::{NewJob, Submitted};
 use trainyard::store::tasks::{ClaimRequest, ClaimedTask, Finished, Outcome, TaskKind};
 use trainyard_learn::csv::{self, CsvLimits, CsvOptions};
 use trainyard_learn::describe::describe;
+use trainyard_learn::model::{Predicted, Truth};
 
 const PROJECT: ProjectId = ProjectId::DEFAULT;
 
@@ -109,11 +110,19 @@ fn fold(task: &ClaimedTask) -> Finished {
         n_train: 30,
         n_test: 10,
         scores: [("accuracy".to_owned(), Some(0.5))].into(),
-        epochs: 1,
-        converged: true,
-        fit_s: 0.0,
+        fit: FitSummary {
+            epochs: 1,
+            converged: Some(true),
+            best_epoch: None,
+            stop_reason: "completed".to_owned(),
+            train_loss: None,
+            val_loss: None,
+            fit_s: 0.0,
+        },
     };
-    finished(task, Outcome::Fold { result, predictions: FoldPredictions::default() })
+    let predicted = Predicted::Decisions { prediction: vec![], decision: vec![], n_values: 1 };
+    let predictions = FoldPredictions { rows: vec![], truth: Truth::Classes(vec![]), predicted };
+    finished(task, Outcome::Fold { result, predictions, history: None })
 }
 
 fn folds(tasks: &[ClaimedTask]) -> Vec<Finished> {
@@ -149,7 +158,8 @@ async fn the_last_fold_frees_the_reduce_task_and_that_ends_the_job() {
         model_id: None,
         warnings: vec![],
     };
-    let outcome = || Outcome::Reduced { result: Box::new(result.clone()), model: None };
+    let outcome =
+        || Outcome::Reduced { result: Box::new(result.clone()), model: None, history: None };
     assert_eq!(yard.store.publish(&[finished(&reduce[0], outcome())]).await.unwrap(), [true]);
     assert_eq!(yard.store.publish(&[finished(&reduce[0], outcome())]).await.unwrap(), [false]);
     let job = yard.job().await;
@@ -226,7 +236,7 @@ async fn a_cancelled_job_takes_no_result_and_ends_with_its_last_task() {
 #[tokio::test]
 async fn a_failure_that_may_pass_is_tried_again_and_one_that_cannot_ends_the_job() {
     let yard = Yard::new().await;
-    let error = |code: &str| JobError { code: code.to_owned(), detail: "x".to_owned() };
+    let error = |code: &str| JobError::new(code, "x");
     let tasks = yard.claim(60_000, 1_000_000).await;
     let outcomes = [
         finished(&tasks[0], Outcome::Retry(error("unreadable"))),
@@ -237,7 +247,7 @@ async fn a_failure_that_may_pass_is_tried_again_and_one_that_cannot_ends_the_job
     assert_eq!(yard.n_folds().await, 1);
     let again = yard.claim_again().await;
     assert_eq!((again.len(), again[0].attempt), (2, 2));
-    let failed = finished(&again[0], Outcome::Failed(error("diverged")));
+    let failed = finished(&again[0], Outcome::Failed { error: error("diverged"), history: None });
     assert_eq!(yard.store.publish(&[failed]).await.unwrap(), [true]);
     let job = yard.job().await;
     assert_eq!((job.status, job.error.unwrap().code.as_str()), (JobStatus::Failed, "diverged"));
@@ -270,8 +280,8 @@ async fn a_start_ends_what_was_being_cancelled() {
 async fn a_deleted_job_keeps_no_other_from_publishing() {
     let yard = Yard::new().await;
     let tasks = yard.claim(60_000, 1_000_000).await;
-    let error = JobError { code: "diverged".to_owned(), detail: String::new() };
-    let failed = finished(&tasks[0], Outcome::Failed(error));
+    let error = JobError::new("diverged", "");
+    let failed = finished(&tasks[0], Outcome::Failed { error, history: None });
     assert_eq!(yard.store.publish(&[failed]).await.unwrap(), [true]);
     yard.store.delete_job(PROJECT, yard.job).await.unwrap();
     assert_eq!(yard.store.publish(&folds(&tasks[1..])).await.unwrap(), [false; 3]);

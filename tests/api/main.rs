@@ -13,6 +13,7 @@ mod hostile;
 mod jobs;
 mod leases;
 mod models;
+mod networks;
 mod operations;
 mod process;
 mod readme;

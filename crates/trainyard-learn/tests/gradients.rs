@@ -37,8 +37,8 @@ impl Target {
 
 impl World {
     fn new(layers: &[LayerSpec], loss: LossSpec, kind: TargetKind) -> Self {
-        let n_outputs = loss.n_outputs(kind).unwrap();
-        let network = Network::new(layers, N_INPUTS, n_outputs).unwrap();
+        let n_outputs = loss.n_outputs(kind).expect("a loss that fits");
+        let network = Network::new(layers, N_INPUTS, n_outputs).expect("a network");
         let mut stream = Stream::new(SEED, [9, 9]);
         let target = match kind {
             TargetKind::Classes { n_classes } => {

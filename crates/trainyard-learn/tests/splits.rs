@@ -152,7 +152,7 @@ fn a_spec_reads_with_defaults_and_nothing_unknown() {
     let written = serde_json::to_string(&repeated).expect("serializes");
     assert_eq!(read(&written).expect("parses"), repeated);
     assert!(read(r#"{"type": "stratified_kfold", "n_repeats": 2}"#).is_err());
-    assert!(read(r#"{"type": "kfold"}"#).is_err());
+    assert!(read(r#"{"type": "kfolds"}"#).is_err());
     assert!(read(r#"{"n_splits": 2}"#).is_err());
 }
 

@@ -60,7 +60,7 @@ fn what_is_wrong_does_not_hide_what_is_right() {
     let checked: Checked<JobRequest> = check(raw);
     assert_eq!(checked.problems.len(), 2);
     let value = checked.value.expect("the rest is understood");
-    assert_eq!((value.target.as_str(), value.random_state), ("y", 0));
+    assert_eq!((value.target.names(), value.random_state), (&["y".to_owned()][..], 0));
 }
 
 #[test]

@@ -38,14 +38,7 @@ fn reduce(x: f32) -> (i32, f32) {
     let r = n.mul_add(-LN2_LOW, n.mul_add(-LN2_HIGH, x));
     let p = polynomial(
         r,
-        [
-            1.987_569_1e-4,
-            1.398_199_9e-3,
-            8.333_452e-3,
-            4.166_579_6e-2,
-            1.666_666_5e-1,
-            5.000_000_1e-1,
-        ],
+        [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5],
     );
     ((rounded.to_bits() as i32).wrapping_sub(ROUNDER.to_bits() as i32), p.mul_add(r * r, r))
 }
@@ -85,7 +78,7 @@ pub(crate) fn ln(x: f32) -> f32 {
             -1.666_805_8e-1,
             2.000_071_5e-1,
             -2.499_999_4e-1,
-            3.333_333_1e-1,
+            3.333_333e-1,
         ],
     );
     let e = exponent as f32;
@@ -115,7 +108,7 @@ pub(crate) fn tanh(x: f32) -> f32 {
     let square = x * x;
     let p = polynomial(
         square,
-        [-5.704_988_7e-3, 2.063_909e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328_2e-1],
+        [-5.704_988_7e-3, 2.063_909e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328e-1],
     );
     let near = (p * square).mul_add(x, x);
     let magnitude = x.abs();
@@ -144,7 +137,7 @@ pub(crate) fn erfc(x: f32) -> f32 {
             -2.685_381_2e-2,
             1.128_358_5e-1,
             -3.761_262_6e-1,
-            1.128_379_2,
+            std::f32::consts::FRAC_2_SQRT_PI,
         ],
     );
     let inverse = 1.0 / magnitude;
@@ -167,7 +160,7 @@ pub(crate) fn erfc(x: f32) -> f32 {
         z,
         [
             -1.047_766_4e1,
-            1.297_719_96e1,
+            1.297_72e1,
             -7.495_518_7,
             2.921_019,
             -1.015_265_3,

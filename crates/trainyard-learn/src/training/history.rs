@@ -57,7 +57,7 @@ impl History {
     /// Adds an epoch. The latest is always there; of the others, those on the stride.
     pub(super) fn push(&mut self, epoch: u32, row: &[f64]) {
         let width = self.names.len();
-        if self.epochs.last().is_some_and(|last| last % self.stride != 0) {
+        if self.epochs.last().is_some_and(|last| !last.is_multiple_of(self.stride)) {
             self.epochs.pop();
             self.values.truncate(self.epochs.len() * width);
         }
@@ -65,8 +65,9 @@ impl History {
         self.values.extend_from_slice(row);
         if self.epochs.len() > MAX_POINTS {
             self.stride *= 2;
-            let kept: Vec<usize> =
-                (0..self.epochs.len()).filter(|i| self.epochs[*i] % self.stride == 0).collect();
+            let kept: Vec<usize> = (0..self.epochs.len())
+                .filter(|i| self.epochs[*i].is_multiple_of(self.stride))
+                .collect();
             self.values = kept.iter().flat_map(|i| self.row(*i).to_vec()).collect();
             self.epochs = kept.iter().map(|i| self.epochs[*i]).collect();
         }

@@ -151,7 +151,7 @@ fn loss(
     let found = loss.check();
     let fits = found.is_empty();
     problems.extend(found.into_iter().map(|problem| problem.below("/loss")));
-    if let (LossSpec::Poisson { .. }, Target::Values { least, .. }) = (&*loss, target)
+    if let (LossSpec::Poisson, Target::Values { least, .. }) = (&*loss, target)
         && *least < 0.0
     {
         let detail = format!("counts are never below 0, and the target holds {least}");

@@ -73,7 +73,8 @@ pub(super) fn backward(
     for (d_bias, sum) in d_bias.iter_mut().zip(&*first) {
         *d_bias = before(*d_bias) + sum;
     }
-    input_gradient(dx, dy, x, mean, inverse, &parameters[..width], sum_dy_x, share);
+    let moments = (&*mean, &*inverse);
+    input_gradient(dx, dy, x, moments, &parameters[..width], sum_dy_x, share);
 }
 
 /// running ← (1 − momentum)·running + momentum·batch
@@ -136,8 +137,7 @@ simd! {
         dx: &mut [f32],
         dy: &[f32],
         x: &[f32],
-        mean: &[f32],
-        inverse: &[f32],
+        (mean, inverse): (&[f32], &[f32]),
         weight: &[f32],
         sum_dy_x: &[f32],
         share: f32,

@@ -1,0 +1,255 @@
+"""Trains small networks with PyTorch from given weights, as training.json beside this script.
+
+Batches are taken in the order of the rows, the same in every epoch. Parameters are flat: layer by
+layer, a dense layer's weight of inputs x outputs before its bias, a norm's scale before its shift.
+"""
+
+import json
+import pathlib
+
+import numpy as np
+import torch
+from torch import nn
+
+EPOCHS, BATCH, ROWS, FEATURES = 5, 16, 100, 6
+
+ACTIVATIONS = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "prelu": nn.PReLU,
+    "elu": nn.ELU,
+    "selu": nn.SELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "mish": nn.Mish,
+    "softplus": nn.Softplus,
+    "softsign": nn.Softsign,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "hard_sigmoid": nn.Hardsigmoid,
+    "hard_swish": nn.Hardswish,
+    "identity": nn.Identity,
+}
+
+
+class Residual(nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return x + self.inner(x)
+
+
+def dense(units, bias=True):
+    return {"type": "dense", "units": units, "bias": bias}
+
+
+def activation(name):
+    return {"type": "activation", "activation": {"type": name}}
+
+
+def build(layers, width):
+    modules = []
+    for layer in layers:
+        kind = layer["type"]
+        if kind == "dense":
+            modules.append(nn.Linear(width, layer["units"], bias=layer["bias"]))
+            width = layer["units"]
+        elif kind == "activation":
+            modules.append(ACTIVATIONS[layer["activation"]["type"]]())
+        elif kind == "batch_norm":
+            modules.append(nn.BatchNorm1d(width))
+        elif kind == "layer_norm":
+            modules.append(nn.LayerNorm(width))
+        elif kind == "dropout":
+            modules.append(nn.Dropout(layer["rate"]))
+        elif kind == "residual":
+            inner, width = build(layer["layers"], width)
+            modules.append(Residual(inner))
+    return nn.Sequential(*modules), width
+
+
+def flat(model):
+    parts = []
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            parts.append(module.weight.detach().T.reshape(-1))
+            if module.bias is not None:
+                parts.append(module.bias.detach())
+        elif isinstance(module, (nn.BatchNorm1d, nn.LayerNorm)):
+            parts += [module.weight.detach(), module.bias.detach()]
+        elif isinstance(module, nn.PReLU):
+            parts.append(module.weight.detach())
+    return torch.cat(parts).tolist()
+
+
+def buffers(model):
+    parts = []
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d):
+            parts += [module.running_mean, module.running_var]
+    return torch.cat(parts).tolist() if parts else []
+
+
+def focal(z, y, gamma=2.0):
+    log_p = torch.log_softmax(z, 1).gather(1, y[:, None])[:, 0]
+    return (-((1 - log_p.exp()) ** gamma) * log_p).mean()
+
+
+LOSSES = {
+    "cross_entropy": lambda z, y, o, w: nn.functional.cross_entropy(
+        z, y, weight=w, label_smoothing=o.get("label_smoothing", 0.0)
+    ),
+    "binary_cross_entropy": lambda z, y, o, w: nn.functional.binary_cross_entropy_with_logits(z[:, 0], y.to(z.dtype)),
+    "focal": lambda z, y, o, w: focal(z, y),
+    "hinge": lambda z, y, o, w: nn.functional.multi_margin_loss(z, y),
+    "squared_hinge": lambda z, y, o, w: nn.functional.multi_margin_loss(z, y, p=2),
+    "mse": lambda z, y, o, w: nn.functional.mse_loss(z, y),
+    "mae": lambda z, y, o, w: nn.functional.l1_loss(z, y),
+    "huber": lambda z, y, o, w: nn.functional.huber_loss(z, y, delta=o.get("delta", 1.0)),
+    "poisson": lambda z, y, o, w: nn.functional.poisson_nll_loss(z, y),
+}
+
+OPTIMIZERS = {
+    "sgd": (torch.optim.SGD, {}),
+    "momentum": (torch.optim.SGD, {"momentum": 0.9}),
+    "nesterov": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+    "adagrad": (torch.optim.Adagrad, {}),
+    "adadelta": (torch.optim.Adadelta, {}),
+    "rmsprop": (torch.optim.RMSprop, {}),
+    "adam": (torch.optim.Adam, {}),
+    "adamw": (torch.optim.AdamW, {}),
+    "nadam": (torch.optim.NAdam, {}),
+    "amsgrad": (torch.optim.Adam, {"amsgrad": True}),
+    "adamax": (torch.optim.Adamax, {}),
+}
+
+
+def case(name, layers, loss="cross_entropy", optimizer="adam", rate=0.005, n=3, **more):
+    return {"name": name, "layers": layers, "loss": loss, "optimizer": optimizer, "rate": rate, "n": n, **more}
+
+
+def plain(n=3, width=8, kind="tanh"):
+    return [dense(width), activation(kind), dense(n)]
+
+
+CASES = [case(f"activation {name}", plain(kind=name)) for name in ACTIVATIONS]
+CASES += [case(f"optimizer {name}", plain(), optimizer=name, rate=0.5 if name == "adadelta" else 0.01) for name in OPTIMIZERS]
+CASES += [
+    case("deep", [dense(12), activation("relu"), dense(10), activation("relu"), dense(8), activation("tanh"), dense(3)]),
+    # A bias before a batch norm has no gradient but rounding, of which Adam would make steps.
+    case("batch norm", [dense(8, False), {"type": "batch_norm"}, activation("relu"), dense(3)]),
+    case("batch norm twice", [{"type": "batch_norm"}, dense(8), {"type": "batch_norm"}, activation("tanh"), dense(3)], optimizer="momentum"),
+    case("layer norm", [dense(8), {"type": "layer_norm"}, activation("gelu"), dense(3)]),
+    case("dropout off", [dense(8), activation("tanh"), {"type": "dropout", "rate": 0.0}, dense(3)]),
+    case("residual", [dense(8), {"type": "residual", "layers": [dense(8), activation("tanh"), dense(8)]}, dense(3)]),
+    case("residual with norms", [dense(8), {"type": "residual", "layers": [{"type": "batch_norm"}, activation("silu"), dense(8)]}, {"type": "layer_norm"}, dense(3)]),
+    case("clipped", plain(), optimizer="sgd", rate=0.5, clip=0.05),
+    case("weight decay", plain(), optimizer="adamw", rate=0.01, weight_decay=0.1),
+    case("l2", plain(), optimizer="momentum", rate=0.02, weight_decay=0.05),
+    case("label smoothing", plain(), options={"label_smoothing": 0.1}),
+    case("class weights", plain(), class_weight=[0.5, 1.0, 3.0]),
+    case("class weights and smoothing", plain(), class_weight=[0.5, 1.0, 3.0], options={"label_smoothing": 0.2}),
+    case("binary", plain(1), loss="binary_cross_entropy", n=2),
+    case("focal", plain(), loss="focal"),
+    case("hinge", plain(), loss="hinge", optimizer="sgd", rate=0.1),
+    case("squared hinge", plain(), loss="squared_hinge", optimizer="sgd", rate=0.1),
+    case("mse", plain(1), loss="mse", n=0, outputs=1),
+    case("mse of three", plain(3), loss="mse", n=0, outputs=3),
+    case("mae", plain(1), loss="mae", n=0, outputs=1, optimizer="sgd", rate=0.05),
+    case("huber", plain(2), loss="huber", n=0, outputs=2, options={"delta": 0.3}),
+    case("poisson", plain(1), loss="poisson", n=0, outputs=1),
+    case("linear", [dense(3)], optimizer="sgd", rate=0.3),
+    case("accumulated", plain(), accumulation=2),
+]
+
+
+def run(case, index, dtype):
+    torch.manual_seed(index)
+    random = np.random.RandomState(index)
+    x = random.normal(size=(ROWS, FEATURES)).astype(np.float32)
+    t = random.normal(size=(FEATURES, max(case["n"], case.get("outputs", 1))))
+    if case["n"]:
+        y = (x @ t + 0.5 * random.normal(size=(ROWS, t.shape[1]))).argmax(1)
+        target = {"classes": y.tolist()}
+        yt = torch.from_numpy(y)
+    else:
+        y = np.tanh(x @ t / 2).astype(np.float32)
+        if case["loss"] == "poisson":
+            y = np.round(np.exp(y)).astype(np.float32)
+        target = {"values": y.ravel().tolist()}
+        yt = torch.from_numpy(y).to(dtype)
+    model, _ = build(case["layers"], FEATURES)
+    initial = flat(model)
+    model = model.to(dtype)
+    kind, options = OPTIMIZERS[case["optimizer"]]
+    options = {**options, "lr": case["rate"]}
+    if "weight_decay" in case:
+        options["weight_decay"] = case["weight_decay"]
+    optimizer = kind(model.parameters(), **options)
+    class_weight = case.get("class_weight")
+    weight = torch.tensor(class_weight, dtype=dtype) if class_weight else None
+    xt = torch.from_numpy(x).to(dtype)
+    every = case.get("accumulation", 1)
+    losses = []
+    for _ in range(EPOCHS):
+        total, rows = 0.0, 0.0
+        starts = list(range(0, ROWS, BATCH))
+        for group in range(0, len(starts), every):
+            optimizer.zero_grad()
+            members = starts[group : group + every]
+            for start in members:
+                yb = yt[start : start + BATCH]
+                loss = LOSSES[case["loss"]](model(xt[start : start + BATCH]), yb, case.get("options", {}), weight)
+                (loss / len(members)).backward()
+                n = float(weight[yb].sum()) if class_weight else len(yb)
+                total += loss.item() * n
+                rows += n
+            if "clip" in case:
+                nn.utils.clip_grad_norm_(model.parameters(), case["clip"])
+            optimizer.step()
+        losses.append(total / rows)
+    model.eval()
+    with torch.no_grad():
+        outputs = model(xt[:10]).reshape(-1).tolist()
+    spec = {
+        "name": case["name"],
+        "layers": case["layers"],
+        "loss": {"type": case["loss"], **case.get("options", {})},
+        "optimizer": {
+            "type": case["optimizer"],
+            "learning_rate": case["rate"],
+            **({"weight_decay": case["weight_decay"]} if "weight_decay" in case else {}),
+            **({"clip": {"global_norm": case["clip"]}} if "clip" in case else {}),
+        },
+        "accumulation_steps": every,
+        "class_weight": class_weight,
+        "n_classes": case["n"],
+        "n_outputs": case.get("outputs", 0),
+        "x": [round(float(v), 9) for v in x.ravel()],
+        **target,
+    }
+    result = {"initial": initial, "losses": losses, "final": flat(model), "buffers": buffers(model), "outputs": outputs}
+    return {**spec, **result}
+
+
+def main():
+    cases = []
+    for index, case in enumerate(CASES):
+        single, double = run(case, index, torch.float32), run(case, index, torch.float64)
+        drift = max(abs(a - b) for a, b in zip(single["losses"], double["losses"], strict=True))
+        assert drift < 1e-5, (case["name"], drift)
+        cases.append(single)
+    golden = {
+        "versions": {"torch": torch.__version__, "numpy": np.__version__},
+        "epochs": EPOCHS,
+        "batch_size": BATCH,
+        "n_features": FEATURES,
+        "cases": cases,
+    }
+    text = json.dumps(golden, separators=(",", ":")).replace('{"name":', '\n{"name":')
+    pathlib.Path(__file__).with_name("training.json").write_text(text + "\n")
+
+
+main()

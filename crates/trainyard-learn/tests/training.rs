@@ -1,0 +1,308 @@
+//! Whole fits: against PyTorch from the same weights and batches, and against themselves.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use trainyard_learn::activation::Activation;
+use trainyard_learn::kernels::Crew;
+use trainyard_learn::losses::LossSpec;
+use trainyard_learn::metrics::Scorer;
+use trainyard_learn::network::{LayerSpec, MlpSpec, Network};
+use trainyard_learn::optim::{AdamSpec, OptimizerSpec, SgdSpec};
+use trainyard_learn::random::stream::Stream;
+use trainyard_learn::training::{
+    Averaging, Control, EarlyStopping, End, Examples, Fit, FitError, Fitted, GradientNoise,
+    History, Observer, Target, TrainingSpec, Unobserved, fit, outputs,
+};
+
+#[derive(Deserialize)]
+struct Golden {
+    epochs: u32,
+    batch_size: u32,
+    n_features: usize,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    layers: Vec<LayerSpec>,
+    loss: LossSpec,
+    optimizer: OptimizerSpec,
+    accumulation_steps: u32,
+    class_weight: Option<Vec<f32>>,
+    n_classes: usize,
+    n_outputs: usize,
+    x: Vec<f32>,
+    classes: Option<Vec<u32>>,
+    values: Option<Vec<f32>>,
+    initial: Vec<f32>,
+    losses: Vec<f64>,
+    r#final: Vec<f32>,
+    buffers: Vec<f32>,
+    outputs: Vec<f32>,
+}
+
+fn worst(found: &[f32], expected: &[f32]) -> f32 {
+    assert_eq!(found.len(), expected.len());
+    found.iter().zip(expected).map(|(a, b)| (a - b).abs() / (1.0 + b.abs())).fold(0.0, f32::max)
+}
+
+#[test]
+fn whole_fits_are_pytorchs() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/training.json");
+    let text = fs::read_to_string(path).expect("the golden file");
+    let golden: Golden = serde_json::from_str(&text).expect("the golden file's form");
+    assert!(golden.cases.len() >= 45);
+    for case in &golden.cases {
+        let name = &case.name;
+        let target = match (&case.classes, &case.values) {
+            (Some(classes), _) => Target::Classes { classes, n_classes: case.n_classes },
+            (_, Some(values)) => Target::Values { values, n_outputs: case.n_outputs },
+            _ => panic!("{name}: no target"),
+        };
+        let n_outputs = case.loss.n_outputs(target.kind()).expect("a loss that fits");
+        let network = Network::new(&case.layers, golden.n_features, n_outputs).expect("a network");
+        let rows: Vec<u32> = (0..(case.x.len() / golden.n_features) as u32).collect();
+        let training = TrainingSpec {
+            epochs: golden.epochs,
+            shuffle: false,
+            accumulation_steps: case.accumulation_steps,
+            ..TrainingSpec::default()
+        };
+        let spec = Fit {
+            network: &network,
+            loss: &case.loss,
+            optimizer: &case.optimizer,
+            training: &training,
+            batch_size: golden.batch_size as usize,
+            scorers: &[],
+            seed: 0,
+            initial: Some(&case.initial),
+        };
+        let examples = Examples {
+            x: &case.x,
+            target,
+            weights: None,
+            class_weights: case.class_weight.as_deref(),
+            train: &rows,
+            validation: &[],
+        };
+        let mut crew = Crew::new(1);
+        let fitted = fit(&spec, &examples, &mut crew, &mut Unobserved).expect("a fit");
+        let losses = fitted.history.series("train_loss").expect("losses");
+        assert_eq!(losses.len(), case.losses.len());
+        for (epoch, (found, expected)) in losses.iter().zip(&case.losses).enumerate() {
+            assert!((found - expected).abs() < 1e-4, "{name}, epoch {epoch}: {found} {expected}");
+        }
+        let z =
+            outputs(&network, &fitted.parameters, &fitted.buffers, &case.x, &rows[..10], &mut crew);
+        assert!(worst(&fitted.parameters, &case.r#final) < 2e-4, "{name}: parameters");
+        assert!(worst(&fitted.buffers, &case.buffers) < 1e-4, "{name}: running moments");
+        assert!(worst(&z, &case.outputs) < 5e-4, "{name}: outputs");
+    }
+}
+
+/// Rows of two clouds, an odd number of them.
+struct Clouds {
+    x: Vec<f32>,
+    classes: Vec<u32>,
+    rows: Vec<u32>,
+}
+
+const N_FEATURES: usize = 37;
+
+impl Clouds {
+    fn new(n_rows: usize) -> Self {
+        let mut stream = Stream::new(5, [1, 1]);
+        let classes: Vec<u32> = (0..n_rows).map(|_| stream.below(3)).collect();
+        let x = classes
+            .iter()
+            .flat_map(|class| vec![*class as f32 * 0.4; N_FEATURES])
+            .map(|centre| centre + stream.normal() as f32)
+            .collect();
+        Self { x, classes, rows: (0..n_rows as u32).collect() }
+    }
+
+    fn examples<'a>(&'a self, train: &'a [u32], validation: &'a [u32]) -> Examples<'a> {
+        Examples {
+            x: &self.x,
+            target: Target::Classes { classes: &self.classes, n_classes: 3 },
+            weights: None,
+            class_weights: None,
+            train,
+            validation,
+        }
+    }
+
+    /// Fits a network of everything, with so many threads.
+    fn fit(
+        &self,
+        training: &TrainingSpec,
+        optimizer: &OptimizerSpec,
+        observer: &mut dyn Observer,
+    ) -> Result<Fitted, FitError> {
+        let mlp = MlpSpec {
+            hidden: vec![200, 150],
+            activation: Activation::Silu.into(),
+            dropout: 0.2,
+            batch_norm: true,
+            layer_norm: true,
+            ..MlpSpec::default()
+        };
+        let network = Network::new(&mlp.layers(), N_FEATURES, 3).expect("a network");
+        let spec = Fit {
+            network: &network,
+            loss: &LossSpec::cross_entropy(),
+            optimizer,
+            training,
+            batch_size: training.batch_size.map_or(32, |size| size as usize),
+            scorers: &[Scorer::Accuracy],
+            seed: 3,
+            initial: None,
+        };
+        let (train, validation) = self.rows.split_at(self.rows.len() * 4 / 5);
+        fit(&spec, &self.examples(train, validation), &mut Crew::new(4), observer)
+    }
+}
+
+fn adam() -> OptimizerSpec {
+    OptimizerSpec::Adam(AdamSpec::default())
+}
+
+/// Grants so many threads; zero for a number that changes with every step.
+struct Threads(usize, std::cell::Cell<usize>);
+
+impl Observer for Threads {
+    fn threads(&self) -> usize {
+        self.1.set(self.1.get() + 1);
+        if self.0 == 0 { 1 + self.1.get() % 4 } else { self.0 }
+    }
+}
+
+#[test]
+fn the_number_of_threads_does_not_show_in_the_bits() {
+    let clouds = Clouds::new(1001);
+    let training = TrainingSpec {
+        epochs: 3,
+        batch_size: Some(160),
+        averaging: Some(Averaging { decay: 0.9 }),
+        gradient_noise: Some(GradientNoise::default()),
+        max_norm: Some(2.0),
+        l1: 1e-4,
+        ..TrainingSpec::default()
+    };
+    let bits = |threads: usize| {
+        let mut threads = Threads(threads, 0.into());
+        let fitted = clouds.fit(&training, &adam(), &mut threads).expect("a fit");
+        let bits: Vec<u32> = fitted.parameters.iter().map(|w| w.to_bits()).collect();
+        (bits, fitted.history.pack())
+    };
+    let one = bits(1);
+    for threads in [2, 4, 0] {
+        assert!(bits(threads) == one, "{threads} threads");
+    }
+}
+
+#[test]
+fn early_stopping_keeps_the_weights_of_the_best_epoch() {
+    let clouds = Clouds::new(300);
+    let stopping = EarlyStopping { patience: 3, ..EarlyStopping::default() };
+    let training =
+        TrainingSpec { epochs: 200, early_stopping: Some(stopping), ..TrainingSpec::default() };
+    let fitted = clouds.fit(&training, &adam(), &mut Unobserved).expect("a fit");
+    assert_eq!(fitted.end, End::EarlyStopping);
+    let best = fitted.best_epoch.expect("a best epoch");
+    assert_eq!(fitted.epochs, best + 3);
+    let losses = fitted.history.series("val_loss").expect("losses");
+    assert!(losses.iter().all(|loss| *loss >= losses[best as usize - 1]));
+    // Training for just so long ends in the same weights.
+    let short = TrainingSpec { epochs: best, ..training };
+    let again = clouds.fit(&short, &adam(), &mut Unobserved).expect("a fit");
+    assert!(again.parameters == fitted.parameters && again.buffers == fitted.buffers);
+}
+
+#[test]
+fn a_diverging_fit_says_when_and_keeps_its_history() {
+    let clouds = Clouds::new(300);
+    let training = TrainingSpec { epochs: 50, ..TrainingSpec::default() };
+    let wild = OptimizerSpec::Sgd(SgdSpec { learning_rate: 1e30, ..SgdSpec::default() });
+    let error = clouds.fit(&training, &wild, &mut Unobserved).expect_err("no fit");
+    let FitError::Diverged { epoch, history, .. } = error else { panic!("{error}") };
+    assert_eq!(history.epochs().last(), Some(&epoch));
+}
+
+/// Ends a fit in its own way after so many steps.
+struct Ends(u32, Control);
+
+impl Observer for Ends {
+    fn step(&mut self) -> Control {
+        self.0 = self.0.saturating_sub(1);
+        if self.0 == 0 { self.1 } else { Control::Continue }
+    }
+}
+
+#[test]
+fn an_observer_ends_a_fit() {
+    let clouds = Clouds::new(300);
+    let training = TrainingSpec::default();
+    let cancelled = clouds.fit(&training, &adam(), &mut Ends(12, Control::Cancel));
+    assert_eq!(cancelled.map(|_| ()), Err(FitError::Cancelled));
+    let finished = clouds.fit(&training, &adam(), &mut Ends(12, Control::Finish)).expect("a fit");
+    assert_eq!((finished.end, finished.epochs), (End::Finished, 2));
+    assert_eq!(finished.history.epochs(), [1, 2]);
+}
+
+#[test]
+fn the_history_tells_of_every_layer() {
+    let clouds = Clouds::new(300);
+    let training = TrainingSpec { epochs: 4, ..TrainingSpec::default() };
+    let history: History = clouds.fit(&training, &adam(), &mut Unobserved).expect("a fit").history;
+    for name in [
+        "train_loss",
+        "val_loss",
+        "train_accuracy",
+        "val_accuracy",
+        "learning_rate",
+        "grad_norm",
+        "grad_norm.0",
+        "weight_norm.0",
+        "update_ratio.0",
+        "dead_units.3",
+    ] {
+        let values = history.series(name).unwrap_or_else(|| panic!("{name} of {history:?}"));
+        assert_eq!(values.len(), 4);
+        assert!(values.iter().all(|value| value.is_finite()), "{name}: {values:?}");
+    }
+    let ratio = history.series("update_ratio.0").expect("ratios");
+    assert!(ratio.iter().all(|ratio| (1e-6..1.0).contains(ratio)), "{ratio:?}");
+}
+
+#[test]
+fn relu_units_that_cannot_fire_are_counted_as_dead() {
+    let layers = [
+        LayerSpec::Dense { units: Some(4), bias: true, init: None },
+        LayerSpec::Activation { activation: Activation::Relu.into() },
+        LayerSpec::Dense { units: None, bias: true, init: None },
+    ];
+    let network = Network::new(&layers, N_FEATURES, 3).expect("a network");
+    let mut initial = network.initial(1);
+    // The biases of two of the four units are so low that nothing reaches them.
+    initial[N_FEATURES * 4..N_FEATURES * 4 + 2].fill(-1e6);
+    let clouds = Clouds::new(90);
+    let training = TrainingSpec { epochs: 1, ..TrainingSpec::default() };
+    let spec = Fit {
+        network: &network,
+        loss: &LossSpec::cross_entropy(),
+        optimizer: &adam(),
+        training: &training,
+        batch_size: 30,
+        scorers: &[],
+        seed: 1,
+        initial: Some(&initial),
+    };
+    let examples = clouds.examples(&clouds.rows, &[]);
+    let fitted = fit(&spec, &examples, &mut Crew::new(1), &mut Unobserved).expect("a fit");
+    assert_eq!(fitted.history.series("dead_units.1"), Some(vec![0.5]));
+}

@@ -1,0 +1,385 @@
+//! Networks: from a spec to scores, curves and predictions.
+
+use serde_json::{Value, json};
+
+use crate::support::World;
+
+/// Three clouds on a line, told apart by two columns, and two columns that follow from them.
+fn clouds() -> String {
+    let row = |i: u32| {
+        let class = i % 3;
+        let (a, b) = (f64::from(i * 37 % 100) / 100.0, f64::from(i * 53 % 100) / 100.0);
+        let (x0, x1) = (f64::from(class) * 2.0 + a, b - f64::from(class));
+        let name = ["red", "green", "blue"][class as usize];
+        format!("{x0},{x1},{name},{},{}\n", 3.0 * x0 - x1 + 0.25, x0 + x1)
+    };
+    let rows: String = (0..300).map(row).collect();
+    format!("x0,x1,colour,first,second\n{rows}")
+}
+
+fn colours(dataset: &str, changes: &Value) -> Value {
+    let mut spec = json!({
+        "dataset_id": dataset, "target": "colour", "features": ["x0", "x1"],
+        "model": {"type": "mlp", "hidden": [16]},
+        "optimizer": {"type": "adam", "learning_rate": 0.01},
+        "training": {"epochs": 20, "batch_size": 16},
+        "cv": {"type": "stratified_kfold", "n_splits": 3},
+        "scoring": ["accuracy", "neg_log_loss"],
+        "random_state": 1
+    });
+    for (key, value) in changes.as_object().unwrap() {
+        spec[key] = value.clone();
+    }
+    spec
+}
+
+#[test]
+fn digits_are_read_by_an_mlp() {
+    let world = World::new();
+    let dataset = world.api.dataset(include_str!("data/digits.csv"));
+    let job = world.api.run(&json!({
+        "dataset_id": dataset, "target": "y",
+        "model": {"type": "mlp", "hidden": [64]},
+        "optimizer": {"type": "adam"},
+        "training": {"epochs": 30},
+        "cv": {"type": "stratified_kfold", "n_splits": 5, "shuffle": true},
+        "random_state": 1
+    }));
+    assert_eq!(job["status"], "succeeded", "{job}");
+    let mean = job["result"]["cv"]["accuracy"]["mean"].as_f64().unwrap();
+    assert!(mean >= 0.97, "{mean}");
+}
+
+#[test]
+fn a_network_is_scored_followed_and_predicts() {
+    let world = World::new();
+    let dataset = world.api.dataset(&clouds());
+    let job = world.api.run(&colours(&dataset, &json!({})));
+    assert_eq!(job["status"], "succeeded", "{job}");
+    let id = job["id"].as_str().unwrap();
+    let result = &job["result"];
+    assert!(result["cv"]["accuracy"]["mean"].as_f64().unwrap() > 0.95, "{result}");
+    assert!(result["cv"]["neg_log_loss"]["mean"].as_f64().unwrap() > -0.3, "{result}");
+    assert_eq!(result["folds"][0]["epochs"], 20);
+    assert_eq!(result["folds"][0]["stop_reason"], "completed");
+    assert_eq!(result["refit"]["converged"], Value::Null);
+
+    // The curves of the final training, and of a fold; thinned, and only what was asked for.
+    let path = format!("/v1/jobs/{id}/metrics");
+    let metrics = world.api.get(&path).expect(200);
+    assert_eq!(metrics["fold"], Value::Null);
+    let points = metrics["data"].as_array().unwrap();
+    assert_eq!(points.len(), 20);
+    let losses: Vec<f64> = points.iter().map(|p| p["train_loss"].as_f64().unwrap()).collect();
+    assert!(losses[19] < losses[0] / 2.0, "{losses:?}");
+    for series in metrics["series"].as_array().unwrap() {
+        assert!(points[19][series.as_str().unwrap()].is_number(), "{series}");
+    }
+    let few = world.api.get(&format!("{path}?fold=2&series=train_loss,learning_rate&max_points=3"));
+    let few = few.expect(200);
+    assert_eq!(few["fold"], 2);
+    let epochs: Vec<&Value> =
+        few["data"].as_array().unwrap().iter().map(|point| &point["epoch"]).collect();
+    assert_eq!(epochs, [1, 10, 20]);
+    assert_eq!(few["data"][0].as_object().unwrap().len(), 3);
+    let errors = world.api.get(&format!("{path}?series=train_los")).errors(422, "invalid_request");
+    assert!(errors[0].1.contains("train_los"), "{errors:?}");
+    world.api.get(&format!("{path}?fold=3")).problem(422, "invalid_request");
+
+    // Out-of-fold predictions with probabilities, as JSON and as CSV.
+    let page = world.api.get(&format!("/v1/jobs/{id}/predictions?limit=1")).expect(200);
+    let probabilities = page["data"][0]["probabilities"].as_array().unwrap();
+    let sum: f64 = probabilities.iter().map(|p| p.as_f64().unwrap()).sum();
+    assert!(probabilities.len() == 3 && (sum - 1.0).abs() < 1e-5, "{page}");
+    let csv = world.api.get_with(&format!("/v1/jobs/{id}/predictions"), &[("accept", "text/csv")]);
+    let head = "row,repeat,fold,target,prediction,probability_0,probability_1,probability_2\n";
+    assert!(csv.text().starts_with(head), "{}", csv.text());
+
+    // A model takes rows as they are in the dataset: the scaling is its own.
+    let model = result["model_id"].as_str().unwrap();
+    let rows = json!({"rows": [[0.5, 0.5], [4.5, -1.5]]});
+    let answer = world.api.post(&format!("/v1/models/{model}/predict"), &rows).expect(200);
+    assert_eq!(answer["predictions"], json!(["red", "blue"]));
+    assert_eq!(answer["classes"], json!(["blue", "green", "red"]));
+    assert!(answer["probabilities"][0][2].as_f64().unwrap() > 0.9, "{answer}");
+    assert!(answer.get("decision_function").is_none());
+}
+
+#[test]
+fn a_resolved_spec_gives_the_same_model_again() {
+    let world = World::new();
+    let dataset = world.api.dataset(&clouds());
+    let bare = json!({"dataset_id": dataset, "target": "colour", "features": ["x0", "x1"],
+    "model": {"type": "network", "layers": [
+        {"type": "dense", "units": 8}, {"type": "batch_norm"},
+        {"type": "activation", "activation": "gelu"}, {"type": "dropout", "rate": 0.1},
+        {"type": "residual", "layers": [{"type": "layer_norm"}, {"type": "dense", "units": 8}]},
+        {"type": "dense"}
+    ]}});
+    let job = world.api.run(&bare);
+    assert_eq!(job["status"], "succeeded", "{job}");
+    let resolved = &job["resolved_spec"];
+    assert_eq!(resolved["optimizer"]["type"], "adam");
+    assert_eq!(resolved["loss"]["type"], "cross_entropy");
+    assert_eq!(resolved["training"]["batch_size"], 32);
+    assert_eq!(resolved["preprocess"]["numeric"]["scale"], "standard");
+    assert_eq!(resolved["model"]["layers"][5]["units"], 3);
+    let again = world.api.run(resolved);
+    assert_eq!(&again["resolved_spec"], resolved);
+    let hash = |job: &Value| {
+        let id = job["result"]["model_id"].as_str().unwrap();
+        world.api.get(&format!("/v1/models/{id}")).expect(200)["sha256"].clone()
+    };
+    assert_eq!(hash(&job), hash(&again));
+}
+
+#[test]
+fn a_fold_is_the_same_alone_and_among_others() {
+    let world = World::new();
+    let dataset = world.api.dataset(&clouds());
+    let spec = colours(&dataset, &json!({"refit": false}));
+    let scores = |job: &Value| -> Vec<Value> {
+        let folds = job["result"]["folds"].as_array().unwrap();
+        folds.iter().map(|fold| fold["scores"].clone()).collect()
+    };
+    let alone = world.api.run(&spec);
+    let ids: Vec<String> = (0..4).map(|_| world.api.submit(&spec)).collect();
+    for id in ids {
+        assert_eq!(scores(&world.api.finished(&id)), scores(&alone));
+    }
+}
+
+#[test]
+fn amounts_are_predicted_one_or_several_at_once() {
+    let world = World::new();
+    let dataset = world.api.dataset(&clouds());
+    let spec = |target: Value, loss: &str| {
+        json!({
+            "dataset_id": dataset, "target": target, "features": ["x0", "x1"], "loss": loss,
+            "model": {"type": "linear"}, "optimizer": {"type": "adam", "learning_rate": 0.05},
+            "training": {"epochs": 60}, "cv": {"type": "kfold", "n_splits": 3, "shuffle": true},
+            "scoring": ["r2", "neg_mean_absolute_error"]
+        })
+    };
+    for loss in ["auto", "mae", "huber", "log_cosh", "quantile"] {
+        let job = world.api.run(&spec(json!("first"), loss));
+        assert_eq!(job["status"], "succeeded", "{job}");
+        assert_eq!(job["resolved_spec"]["task"], "regression");
+        let r2 = job["result"]["cv"]["r2"]["mean"].as_f64().unwrap();
+        assert!(r2 > 0.98, "{loss}: {r2}");
+    }
+    let job = world.api.run(&spec(json!(["first", "second"]), "mse"));
+    assert!(job["result"]["cv"]["r2"]["mean"].as_f64().unwrap() > 0.98, "{job}");
+    let model = job["result"]["model_id"].as_str().unwrap();
+    let rows = json!({"records": [{"x0": 1.0, "x1": 0.5}]});
+    let answer = world.api.post(&format!("/v1/models/{model}/predict"), &rows).expect(200);
+    let values: Vec<f64> = answer["predictions"][0]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|value| value.as_f64().unwrap())
+        .collect();
+    assert!((values[0] - 2.75).abs() < 0.3 && (values[1] - 1.5).abs() < 0.3, "{values:?}");
+    assert!(answer.get("classes").is_none());
+}
+
+#[test]
+fn a_diverging_fit_fails_with_its_epoch_and_its_history() {
+    let world = World::new();
+    let dataset = world.api.dataset(&clouds());
+    let wild = json!({"type": "sgd", "learning_rate": 1e20});
+    let job = world.api.run(&colours(&dataset, &json!({"optimizer": wild, "cv": null})));
+    assert_eq!((&job["status"], &job["stop_reason"]), (&json!("failed"), &json!("diverged")));
+    assert_eq!(job["error"]["code"], "diverged");
+    let epoch = job["error"]["epoch"].as_u64().unwrap();
+    assert!(epoch >= 1, "{job}");
+    let path = format!("/v1/jobs/{}/metrics", job["id"].as_str().unwrap());
+    let points = world.api.get(&path).expect(200)["data"].clone();
+    assert_eq!(points.as_array().unwrap().last().unwrap()["epoch"], epoch);
+}
+
+#[test]
+fn training_ends_early_by_its_rule_or_by_the_clock() {
+    let world = World::new();
+    let dataset = world.api.dataset(&clouds());
+    let stopping = json!({"epochs": 5000, "batch_size": 16,
+        "early_stopping": {"monitor": "val_accuracy", "patience": 4}});
+    let job = world.api.run(&colours(&dataset, &json!({"training": stopping, "cv": null})));
+    let refit = &job["result"]["refit"];
+    assert_eq!(refit["stop_reason"], "early_stopping", "{job}");
+    let (epochs, best) = (refit["epochs"].as_u64().unwrap(), refit["best_epoch"].as_u64().unwrap());
+    assert_eq!(epochs, best + 4);
+    let clock = json!({"epochs": 1_000_000, "max_seconds": 0.2});
+    let job = world.api.run(&colours(&dataset, &json!({"training": clock, "cv": null})));
+    assert_eq!(job["result"]["refit"]["stop_reason"], "max_seconds", "{job}");
+    assert!(job["result"]["refit"]["fit_s"].as_f64().unwrap() < 5.0);
+}
+
+/// What a spec with these changes is refused for.
+fn refusals(world: &World, dataset: &str, changes: &Value) -> Vec<(String, String)> {
+    world.api.post("/v1/jobs", &colours(dataset, changes)).errors(422, "invalid_request")
+}
+
+#[test]
+fn what_cannot_work_is_refused_before_anything_is_queued() {
+    let world = World::new();
+    let dataset = world.api.dataset(&clouds());
+    let cases = [
+        (json!({"training": {"batch_size": 201}}), "/training/batch_size"),
+        (json!({"training": {"batch_size": 0}}), "/training/batch_size"),
+        (json!({"optimizer": {"type": "adam", "learning_rate": 0}}), "/optimizer/learning_rate"),
+        (json!({"optimizer": {"type": "adam", "learning_rate": -1}}), "/optimizer/learning_rate"),
+        (json!({"optimizer": {"type": "adma"}}), "/optimizer/type"),
+        (json!({"optimizer": {"type": "adam", "momentum": 0.9}}), "/optimizer/momentum"),
+        (json!({"loss": "mse"}), "/loss"),
+        (json!({"loss": "binary_cross_entropy"}), "/loss"),
+        (json!({"loss": {"type": "huber", "delta": -1}}), "/loss/delta"),
+        (json!({"target": "first", "loss": "hinge", "scoring": ["r2"], "cv": null}), "/loss"),
+        (json!({"target": "first", "scoring": ["r2"]}), "/cv/type"),
+        (json!({"scoring": ["r2"]}), "/scoring/0"),
+        (json!({"loss": "hinge", "scoring": ["neg_log_loss"]}), "/scoring/0"),
+        (json!({"model": {"type": "mlp", "hidden": []}}), "/model/hidden"),
+        (json!({"model": {"type": "mlp", "hidden": [0]}}), "/model/hidden/0"),
+        (json!({"model": {"type": "mlp", "hidden": [8], "dropout": 1}}), "/model/dropout"),
+        (
+            json!({"model": {"type": "mlp", "hidden": [8], "activation": "rulu"}}),
+            "/model/activation",
+        ),
+        (json!({"model": {"type": "mlp", "hidden": [65536, 65536, 65536]}}), "/model"),
+        (
+            json!({"model": {"type": "mlp", "batch_norm": true}, "training": {"batch_size": 1}}),
+            "/training/batch_size",
+        ),
+        (
+            json!({"model": {"type": "network", "layers": [{"type": "dense", "units": 4}]}}),
+            "/model/layers/0",
+        ),
+        (
+            json!({"model": {"type": "network", "layers": [{"type": "dense"}, {"type": "dense"}]}}),
+            "/model/layers/0/units",
+        ),
+        (
+            json!({"model": {"type": "network", "layers": [
+                {"type": "residual", "layers": [{"type": "dense", "units": 7}]}, {"type": "dense"}
+            ]}}),
+            "/model/layers/0",
+        ),
+        (
+            json!({"training": {"early_stopping": {"monitor": "val_f1"}}}),
+            "/training/early_stopping/monitor",
+        ),
+        (json!({"training": {"class_weight": {"pink": 2}}}), "/training/class_weight/pink"),
+        (json!({"sample_weight": "colour"}), "/sample_weight"),
+        (json!({"sample_weight": "first_"}), "/sample_weight"),
+        (
+            json!({"optimizer": {"type": "gradient_descent"}, "training": {"batch_size": 8}}),
+            "/training/batch_size",
+        ),
+        (
+            json!({"optimizer": {"type": "adam", "schedule": {"type": "step"}}}),
+            "/optimizer/schedule/step_size",
+        ),
+        (json!({"preprocess": {"numeric": {"scale": "standart"}}}), "/preprocess/numeric/scale"),
+    ];
+    for (changes, pointer) in cases {
+        let found = refusals(&world, &dataset, &changes);
+        assert!(found.iter().any(|(at, _)| at == pointer), "{changes}: {found:?}");
+    }
+    assert_eq!(world.api.get("/v1/jobs").expect(200)["data"], json!([]));
+}
+
+#[test]
+fn everything_the_document_offers_trains() {
+    let world = World::new();
+    let dataset = world.api.dataset(&clouds());
+    let activations = [
+        "relu",
+        "leaky_relu",
+        "prelu",
+        "elu",
+        "selu",
+        "gelu",
+        "silu",
+        "mish",
+        "softplus",
+        "softsign",
+        "tanh",
+        "sigmoid",
+        "hard_sigmoid",
+        "hard_swish",
+        "identity",
+        "softmax",
+    ];
+    let inits = [
+        "xavier_uniform",
+        "xavier_normal",
+        "glorot_uniform",
+        "glorot_normal",
+        "he_uniform",
+        "he_normal",
+        "kaiming_uniform",
+        "kaiming_normal",
+        "lecun_uniform",
+        "lecun_normal",
+        "orthogonal",
+        "normal",
+        "uniform",
+        "zeros",
+    ];
+    let optimizers = [
+        "gradient_descent",
+        "sgd",
+        "minibatch_sgd",
+        "momentum",
+        "nesterov",
+        "adagrad",
+        "adadelta",
+        "rmsprop",
+        "adam",
+        "adamw",
+        "nadam",
+        "amsgrad",
+        "adamax",
+        "lion",
+    ];
+    let schedules = [
+        json!({"type": "constant", "warmup_epochs": 1}),
+        json!({"type": "step", "step_size": 1}),
+        json!({"type": "multi_step", "milestones": [1]}),
+        json!({"type": "exponential", "gamma": 0.9}),
+        json!({"type": "polynomial"}),
+        json!({"type": "cosine", "warmup_epochs": 1, "restarts": {"period": 1}}),
+        json!({"type": "one_cycle"}),
+        json!({"type": "reduce_on_plateau"}),
+        json!({"type": "inverse_sqrt"}),
+    ];
+    let mut specs: Vec<Value> = Vec::new();
+    specs.extend(activations.map(|a| json!({"model": {"type": "mlp", "activation": a}})));
+    specs.extend(inits.map(|init| json!({"model": {"type": "mlp", "init": init}})));
+    specs.extend(
+        optimizers.map(|name| json!({"optimizer": {"type": name}, "training": {"epochs": 2}})),
+    );
+    specs.extend(schedules.map(|s| json!({"optimizer": {"type": "adam", "schedule": s}})));
+    specs.extend(
+        ["cross_entropy", "focal", "hinge", "squared_hinge"]
+            .map(|loss| json!({"loss": loss, "scoring": ["accuracy"]})),
+    );
+    specs.push(json!({"sample_weight": "x0", "features": ["x1"]}));
+    specs.push(json!({"optimizer": {"type": "adam", "clip": {"norm": 1.0, "value": 0.5}}}));
+    specs.push(json!({"training": {"epochs": 2, "l1": 1e-3, "l2": 1e-3, "max_norm": 2.0,
+        "gradient_noise": {}, "accumulation_steps": 2, "averaging": {"decay": 0.9},
+        "class_weight": "balanced", "validation_fraction": 0.2, "drop_last": true}}));
+    for changes in &mut specs {
+        let fields = changes.as_object_mut().unwrap();
+        fields.insert("cv".into(), Value::Null);
+        fields.entry("training").or_insert(json!({"epochs": 2, "batch_size": 16}));
+    }
+    let ids: Vec<(String, &Value)> = specs
+        .iter()
+        .map(|changes| (world.api.submit(&colours(&dataset, changes)), changes))
+        .collect();
+    for (id, changes) in ids {
+        let job = world.api.finished(&id);
+        assert_eq!(job["status"], "succeeded", "{changes}: {job}");
+    }
+}
