@@ -10,6 +10,7 @@ A workload is a function that returns a `Workload`, and a line in `WORKLOADS`.
 
 import argparse
 import contextlib
+import functools
 import hashlib
 import http.client
 import json
@@ -25,6 +26,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import networks
 import numpy as np
 import sklearn
 
@@ -87,6 +89,12 @@ class Workload:
     others: dict[str, Callable[[], tuple[float, object]]]
     # Raises `Different` unless a job's result is the same as what another side returned.
     check: Callable[[dict, object], None]
+    # What the check says when it passes.
+    agreement: str = "The scores and their mean are the same on all sides."
+    # Arithmetic of all matrix products, where there is a comparison by that.
+    gflop: float | None = None
+    # The best other side's time over ours, as it is wanted.
+    wanted: float | None = None
 
 
 def perceptron_cv():
@@ -134,8 +142,37 @@ def perceptron_cv():
     )
 
 
+def network(name):
+    """One of the reference networks, against scikit-learn and PyTorch; see `networks`."""
+    shape = networks.SHAPES[name]
+    x, y = networks.data(shape)
+
+    def dataset(client):
+        return client.upload(f"/v1/datasets?name={name}&format=csv", networks.csv(x, y))["id"]
+
+    def check(result, theirs):
+        ours = networks.accuracy(shape, result)
+        # The sides begin with other weights, and few epochs leave them apart: ours must not be worse.
+        if ours < theirs - shape.tolerance:
+            raise Different(f"the accuracy is {ours}, and theirs {theirs}")
+
+    return Workload(
+        dataset=dataset,
+        job=networks.job(shape),
+        others={
+            "scikit-learn": networks.scikit_learn(shape, x, y),
+            "PyTorch": networks.pytorch(shape, x, y),
+        },
+        check=check,
+        agreement=f"Our accuracy is at most {shape.tolerance} below the others'.",
+        gflop=shape.gflop(),
+        wanted=shape.target,
+    )
+
+
 WORKLOADS = {
     "perceptron_cv": perceptron_cv,
+    **{name: functools.partial(network, name) for name in networks.SHAPES},
 }
 
 
@@ -180,7 +217,8 @@ def run(workload, server, repeats):
         for name in ("queued_s", "load_s", "fit_s", "total_s"):
             getattr(outcome, name).append(job["timings"][name])
         outcome.folds_s.append(sum(fold["fit_s"] for fold in job["result"]["folds"]))
-    return vars(outcome) | {"overhead_s": outcome.overhead_s()}
+    facts = {name: getattr(workload, name) for name in ("agreement", "gflop", "wanted")}
+    return vars(outcome) | {"overhead_s": outcome.overhead_s()} | facts
 
 
 def timed_job(client, body):
@@ -192,7 +230,7 @@ def timed_job(client, body):
     while job["finished_at"] is None:
         job = client.get(f"/v1/jobs/{job['id']}?wait=30")
     wall_s = time.perf_counter() - started
-    if job["status"] != "succeeded" or job["result"]["model_id"] is None:
+    if job["status"] != "succeeded" or (body.get("refit", True) and job["result"]["model_id"] is None):
         sys.exit(f"the job did not end as it should: {json.dumps(job, indent=1)}")
     return job, post_s, wall_s
 
@@ -272,8 +310,11 @@ class Client:
     def post(self, path, body):
         return self.call("POST", path, json.dumps(body).encode())
 
-    def call(self, method, path, body=None):
-        self.connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+    def upload(self, path, text):
+        return self.call("POST", path, text, "text/csv")
+
+    def call(self, method, path, body=None, media_type="application/json"):
+        self.connection.request(method, path, body, {"Content-Type": media_type} if body else {})
         response = self.connection.getresponse()
         text = response.read()
         if response.status >= 300:
@@ -342,7 +383,16 @@ def print_outcome(name, outcome):
     ]
     rows.append(("trainyard, `fit_s`", *ms(fit_s), "1", "1"))
     table(("", "best, ms", "median", "worst", "ratio of bests", "ratio of medians"), rows)
-    print("\nThe scores and their mean are the same on all sides.\n")
+    print(f"\n{outcome['agreement']}\n")
+    if outcome["wanted"]:
+        best = min(outcome["others_s"], key=lambda other: min(outcome["others_s"][other]))
+        others_s = outcome["others_s"][best]
+        ratios = [f"{how(others_s) / how(fit_s):.1f}" for how in (min, statistics.median)]
+        print(f"{best}'s time over ours: {ratios[0]} by bests, {ratios[1]} by medians; wanted {outcome['wanted']}.")
+    if outcome["gflop"]:
+        sides = {**outcome["others_s"], "trainyard": fit_s}
+        rates = ", ".join(f"{side} {outcome['gflop'] / min(times):.0f}" for side, times in sides.items())
+        print(f"{outcome['gflop']:.1f} GFLOP of matrix products; at best, in GFLOP/s: {rates}.\n")
     rows = [
         ("POST to result", *ms(outcome["wall_s"])),
         ("POST to result, less `fit_s`", *ms(outcome["overhead_s"])),

@@ -55,6 +55,7 @@ pub struct JobRequest {
     #[schema(default = "auto")]
     pub task: TaskRequest,
     /// The model and its parameters.
+    #[schema(no_recursion)]
     pub model: ModelSpec,
     /// How to cross-validate; null trains on all rows without it.
     #[serde(default)]
@@ -79,6 +80,7 @@ pub struct JobRequest {
     pub metadata: Map<String, Value>,
     /// How networks learn; `adam` if left out. A `perceptron` takes none.
     #[serde(default)]
+    #[schema(no_recursion)]
     pub optimizer: Option<OptimizerSpec>,
     /// What networks minimise; `auto` is `cross_entropy` for classes and `mse` for amounts. A
     /// `perceptron` takes none but `auto`.
@@ -86,6 +88,7 @@ pub struct JobRequest {
     pub loss: LossChoice,
     /// How long and in what portions networks learn. A `perceptron` takes none.
     #[serde(default)]
+    #[schema(no_recursion)]
     pub training: Option<TrainingSpec>,
     /// How to prepare the columns, fitted on the training rows of each fold.
     #[serde(default)]
@@ -163,6 +166,7 @@ pub struct JobSpec {
     /// What the target was taken for.
     pub task: TaskRequest,
     /// The model and its parameters.
+    #[schema(no_recursion)]
     pub model: ModelSpec,
     /// How to cross-validate.
     pub cv: Option<SplitSpec>,
@@ -173,10 +177,12 @@ pub struct JobSpec {
     /// The seed of a `cv` that shuffles and names no seed itself.
     pub random_state: u32,
     /// How the network learns; null for a perceptron.
+    #[schema(no_recursion)]
     pub optimizer: Option<OptimizerSpec>,
     /// What the network minimises; null for a perceptron.
     pub loss: Option<Named<LossSpec>>,
     /// How long and in what portions the network learns; null for a perceptron.
+    #[schema(no_recursion)]
     pub training: Option<TrainingSpec>,
     /// How the columns are prepared.
     #[serde(default)]

@@ -21,7 +21,16 @@ use utoipa::OpenApi;
         (name = "models", description = "Trained models and their predictions."),
         (name = "operations", description = "Health and documentation.")
     ),
-    components(schemas(super::problem::ProblemBody))
+    // What is large and stands in many answers is collected here once, not with each of them: the
+    // fields are marked `no_recursion`.
+    components(schemas(
+        super::problem::ProblemBody,
+        crate::domain::spec::ModelSpec,
+        trainyard_learn::optim::OptimizerSpec,
+        trainyard_learn::optim::Clip,
+        trainyard_learn::schedule::ScheduleSpec,
+        trainyard_learn::training::TrainingSpec,
+    ))
 )]
 struct About;
 

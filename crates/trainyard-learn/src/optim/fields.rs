@@ -188,9 +188,9 @@ macro_rules! optimizer {
                 $($field)*
                 /// How the learning rate changes during training.
                 pub schedule: $crate::schedule::ScheduleSpec =
-                    ($crate::schedule::ScheduleSpec::default()),
+                    ($crate::schedule::ScheduleSpec::default()) schema(no_recursion),
                 /// The limits of the gradients; `null` for none.
-                pub clip: Option<$crate::optim::Clip> = None,
+                pub clip: Option<$crate::optim::Clip> = None schema(no_recursion),
             }
         }
     };
