@@ -13,10 +13,14 @@ pub struct StandardScaler {
 }
 
 impl StandardScaler {
-    /// Finds means and deviations over the given rows of `x`, row-major, `n_features` a row.
+    /// Finds means and deviations over the given rows of `x`, row-major, `n_features` a row. Of no
+    /// rows they are 0 and 1.
+    ///
+    /// # Panics
+    /// When `x` does not have such a row.
     pub fn fit(x: &[f64], n_features: usize, rows: &[u32]) -> Self {
         let n = rows.len().max(1) as f64;
-        let each = || rows.iter().map(|row| &x[*row as usize * n_features..][..n_features]);
+        let each = || rows.iter().map(|&row| row_of(x, n_features, row));
         let mut mean = vec![0.0; n_features];
         for row in each() {
             mean.iter_mut().zip(row).for_each(|(mean, x)| *mean += x);
@@ -39,29 +43,40 @@ impl StandardScaler {
                 // Below this it is what rounding makes of a constant column: scikit-learn's bound.
                 let noise = n * f64::EPSILON * variance
                     + (n * mean[column] * f64::EPSILON) * (n * mean[column] * f64::EPSILON);
-                if variance <= noise { 1.0 } else { variance.sqrt() }
+                if variance > noise { variance.sqrt() } else { 1.0 }
             })
             .collect();
         Self { mean, scale }
     }
 
-    /// Scales one row.
+    /// Scales one row in double precision.
     pub fn transform_exact(&self, out: &mut [f64], row: &[f64]) {
-        for (((out, x), mean), scale) in out.iter_mut().zip(row).zip(&self.mean).zip(&self.scale) {
-            *out = (x - mean) / scale;
+        self.scaled(row).zip(out).for_each(|(value, out)| *out = value);
+    }
+
+    /// Scales one row in double precision and rounds it to single.
+    pub fn transform_row(&self, out: &mut [f32], row: &[f64]) {
+        self.scaled(row).zip(out).for_each(|(value, out)| *out = value as f32);
+    }
+
+    /// Scales the given rows of `x`, row-major, into `out`, rows × features, as
+    /// [`transform_row`](Self::transform_row) does.
+    ///
+    /// # Panics
+    /// When `x` does not have such a row.
+    pub fn transform_rows(&self, out: &mut [f32], x: &[f64], rows: &[u32]) {
+        let n_features = self.mean.len();
+        for (out, &row) in out.chunks_exact_mut(n_features.max(1)).zip(rows) {
+            self.transform_row(out, row_of(x, n_features, row));
         }
     }
 
-    /// Scales the given rows of `x`, row-major, in double precision and rounds them to single.
-    pub fn transform_rows(&self, out: &mut [f32], x: &[f64], rows: &[u32]) {
-        let n = self.mean.len();
-        for (out, row) in out.chunks_exact_mut(n.max(1)).zip(rows) {
-            let row = &x[*row as usize * n..][..n];
-            for (((out, x), mean), scale) in
-                out.iter_mut().zip(row).zip(&self.mean).zip(&self.scale)
-            {
-                *out = ((x - mean) / scale) as f32;
-            }
-        }
+    /// (x − mean) / scale
+    fn scaled(&self, row: &[f64]) -> impl Iterator<Item = f64> {
+        row.iter().zip(&self.mean).zip(&self.scale).map(|((x, mean), scale)| (x - mean) / scale)
     }
+}
+
+fn row_of(x: &[f64], n_features: usize, row: u32) -> &[f64] {
+    &x[row as usize * n_features..][..n_features]
 }

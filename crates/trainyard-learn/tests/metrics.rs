@@ -15,6 +15,12 @@ fn class_scorers() -> Vec<Scorer> {
     Scorer::ALL.into_iter().filter(of_classes).collect()
 }
 
+/// The scores of values.
+fn value_scorers() -> Vec<Scorer> {
+    let values = TargetKind::Values { n_outputs: 1 };
+    Scorer::ALL.into_iter().filter(|scorer| scorer.fits(values)).collect()
+}
+
 fn of_classes(
     scorers: &[Scorer],
     target: &[u32],
@@ -75,6 +81,7 @@ struct ProbabilityCase {
     target: Vec<u32>,
     probabilities: Vec<f32>,
     neg_log_loss: f64,
+    single_precision: f64,
 }
 
 #[derive(Deserialize)]
@@ -92,8 +99,9 @@ fn value_golden() -> ValueGolden {
 #[test]
 fn scores_of_values_are_scikit_learns() {
     let cases = value_golden().values;
-    assert!(cases.len() >= 20);
+    assert!(cases.len() >= 35);
     for (index, case) in cases.iter().enumerate() {
+        assert_eq!(case.scores.len(), value_scorers().len());
         let ValueCase { n_outputs, target, prediction, .. } = case;
         for (scorer, expected) in &case.scores {
             let judged = Judged::Values { target, prediction, n_outputs: *n_outputs };
@@ -112,7 +120,7 @@ fn scores_of_values_are_scikit_learns() {
 #[test]
 fn log_loss_is_scikit_learns() {
     let cases = value_golden().probabilities;
-    assert!(cases.len() >= 8);
+    assert!(cases.len() >= 15);
     for (index, case) in cases.iter().enumerate() {
         let judged = Judged::Classes {
             target: &case.target,
@@ -123,7 +131,74 @@ fn log_loss_is_scikit_learns() {
         let found = scores(&[Scorer::NegLogLoss], &judged)[0].expect("defined");
         let difference = (found - case.neg_log_loss).abs();
         assert!(difference <= 1e-12 * case.neg_log_loss.abs().max(1.0), "{index}: {found}");
+        let difference = (found - case.single_precision).abs();
+        assert!(difference <= 1e-6 * case.single_precision.abs().max(0.1), "{index}: {found}");
     }
+}
+
+#[test]
+fn a_constant_target_is_constant_whatever_its_digits() {
+    // Ten times 0.1 is not quite 1, and a mean that is off makes a constant vary.
+    let near = |prediction: f64| {
+        let (target, prediction) = ([0.1; 10], [prediction; 10]);
+        let judged = Judged::Values { target: &target, prediction: &prediction, n_outputs: 1 };
+        scores(&[Scorer::R2, Scorer::ExplainedVariance], &judged)
+    };
+    assert_eq!(near(0.1), [Some(1.0), Some(1.0)]);
+    assert_eq!(near(0.3), [Some(0.0), Some(1.0)]);
+}
+
+#[test]
+fn a_scorer_is_of_classes_or_of_values() {
+    let classes = TargetKind::Classes { n_classes: 2 };
+    let [one, two] = [1, 2].map(|n_outputs| TargetKind::Values { n_outputs });
+    for scorer in Scorer::ALL {
+        assert!(scorer.fits(classes) != scorer.fits(one), "{scorer:?}");
+        assert!(!scorer.needs_probabilities() || scorer.fits(classes), "{scorer:?}");
+        assert_eq!(scorer.fits(two), scorer.fits(one) && scorer != Scorer::NegMaxError);
+    }
+}
+
+#[test]
+fn a_scorer_of_something_else_has_no_score() {
+    let classes = of_classes(&Scorer::ALL, &[0, 1], &[0, 1], 2);
+    for (scorer, score) in Scorer::ALL.into_iter().zip(classes) {
+        assert_eq!(score.is_some(), class_scorers().contains(&scorer), "{scorer:?}");
+    }
+    let values = Judged::Values { target: &[1.0, 2.0], prediction: &[1.0, 3.0], n_outputs: 1 };
+    for (scorer, score) in Scorer::ALL.into_iter().zip(scores(&Scorer::ALL, &values)) {
+        assert_eq!(score.is_some(), value_scorers().contains(&scorer), "{scorer:?}");
+    }
+}
+
+#[test]
+fn probabilities_that_are_none_have_no_log_loss() {
+    let loss = |target: &[u32], probabilities: &[f32], n_classes| {
+        let probabilities = Some(probabilities);
+        let judged = Judged::Classes { target, prediction: target, n_classes, probabilities };
+        scores(&[Scorer::NegLogLoss], &judged)[0]
+    };
+    assert!(loss(&[0, 1], &[0.5; 4], 2).is_some());
+    for odd in [f32::NAN, f32::INFINITY, -0.1, 1.1] {
+        assert_eq!(loss(&[0, 1], &[0.5, 0.5, odd, 0.5], 2), None);
+    }
+    assert_eq!(loss(&[0, 1], &[0.5; 3], 2), None);
+    assert_eq!(loss(&[0, 2], &[0.5; 4], 2), None);
+    assert_eq!(loss(&[0, 0], &[1.0; 2], 1), None);
+    assert_eq!(loss(&[], &[], 2), None);
+}
+
+#[test]
+fn values_that_are_none_have_no_score() {
+    let none = |target: &[f64], prediction: &[f64], n_outputs| {
+        let judged = Judged::Values { target, prediction, n_outputs };
+        assert_eq!(scores(&Scorer::ALL, &judged), vec![None; Scorer::ALL.len()]);
+    };
+    none(&[1.0, 2.0], &[1.0], 1);
+    none(&[1.0, 2.0, 3.0], &[1.0, 2.0, 3.0], 2);
+    none(&[1.0, 2.0], &[1.0, 2.0], 0);
+    none(&[1.0, f64::NAN], &[1.0, 2.0], 1);
+    none(&[1.0, 2.0], &[1.0, f64::INFINITY], 1);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use trainyard_learn::splits::{ShuffleSplitError, SplitSpec, stratified_shuffle_s
 struct Golden {
     targets: BTreeMap<String, String>,
     folds: Vec<FoldCase>,
+    splits: Vec<SplitCase>,
     shuffle_splits: Vec<ShuffleCase>,
 }
 
@@ -21,6 +22,14 @@ struct FoldCase {
     spec: SplitSpec,
     /// For each repeat the test fold of each row.
     folds: Vec<Vec<usize>>,
+}
+
+#[derive(Deserialize)]
+struct SplitCase {
+    target: String,
+    spec: SplitSpec,
+    /// The training and test rows of each split; none where scikit-learn refuses.
+    splits: Option<Vec<(Vec<u32>, Vec<u32>)>>,
 }
 
 #[derive(Deserialize)]
@@ -35,7 +44,7 @@ struct ShuffleCase {
 #[test]
 fn folds_are_scikit_learns() {
     let golden = golden();
-    assert!(golden.folds.len() >= 40);
+    assert!(golden.folds.len() >= 80);
     for case in &golden.folds {
         let y = digits(&golden.targets[&case.target]);
         let folds = case.spec.assign(y.len(), Some(&y));
@@ -47,9 +56,141 @@ fn folds_are_scikit_learns() {
             assert_eq!(split.test, test, "{} {:?}", case.target, case.spec);
             assert_eq!(split.train, train, "{} {:?}", case.target, case.spec);
         }
+        let least = folds.iter().map(|split| split.train.len()).min();
+        assert_eq!(least, Some(case.spec.smallest_train(y.len())), "{:?}", case.spec);
         let last = folds.get(folds.len() - 1);
         assert_eq!(last.repeat + 1, case.folds.len());
     }
+}
+
+#[test]
+fn splits_that_are_not_into_folds_are_scikit_learns() {
+    let golden = golden();
+    assert!(golden.splits.len() >= 36);
+    for SplitCase { target, spec, splits } in golden.splits {
+        let y = digits(&golden.targets[&target]);
+        assert_eq!(spec.check(), [], "{spec:?}");
+        let mut problems = spec.check_rows(y.len());
+        problems.extend(spec.check_target(&class_counts(&y)));
+        let Some(splits) = splits else {
+            assert_ne!(problems, [], "{target} {spec:?}");
+            continue;
+        };
+        assert_eq!(problems, [], "{target} {spec:?}");
+        let folds = spec.assign(y.len(), Some(&y));
+        assert_eq!((folds.len(), spec.n_folds()), (splits.len(), splits.len()));
+        for (fold, (split, (train, mut test))) in folds.iter().zip(splits).enumerate() {
+            assert_eq!((split.repeat, split.fold), (0, fold));
+            assert_eq!(split.train, train, "{target} {spec:?}: in the order of the draw");
+            assert_eq!(split.train.len(), spec.smallest_train(y.len()));
+            test.sort_unstable();
+            assert_eq!(split.test, test, "{target} {spec:?}");
+        }
+    }
+}
+
+#[test]
+fn without_classes_the_rows_are_split_all_the_same() {
+    for json in [
+        r#"{"type": "kfold"}"#,
+        r#"{"type": "repeated_kfold", "n_repeats": 2}"#,
+        r#"{"type": "shuffle_split"}"#,
+        r#"{"type": "holdout", "stratify": false}"#,
+        r#"{"type": "holdout", "shuffle": false}"#,
+    ] {
+        let spec: SplitSpec = serde_json::from_str(json).expect("parses");
+        assert!(!spec.is_stratified(), "{json}");
+        assert_eq!(spec.check_target(&[]), []);
+        assert_eq!(spec.assign(50, None), spec.assign(50, Some(&[0; 50])), "{json}");
+        assert_eq!(spec.assign(50, None).get(0).train.len(), spec.smallest_train(50));
+    }
+    let auto: SplitSpec = serde_json::from_str(r#"{"type": "holdout"}"#).expect("parses");
+    let plain = r#"{"type": "holdout", "stratify": false}"#;
+    let plain: SplitSpec = serde_json::from_str(plain).expect("parses");
+    assert!(!auto.is_stratified());
+    assert_eq!(auto.assign(50, None), plain.assign(50, None));
+    for json in [
+        r#"{"type": "stratified_kfold"}"#,
+        r#"{"type": "repeated_stratified_kfold"}"#,
+        r#"{"type": "holdout", "stratify": true}"#,
+    ] {
+        let spec: SplitSpec = serde_json::from_str(json).expect("parses");
+        assert!(spec.is_stratified(), "{json}");
+        let folds = spec.assign(20, None);
+        assert_eq!(folds.get(0).train.len(), spec.smallest_train(20), "{json}: as of one class");
+    }
+}
+
+#[test]
+fn sizes_that_are_neither_shares_nor_numbers_of_rows() {
+    let pointers = |json: &str| -> Vec<String> {
+        let spec: SplitSpec = serde_json::from_str(json).expect("parses");
+        spec.check().into_iter().map(|problem| problem.pointer).collect()
+    };
+    for size in ["0", "-0.5", "1.5", "1e300"] {
+        let holdout = format!(r#"{{"type": "holdout", "test_size": {size}}}"#);
+        assert_eq!(pointers(&holdout), ["/test_size"], "{size}");
+        let both = format!(
+            r#"{{"type": "shuffle_split", "n_splits": 0, "test_size": {size}, "train_size": {size}}}"#
+        );
+        assert_eq!(pointers(&both), ["/n_splits", "/test_size", "/train_size"], "{size}");
+    }
+    assert_eq!(pointers(r#"{"type": "holdout", "test_size": 1}"#), [""; 0]);
+    assert_eq!(
+        pointers(r#"{"type": "shuffle_split", "test_size": 0.6, "train_size": 0.5}"#),
+        ["/train_size"]
+    );
+    assert_eq!(pointers(r#"{"type": "shuffle_split", "n_splits": 10001}"#), ["/n_splits"]);
+    assert_eq!(
+        pointers(r#"{"type": "holdout", "shuffle": false, "stratify": true, "random_state": 1}"#),
+        ["/random_state", "/stratify"]
+    );
+}
+
+#[test]
+fn rows_that_are_too_few_or_too_many() {
+    let problem = |json: &str, n_rows| {
+        let spec: SplitSpec = serde_json::from_str(json).expect("parses");
+        let mut found = spec.check_rows(n_rows);
+        assert!(found.len() < 2, "{found:?}");
+        found.pop().map(|problem| (problem.pointer, problem.detail))
+    };
+    let at = |pointer: &str, detail: &str| Some((pointer.to_owned(), detail.to_owned()));
+    for kind in ["kfold", "repeated_kfold", "stratified_kfold", "repeated_stratified_kfold"] {
+        let spec = format!(r#"{{"type": "{kind}"}}"#);
+        let detail = "there are 4 rows, fewer than the 5 folds";
+        assert_eq!(problem(&spec, 4), at("/n_splits", detail));
+        assert_eq!(problem(&spec, 5), None);
+    }
+    let spec = r#"{"type": "repeated_kfold", "n_repeats": 2000}"#;
+    let detail = "1000000 rows dealt out 2000 times are more than the 200000000 allowed";
+    assert_eq!(problem(spec, 1_000_000), at("/n_repeats", detail));
+    let spec = r#"{"type": "shuffle_split", "n_splits": 2000}"#;
+    assert_eq!(problem(spec, 1_000_000), at("/n_splits", detail));
+    assert_eq!(problem(spec, 100_000), None);
+    let spec = r#"{"type": "holdout", "test_size": 7}"#;
+    assert_eq!(problem(spec, 6), at("/test_size", "asks for 7 rows of 6"));
+    assert_eq!(problem(spec, 7), at("/test_size", "leaves none of 7 rows to train on"));
+    assert_eq!(problem(spec, 8), None);
+    let spec = r#"{"type": "shuffle_split", "train_size": 7}"#;
+    assert_eq!(problem(spec, 7), at("/train_size", "leaves none of 7 rows to test on"));
+}
+
+#[test]
+fn a_stratified_holdout_needs_every_class_on_both_sides() {
+    let spec = |json: &str| serde_json::from_str::<SplitSpec>(json).expect("parses");
+    let counts = [("ant", 50), ("bee", 1), ("cat", 9)].map(|(label, n)| (label.to_owned(), n));
+    let pointers = |json: &str| -> Vec<String> {
+        spec(json).check_target(&counts).into_iter().map(|problem| problem.pointer).collect()
+    };
+    assert_eq!(pointers(r#"{"type": "holdout"}"#), ["/stratify"]);
+    assert_eq!(
+        pointers(r#"{"type": "holdout", "stratify": true, "test_size": 2}"#),
+        ["/stratify", "/test_size"]
+    );
+    assert_eq!(pointers(r#"{"type": "holdout", "stratify": false}"#), [""; 0]);
+    assert_eq!(pointers(r#"{"type": "holdout", "shuffle": false}"#), [""; 0]);
+    assert_eq!(pointers(r#"{"type": "kfold"}"#), [""; 0]);
 }
 
 #[test]
@@ -153,6 +294,20 @@ fn a_spec_reads_with_defaults_and_nothing_unknown() {
     assert_eq!(read(&written).expect("parses"), repeated);
     assert!(read(r#"{"type": "stratified_kfold", "n_repeats": 2}"#).is_err());
     assert!(read(r#"{"type": "kfolds"}"#).is_err());
+    assert!(read(r#"{"type": "kfold", "n_repeats": 2}"#).is_err());
+    assert_eq!(
+        read(r#"{"type": "shuffle_split"}"#).expect("parses"),
+        SplitSpec::ShuffleSplit {
+            n_splits: 10,
+            test_size: None,
+            train_size: None,
+            random_state: None
+        }
+    );
+    assert_eq!(
+        read(r#"{"type": "holdout"}"#).expect("parses"),
+        SplitSpec::Holdout { test_size: 0.25, stratify: None, shuffle: true, random_state: None }
+    );
     assert!(read(r#"{"n_splits": 2}"#).is_err());
 }
 
@@ -170,6 +325,12 @@ fn the_default_seed_goes_where_a_seed_is_used_and_missing() {
         seeded(r#"{"type": "repeated_stratified_kfold"}"#),
         read(r#"{"type": "repeated_stratified_kfold", "random_state": 9}"#)
     );
+    for kind in ["shuffle_split", "holdout", "repeated_kfold"] {
+        let with_seed = format!(r#"{{"type": "{kind}", "random_state": 9}}"#);
+        assert_eq!(seeded(&format!(r#"{{"type": "{kind}"}}"#)), read(&with_seed));
+    }
+    let in_order = r#"{"type": "holdout", "shuffle": false}"#;
+    assert_eq!(seeded(in_order), read(in_order));
     let own = r#"{"type": "repeated_stratified_kfold", "random_state": 2}"#;
     assert_eq!(seeded(own), read(own));
 }
@@ -225,6 +386,13 @@ fn there_are_no_folds_beyond_the_last_and_none_of_nothing() {
     assert!(folds.get(5).test.is_empty() && folds.get(5).train.is_empty());
     assert!(spec.assign(0, Some(&[])).is_empty());
     assert!(spec.assign(0, Some(&[])).get(0).train.is_empty());
+}
+
+/// Each class with its rows, as a description of the target has them.
+fn class_counts(y: &[u32]) -> Vec<(String, usize)> {
+    let mut counts = BTreeMap::new();
+    y.iter().for_each(|class| *counts.entry(class.to_string()).or_insert(0) += 1);
+    counts.into_iter().collect()
 }
 
 fn digits(text: &str) -> Vec<u32> {

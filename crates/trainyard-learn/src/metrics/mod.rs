@@ -1,11 +1,11 @@
 //! Scores of predictions, by scikit-learn's names; of every one more is better.
 //!
-//! Those of classes are read off one confusion matrix, so asking for several costs little more than
-//! asking for one; where scikit-learn warns of a division by zero and counts 0, this counts 0. Those
-//! of values are in `values`, those of probabilities in `probabilities`.
+//! Those of classes are in `classes`, those of their probabilities in `probabilities`, and those of
+//! values in `values`.
 //!
 //! It is deliberately not about models: it compares what is with what was said.
 
+mod classes;
 mod probabilities;
 mod values;
 
@@ -36,7 +36,7 @@ pub enum Scorer {
     RecallMacro,
     /// The mean recall of the classes, weighted by their rows in the target.
     RecallWeighted,
-    /// The mean logarithm of the probability of the true class.
+    /// The mean logarithm of the probability of the true class, which is kept off 0 and 1.
     NegLogLoss,
     /// The share of the target's variance that is explained, the mean error included.
     R2,
@@ -50,8 +50,11 @@ pub enum Scorer {
     NegMeanAbsoluteError,
     /// The median absolute error, negated.
     NegMedianAbsoluteError,
-    /// The largest absolute error, negated; of one target only.
+    /// The largest absolute error, negated; of one output only.
     NegMaxError,
+    /// The mean of the absolute errors as shares of the target, negated. A target of 0 makes it
+    /// very large.
+    NegMeanAbsolutePercentageError,
 }
 
 /// What was predicted, and what really is.
@@ -81,7 +84,7 @@ pub enum Judged<'a> {
 
 impl Scorer {
     /// Every scorer.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Accuracy,
         Self::BalancedAccuracy,
         Self::F1Macro,
@@ -99,6 +102,7 @@ impl Scorer {
         Self::NegMeanAbsoluteError,
         Self::NegMedianAbsoluteError,
         Self::NegMaxError,
+        Self::NegMeanAbsolutePercentageError,
     ];
 
     /// The name, as scikit-learn and JSON write it.
@@ -121,6 +125,7 @@ impl Scorer {
             Self::NegMeanAbsoluteError => "neg_mean_absolute_error",
             Self::NegMedianAbsoluteError => "neg_median_absolute_error",
             Self::NegMaxError => "neg_max_error",
+            Self::NegMeanAbsolutePercentageError => "neg_mean_absolute_percentage_error",
         }
     }
 
@@ -149,121 +154,36 @@ impl Scorer {
                 | Self::NegMeanAbsoluteError
                 | Self::NegMedianAbsoluteError
                 | Self::NegMaxError
+                | Self::NegMeanAbsolutePercentageError
         )
-    }
-
-    /// `None` for what is no score of the confusion matrix.
-    fn of(self, classes: &[ClassCounts]) -> Option<f64> {
-        let macro_average = |score: fn(&ClassCounts) -> f64| {
-            mean(classes.iter().filter(|class| class.occurs()).map(|class| (score(class), 1.0)))
-        };
-        let weighted_average = |score: fn(&ClassCounts) -> f64| {
-            mean(classes.iter().map(|class| (score(class), class.n_target as f64)))
-        };
-        Some(match self {
-            // Every row has one class and one prediction, so a wrong one is wrong for two classes
-            // and the F1 score of all rows is the share of right ones.
-            Self::Accuracy | Self::F1Micro => ratio(
-                classes.iter().map(|class| class.n_hits).sum(),
-                classes.iter().map(|class| class.n_target).sum(),
-            ),
-            Self::BalancedAccuracy => mean(
-                classes
-                    .iter()
-                    .filter(|class| class.n_target > 0)
-                    .map(|class| (class.recall(), 1.0)),
-            ),
-            Self::F1Macro => macro_average(ClassCounts::f1),
-            Self::F1Weighted => weighted_average(ClassCounts::f1),
-            Self::PrecisionMacro => macro_average(ClassCounts::precision),
-            Self::PrecisionWeighted => weighted_average(ClassCounts::precision),
-            Self::RecallMacro => macro_average(ClassCounts::recall),
-            Self::RecallWeighted => weighted_average(ClassCounts::recall),
-            _ => return None,
-        })
     }
 }
 
-/// The scores, in the order of `scorers`. `None` where one is undefined: without rows, with unequal
-/// numbers of rows, with a class beyond `n_classes`, without the probabilities that it needs, or
-/// where it is no score of such a target.
+/// The scores, in the order of `scorers`.
+///
+/// `None` where one is undefined, as it is without rows, with unequal numbers of rows or a class
+/// beyond `n_classes`; where it is no score of such a target, or needs probabilities and there are
+/// none; and where it is beyond the finite numbers.
 pub fn scores(scorers: &[Scorer], judged: &Judged<'_>) -> Vec<Option<f64>> {
     match *judged {
         Judged::Classes { target, prediction, n_classes, probabilities } => {
-            let classes = per_class(target, prediction, n_classes);
-            let score = |scorer: &Scorer| {
-                let classes = classes.as_deref()?;
-                if *scorer == Scorer::NegLogLoss {
-                    return probabilities::neg_log_loss(target, probabilities?, n_classes);
+            let counts = classes::count(target, prediction, n_classes);
+            let score = |scorer: &Scorer| match scorer {
+                Scorer::NegLogLoss => {
+                    probabilities::neg_log_loss(target, probabilities?, n_classes)
                 }
-                scorer.of(classes)
+                _ => classes::score(*scorer, counts.as_deref()?),
             };
             scorers.iter().map(score).collect()
         }
         Judged::Values { target, prediction, n_outputs } => {
-            let fits = |scorer: &&Scorer| scorer.fits(TargetKind::Values { n_outputs });
+            let outputs = values::outputs(target, prediction, n_outputs);
             let score = |scorer: &Scorer| {
-                Some(scorer)
-                    .filter(fits)
-                    .and_then(|s| values::score(*s, target, prediction, n_outputs))
+                let outputs = outputs.as_deref()?;
+                let fits = scorer.fits(TargetKind::Values { n_outputs });
+                if fits { values::score(*scorer, outputs) } else { None }
             };
             scorers.iter().map(score).collect()
         }
     }
-}
-
-/// The margins of the confusion matrix at one class, and its diagonal.
-///
-/// No score here asks for more of the matrix, so the rest is never counted.
-#[derive(Clone, Copy, Debug, Default)]
-struct ClassCounts {
-    n_target: usize,
-    n_predicted: usize,
-    n_hits: usize,
-}
-
-impl ClassCounts {
-    fn occurs(&self) -> bool {
-        self.n_target + self.n_predicted > 0
-    }
-
-    fn precision(&self) -> f64 {
-        ratio(self.n_hits, self.n_predicted)
-    }
-
-    fn recall(&self) -> f64 {
-        ratio(self.n_hits, self.n_target)
-    }
-
-    fn f1(&self) -> f64 {
-        ratio(2 * self.n_hits, self.n_target + self.n_predicted)
-    }
-}
-
-fn per_class(target: &[u32], prediction: &[u32], n_classes: usize) -> Option<Vec<ClassCounts>> {
-    if target.is_empty() || target.len() != prediction.len() {
-        return None;
-    }
-    let mut classes = vec![ClassCounts::default(); n_classes];
-    for (&expected, &predicted) in target.iter().zip(prediction) {
-        classes.get_mut(expected as usize)?.n_target += 1;
-        let class = classes.get_mut(predicted as usize)?;
-        class.n_predicted += 1;
-        class.n_hits += usize::from(expected == predicted);
-    }
-    Some(classes)
-}
-
-fn ratio(part: usize, whole: usize) -> f64 {
-    if whole == 0 {
-        return 0.0;
-    }
-    part as f64 / whole as f64
-}
-
-/// The mean of values with weights that are not all zero.
-fn mean(values: impl Iterator<Item = (f64, f64)>) -> f64 {
-    let (sum, weight) = values
-        .fold((0.0, 0.0), |(sum, total), (value, weight)| (sum + value * weight, total + weight));
-    sum / weight
 }

@@ -7,6 +7,9 @@ use crate::random::RandomState;
 /// `y` holds the class index of each row, and the indices follow the sorted labels. Returns the
 /// training rows and the test rows, which are `test_size` of all rounded up, both in the random
 /// order that scikit-learn gives them.
+///
+/// # Errors
+/// When `test_size` is no share, or a class or a side has too few rows.
 pub fn stratified_shuffle_split(
     y: &[u32],
     test_size: f64,
@@ -16,7 +19,16 @@ pub fn stratified_shuffle_split(
         return Err(ShuffleSplitError::TestSize(test_size));
     }
     let n_test = ((test_size * y.len() as f64).ceil() as usize).min(y.len());
-    let n_train = y.len() - n_test;
+    divide(y, n_test, random_state)
+}
+
+/// The same with a number of test rows, of which there are at most as many as rows.
+pub(super) fn divide(
+    y: &[u32],
+    n_test: usize,
+    random_state: u32,
+) -> Result<(Vec<u32>, Vec<u32>), ShuffleSplitError> {
+    let n_train = y.len().saturating_sub(n_test);
     let classes = rows_by_class(y);
     for (&class, rows) in &classes {
         if rows.len() < 2 {

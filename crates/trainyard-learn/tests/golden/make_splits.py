@@ -10,8 +10,10 @@ from sklearn.model_selection import (
     KFold,
     RepeatedKFold,
     RepeatedStratifiedKFold,
+    ShuffleSplit,
     StratifiedKFold,
     StratifiedShuffleSplit,
+    train_test_split,
 )
 
 warnings.simplefilter("ignore")
@@ -121,6 +123,52 @@ SHUFFLE_SPLITS = [
 ]
 
 
+# Splits that are not into folds: rows, spec. An integer is a number of rows, a fraction a share.
+RANDOM_SPLITS = [
+    ("even", {"random_state": 0}),
+    ("even", {"n_splits": 3, "test_size": 7, "random_state": 1}),
+    ("odd", {"n_splits": 4, "test_size": 0.31, "random_state": 2}),
+    ("odd", {"n_splits": 4, "train_size": 0.31, "random_state": 2}),
+    ("short", {"n_splits": 2, "train_size": 5, "random_state": 3}),
+    ("three", {"n_splits": 5, "test_size": 0.2, "train_size": 0.5, "random_state": 4}),
+    ("three", {"n_splits": 5, "test_size": 3, "train_size": 0.5, "random_state": 4}),
+    ("six", {"n_splits": 2, "test_size": 0.25, "train_size": 20, "random_state": 5}),
+    ("six", {"n_splits": 1, "test_size": 0.5, "train_size": 0.5, "random_state": 4294967295}),
+    ("five", {"n_splits": 20, "test_size": 0.01, "random_state": 6}),
+    ("benchmark", {"n_splits": 2, "test_size": 0.1, "random_state": 1}),
+    # These raise.
+    ("even", {"test_size": 20, "random_state": 0}),
+    ("even", {"train_size": 20, "random_state": 0}),
+    ("even", {"test_size": 12, "train_size": 9, "random_state": 0}),
+    ("even", {"test_size": 12, "train_size": 0.45, "random_state": 0}),
+    ("even", {"test_size": 0.96, "random_state": 0}),
+    ("even", {"train_size": 0.04, "random_state": 0}),
+]
+
+HOLDOUTS = [
+    ("even", {"random_state": 0}),
+    ("even", {"stratify": True, "random_state": 0}),
+    ("even", {"shuffle": False}),
+    ("odd", {"test_size": 0.3, "stratify": False, "random_state": 1}),
+    ("odd", {"test_size": 0.3, "stratify": True, "random_state": 1}),
+    ("odd", {"test_size": 4, "shuffle": False}),
+    ("three", {"test_size": 7, "stratify": True, "random_state": 2}),
+    ("three", {"test_size": 7, "stratify": False, "random_state": 2}),
+    ("four", {"test_size": 0.11, "stratify": True, "random_state": 3}),
+    ("tied", {"test_size": 0.77, "stratify": True, "random_state": 4294967295}),
+    ("hundreds", {"test_size": 0.1, "stratify": True, "random_state": 4}),
+    ("benchmark", {"test_size": 0.2, "stratify": True, "random_state": 42}),
+    ("benchmark", {"test_size": 0.2, "stratify": False, "random_state": 42}),
+    ("sorted", {"test_size": 0.15, "stratify": True, "random_state": 5}),
+    ("sorted", {"test_size": 0.15, "shuffle": False}),
+    # These raise.
+    ("even", {"test_size": 20, "random_state": 0}),
+    ("even", {"test_size": 0.99, "random_state": 0}),
+    ("six", {"test_size": 3, "stratify": True, "random_state": 0}),
+    ("tied", {"test_size": 0.9, "stratify": True, "random_state": 0}),
+]
+
+
 def test_folds(splitter, n_splits, y):
     """For each repeat the test fold of each row."""
     repeats = []
@@ -172,6 +220,27 @@ def shuffle_split(name, test_size, random_state):
     return {**case, "train": train.tolist(), "test": test.tolist()}
 
 
+def random_splits(name, spec):
+    case = {"target": name, "spec": {"type": "shuffle_split", **spec}}
+    try:
+        splits = list(ShuffleSplit(**spec).split(Y[name]))
+    except ValueError:
+        return case
+    return {**case, "splits": [[train.tolist(), test.tolist()] for train, test in splits]}
+
+
+def holdout(name, spec):
+    case = {"target": name, "spec": {"type": "holdout", **spec}}
+    # With classes, this crate stratifies where a spec does not say.
+    stratify = spec.get("stratify", spec.get("shuffle", True))
+    parameters = {**spec, "stratify": Y[name] if stratify else None}
+    try:
+        train, test = train_test_split(np.arange(len(Y[name])), **parameters)
+    except ValueError:
+        return case
+    return {**case, "splits": [[train.tolist(), test.tolist()]]}
+
+
 def main():
     golden = {
         "versions": {"scikit-learn": sklearn.__version__, "numpy": np.__version__},
@@ -180,6 +249,8 @@ def main():
         + [repeated_stratified_kfold(*case) for case in REPEATED]
         + [kfold(*case) for case in KFOLDS]
         + [repeated_kfold(*case) for case in REPEATED],
+        "splits": [random_splits(*case) for case in RANDOM_SPLITS]
+        + [holdout(*case) for case in HOLDOUTS],
         "shuffle_splits": [shuffle_split(*case) for case in SHUFFLE_SPLITS],
     }
     text = json.dumps(golden, separators=(",", ":")).replace('{"target":', '\n{"target":')

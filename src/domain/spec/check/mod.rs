@@ -161,11 +161,7 @@ fn folds(
             found.extend(cv.check_target(&counts));
         }
     }
-    let n_train = if found.is_empty() {
-        cv.smallest_train(n_rows, target.map_or(0, |target| target.classes().len()))
-    } else {
-        n_rows
-    };
+    let n_train = if found.is_empty() { cv.smallest_train(n_rows) } else { n_rows };
     problems.extend(found.into_iter().map(|problem| problem.below("/cv")));
     (cv.n_folds(), n_train)
 }

@@ -51,10 +51,7 @@ pub(super) fn early_stopping(
     if !model.early_stopping {
         return;
     }
-    let n_splits = request.cv.as_ref().map_or(1, |cv| cv.n_splits() as usize);
-    let kept = |n: usize| {
-        if n_splits > 1 { n - n.div_ceil(n_splits) } else { n }
-    };
+    let kept = |n: usize| request.cv.as_ref().map_or(n, |cv| cv.smallest_train(n));
     let n_train = kept(dataset.n_rows());
     let n_held_out = (model.validation_fraction * n_train as f64).ceil() as usize;
     let n_classes = classes.len();

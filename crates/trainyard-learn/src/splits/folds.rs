@@ -1,0 +1,87 @@
+//! The rows of every fold.
+
+/// Which rows train and which test, for every fold of every repeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folds {
+    n_splits: usize,
+    n_rows: usize,
+    dealt: Dealt,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Dealt {
+    /// The test fold of each row, repeat after repeat; a row trains all other folds. Folds are few
+    /// enough for 16 bits.
+    TestFolds(Vec<u16>),
+    /// The training and test rows of each split.
+    Listed(Vec<(Vec<u32>, Vec<u32>)>),
+}
+
+impl Folds {
+    /// Folds of which every row is tested by one a repeat.
+    pub(super) fn of_test_folds(n_splits: usize, n_rows: usize, test_folds: Vec<u16>) -> Self {
+        Self { n_splits, n_rows, dealt: Dealt::TestFolds(test_folds) }
+    }
+
+    /// Splits of one repeat, each with its training and test rows.
+    pub(super) fn listed(n_rows: usize, mut splits: Vec<(Vec<u32>, Vec<u32>)>) -> Self {
+        splits.iter_mut().for_each(|(_, test)| test.sort_unstable());
+        Self { n_splits: splits.len(), n_rows, dealt: Dealt::Listed(splits) }
+    }
+
+    /// The number of folds over all repeats.
+    pub fn len(&self) -> usize {
+        match &self.dealt {
+            Dealt::TestFolds(folds) => self.n_splits * (folds.len() / self.n_rows.max(1)),
+            Dealt::Listed(splits) => splits.len(),
+        }
+    }
+
+    /// Whether there is no fold at all, as over no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The rows of a fold, where `index` is `repeat * n_splits + fold`.
+    ///
+    /// Beyond the last fold there are only empty ones.
+    pub fn get(&self, index: usize) -> Split {
+        let n_splits = self.n_splits.max(1);
+        let (repeat, fold) = (index / n_splits, index % n_splits);
+        let mut split = Split { repeat, fold, train: Vec::new(), test: Vec::new() };
+        match &self.dealt {
+            Dealt::TestFolds(test_folds) => {
+                let test_folds = test_folds.chunks_exact(self.n_rows.max(1)).nth(repeat);
+                for (row, &test_fold) in (0..).zip(test_folds.unwrap_or_default()) {
+                    let tests = usize::from(test_fold) == fold;
+                    if tests { &mut split.test } else { &mut split.train }.push(row);
+                }
+            }
+            Dealt::Listed(splits) => {
+                if let Some((train, test)) = splits.get(index) {
+                    (split.train, split.test) = (train.clone(), test.clone());
+                }
+            }
+        }
+        split
+    }
+
+    /// Every fold in turn.
+    pub fn iter(&self) -> impl Iterator<Item = Split> {
+        (0..self.len()).map(|index| self.get(index))
+    }
+}
+
+/// The rows of one fold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// The repeat, counted from 0.
+    pub repeat: usize,
+    /// The fold in its repeat, counted from 0.
+    pub fold: usize,
+    /// The rows to train on, in the order in which scikit-learn has them, because training depends
+    /// on it: ascending in folds, as they were drawn in splits that shuffle.
+    pub train: Vec<u32>,
+    /// The rows to test on, ascending.
+    pub test: Vec<u32>,
+}
