@@ -412,6 +412,8 @@ fn the_schema_has_the_defaults_of_the_code() {
 
     let mut schemas = Vec::new();
     OptimizerSpec::schemas(&mut schemas);
+    // Large, in every optimizer, and so collected apart.
+    trainyard_learn::schedule::ScheduleSpec::schemas(&mut schemas);
     let schemas: std::collections::HashMap<_, _> = schemas.into_iter().collect();
     let check = |schema: Value, examples: Vec<Value>| {
         for variant in schema["oneOf"].as_array().unwrap() {

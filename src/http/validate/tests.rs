@@ -39,7 +39,7 @@ fn every_problem_is_told_at_once_and_in_place() {
         found.iter().find(|(p, ..)| p == pointer).unwrap_or_else(|| panic!("{pointer}: {found:?}"))
     };
     assert_eq!(at("/dataset_id").1, "is required");
-    assert_eq!(at("/target").1, "must be text, not 7");
+    assert_eq!(at("/target").1, "must be text or an array");
     assert_eq!(at("/model/eta0").1, "must be > 0");
     assert_eq!(at("/model/max_itr").2.as_deref(), Some("max_iter"));
     assert_eq!(at("/model/penalty").2.as_deref(), Some("one of: l2, l1, elasticnet"));
