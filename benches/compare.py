@@ -5,7 +5,8 @@ What is compared is training: the server's `timings.fit_s`, the wall-clock from 
 the last task's end, with the other side's own clock around its call. What serving adds is measured apart:
 the client's clock from just before the POST of the job to its result, less `fit_s`.
 
-A workload is a function that returns a `Workload`, and a line in `WORKLOADS`.
+A workload is a function that returns a `Workload`, and a line in `WORKLOADS`. If sides did not compute
+the same, the exit status is 1.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import contextlib
 import functools
 import hashlib
 import http.client
+import importlib.metadata
 import json
 import os
 import pathlib
@@ -26,7 +28,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import networks
+# Before numpy, since it sees to what numpy loads.
+import networks  # isort: skip
 import numpy as np
 import sklearn
 
@@ -38,42 +41,54 @@ SETTLE_S = 2.0
 
 def main():
     args = parse_args()
-    binary = (args.binary or build()).resolve()
+    binary = None if args.peers_only else (args.binary or build()).resolve()
     report = {"machine": machine(binary), "workloads": {}}
     print_machine(report["machine"])
+    if args.peers_only:
+        measure(args, None, report)
+    else:
+        measure_with_server(args, binary, report)
+    report["machine"]["load_average_at_end"] = os.getloadavg()
+    print_end(report)
+    if args.json:
+        args.json.write_text(json.dumps(report, indent=1) + "\n")
+    differ = [name for name, outcome in report["workloads"].items() if not outcome["agree"]]
+    if differ:
+        sys.exit(f"the sides did not compute the same, so their times mean nothing: {', '.join(differ)}")
+
+
+def measure_with_server(args, binary, report):
     with tempfile.TemporaryDirectory(prefix="trainyard-bench-") as scratch:
         scratch = pathlib.Path(scratch)
         data_dir = scratch / "data"
         with Server(binary, data_dir) as server:
             time.sleep(SETTLE_S)
             report["rss_idle_bytes"] = server.rss_bytes()
-            for name in args.only or WORKLOADS:
-                outcome = run(WORKLOADS[name](), server, args.repeats)
-                print_outcome(name, outcome)
-                report["workloads"][name] = outcome
+            measure(args, server, report)
             time.sleep(SETTLE_S)
             report["rss_after_jobs_bytes"] = server.rss_bytes()
         report["starts"] = starts(binary, scratch, data_dir)
-    report["machine"]["load_average_at_end"] = os.getloadavg()
-    print_server(report)
-    if args.json:
-        args.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def measure(args, server, report):
+    for name in args.only or WORKLOADS:
+        workload = WORKLOADS[name]()
+        outcome = run(workload, server, args.repeats or workload.repeats)
+        print_outcome(name, outcome)
+        report["workloads"][name] = outcome
 
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--binary", type=pathlib.Path, help="a built trainyard; builds one if left out")
-    parser.add_argument("--repeats", type=int, default=20, help="how often each side is timed")
+    parser.add_argument("--peers-only", action="store_true", help="only the others, without a server")
+    parser.add_argument("--repeats", type=int, help="how often each side is timed; each workload has its own")
     parser.add_argument("--only", nargs="+", choices=WORKLOADS, metavar="NAME", help=", ".join(WORKLOADS))
     parser.add_argument("--json", type=pathlib.Path, help="where to write every number")
     return parser.parse_args()
 
 
 # Workloads
-
-
-class Different(Exception):
-    """Two sides did not compute the same, so their times cannot be compared."""
 
 
 @dataclass
@@ -87,10 +102,13 @@ class Workload:
     # Each does the work once and returns its seconds and what `check` needs. The first one is the one
     # that ratios are of.
     others: dict[str, Callable[[], tuple[float, object]]]
-    # Raises `Different` unless a job's result is the same as what another side returned.
-    check: Callable[[dict, object], None]
-    # What the check says when it passes.
-    agreement: str = "The scores and their mean are the same on all sides."
+    # Of all jobs' results (none if there is no server) and of what each other side returned each time:
+    # how they compare, in words, and whether they are the same, as far as they should be.
+    check: Callable[[list[dict], dict[str, list]], tuple[str, bool]]
+    # How often each side is timed, unless it is said.
+    repeats: int = 20
+    # Whether each job gets a `random_state` of its own, since the others draw new numbers each time too.
+    reseeded: bool = False
     # Arithmetic of all matrix products, where there is a comparison by that.
     gflop: float | None = None
     # The best other side's time over ours, as it is wanted.
@@ -120,14 +138,19 @@ def perceptron_cv():
 
         return once
 
-    def check(result, scores):
-        in_order = sorted(result["folds"], key=lambda fold: (fold["repeat"], fold["fold"]))
-        ours = [fold["scores"]["accuracy"] for fold in in_order]
-        if ours != scores.tolist():
-            raise Different(f"the folds' scores are {ours}, not {scores.tolist()}")
-        mean = result["cv"]["accuracy"]["mean"]
-        if abs(mean - scores.mean()) > 1e-12:
-            raise Different(f"the mean is {mean}, not {scores.mean()}")
+    def check(results, answers):
+        expected, *others = [scores for answer in answers.values() for scores in answer]
+        if any(scores.tolist() != expected.tolist() for scores in others):
+            return "The other sides' scores DIFFER among each other.", False
+        for result in results:
+            in_order = sorted(result["folds"], key=lambda fold: (fold["repeat"], fold["fold"]))
+            ours = [fold["scores"]["accuracy"] for fold in in_order]
+            if ours != expected.tolist():
+                return f"The folds' scores DIFFER: ours are {ours}, not {expected.tolist()}.", False
+            mean = result["cv"]["accuracy"]["mean"]
+            if abs(mean - expected.mean()) > 1e-12:
+                return f"The means DIFFER: ours is {mean}, not {expected.mean()}.", False
+        return "The scores and their mean are the same on all sides.", True
 
     return Workload(
         dataset=dataset,
@@ -150,12 +173,6 @@ def network(name):
     def dataset(client):
         return client.upload(f"/v1/datasets?name={name}&format=csv", networks.csv(x, y))["id"]
 
-    def check(result, theirs):
-        ours = networks.accuracy(shape, result)
-        # The sides begin with other weights, and few epochs leave them apart: ours must not be worse.
-        if ours < theirs - shape.tolerance:
-            raise Different(f"the accuracy is {ours}, and theirs {theirs}")
-
     return Workload(
         dataset=dataset,
         job=networks.job(shape),
@@ -163,8 +180,9 @@ def network(name):
             "scikit-learn": networks.scikit_learn(shape, x, y),
             "PyTorch": networks.pytorch(shape, x, y),
         },
-        check=check,
-        agreement=f"Our accuracy is at most {shape.tolerance} below the others'.",
+        check=functools.partial(networks.compare, shape, x, y),
+        repeats=5,
+        reseeded=True,
         gflop=shape.gflop(),
         wanted=shape.target,
     )
@@ -199,25 +217,34 @@ class Outcome:
 
 
 def run(workload, server, repeats):
-    client = Client(server.port)
-    body = workload.job | {"dataset_id": workload.dataset(client)}
+    """Times each side in turns; without a server, the other sides alone."""
+    client = server and Client(server.port)
+    body = client and workload.job | {"dataset_id": workload.dataset(client)}
     outcome = Outcome(others_s={name: [] for name in workload.others})
+    answers = {name: [] for name in workload.others}
+    results = []
     # Not counted: the first call of another side starts its processes, the first job fills caches.
-    expected = {name: once()[1] for name, once in workload.others.items()}
-    timed_job(client, body)
-    for _ in range(repeats):
+    for once in workload.others.values():
+        once()
+    if client:
+        timed_job(client, body)
+    for repeat in range(repeats):
         for name, once in workload.others.items():
-            seconds, expected[name] = once()
+            seconds, answer = once()
             outcome.others_s[name].append(seconds)
-        job, post_s, wall_s = timed_job(client, body)
-        for answer in expected.values():
-            workload.check(job["result"], answer)
+            answers[name].append(answer)
+        if not client:
+            continue
+        seed = {"random_state": repeat} if workload.reseeded else {}
+        job, post_s, wall_s = timed_job(client, body | seed)
+        results.append(job["result"])
         outcome.wall_s.append(wall_s)
         outcome.post_s.append(post_s)
         for name in ("queued_s", "load_s", "fit_s", "total_s"):
             getattr(outcome, name).append(job["timings"][name])
         outcome.folds_s.append(sum(fold["fit_s"] for fold in job["result"]["folds"]))
-    facts = {name: getattr(workload, name) for name in ("agreement", "gflop", "wanted")}
+    text, agree = workload.check(results, answers)
+    facts = {"agreement": text, "agree": agree, "gflop": workload.gflop, "wanted": workload.wanted}
     return vars(outcome) | {"overhead_s": outcome.overhead_s()} | facts
 
 
@@ -334,19 +361,23 @@ def build():
 
 
 def machine(binary):
-    version = subprocess.run([binary, "--version"], check=True, capture_output=True, text=True)
     return {
         "cpu": cpu_model(),
         "cores": len(os.sched_getaffinity(0)),
         "system": platform.platform(),
         "data_dir_on": file_system(tempfile.gettempdir()),
-        "trainyard": version.stdout.strip(),
-        "binary_sha256": hashlib.sha256(binary.read_bytes()).hexdigest(),
+        "trainyard": binary and version(binary),
+        "binary_sha256": binary and hashlib.sha256(binary.read_bytes()).hexdigest(),
         "python": platform.python_version(),
         "scikit_learn": sklearn.__version__,
         "numpy": np.__version__,
+        "torch": importlib.metadata.version("torch"),
         "load_average": os.getloadavg(),
     }
+
+
+def version(binary):
+    return subprocess.run([binary, "--version"], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def file_system(path):
@@ -366,45 +397,70 @@ def cpu_model():
 
 
 def print_machine(machine):
+    ours = "the other sides alone"
+    if machine["trainyard"]:
+        ours = f"{machine['trainyard']} (sha256 {machine['binary_sha256'][:12]})"
     print(
         f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}, data on {machine['data_dir_on']}\n"
-        f"{machine['trainyard']} (sha256 {machine['binary_sha256'][:12]}), Python {machine['python']}, "
-        f"scikit-learn {machine['scikit_learn']}, numpy {machine['numpy']}",
+        f"{ours}, Python {machine['python']}, scikit-learn {machine['scikit_learn']}, "
+        f"numpy {machine['numpy']}, PyTorch {machine['torch']}",
         flush=True,
     )
 
 
 def print_outcome(name, outcome):
-    print(f"\n## {name}, {len(outcome['fit_s'])} times each\n")
-    fit_s = outcome["fit_s"]
-    rows = [
-        (other, *ms(seconds), *(f"{how(seconds) / how(fit_s):.2f}" for how in (min, statistics.median)))
-        for other, seconds in outcome["others_s"].items()
-    ]
-    rows.append(("trainyard, `fit_s`", *ms(fit_s), "1", "1"))
-    table(("", "best, ms", "median", "worst", "ratio of bests", "ratio of medians"), rows)
-    print(f"\n{outcome['agreement']}\n")
-    if outcome["wanted"]:
-        best = min(outcome["others_s"], key=lambda other: min(outcome["others_s"][other]))
-        others_s = outcome["others_s"][best]
-        ratios = [f"{how(others_s) / how(fit_s):.1f}" for how in (min, statistics.median)]
-        print(f"{best}'s time over ours: {ratios[0]} by bests, {ratios[1]} by medians; wanted {outcome['wanted']}.")
+    others_s, fit_s = outcome["others_s"], outcome["fit_s"]
+    print(f"\n## {name}, {len(next(iter(others_s.values())))} times each\n")
+    sides = {**others_s, "trainyard, `fit_s`": fit_s} if fit_s else others_s
+    head, rows = ["", "best, ms", "median", "worst"], {side: [side, *ms(s)] for side, s in sides.items()}
     if outcome["gflop"]:
-        sides = {**outcome["others_s"], "trainyard": fit_s}
-        rates = ", ".join(f"{side} {outcome['gflop'] / min(times):.0f}" for side, times in sides.items())
-        print(f"{outcome['gflop']:.1f} GFLOP of matrix products; at best, in GFLOP/s: {rates}.\n")
+        head.append("GFLOP/s at best")
+        for side, seconds in sides.items():
+            rows[side].append(f"{outcome['gflop'] / min(seconds):.1f}")
+    if fit_s:
+        head += ["ratio of bests", "ratio of medians"]
+        for side, seconds in sides.items():
+            rows[side] += [f"{how(seconds) / how(fit_s):.2f}" for how in (min, statistics.median)]
+    table(head, rows.values())
+    print()
+    if outcome["gflop"]:
+        print(f"{outcome['gflop']:.2f} GFLOP: forward, dW, and dX but the first layer's.")
+    if fit_s and outcome["wanted"]:
+        bests, medians = (
+            min(map(how, others_s.values())) / how(fit_s) for how in (min, statistics.median)
+        )
+        verdict = "reached" if bests >= outcome["wanted"] else "MISSED"
+        print(
+            f"**The fastest other side's time over ours: {bests:.2f} by bests, {medians:.2f} by medians; "
+            f"wanted {outcome['wanted']}, by bests {verdict}.**"
+        )
+    print(outcome["agreement"], flush=True)
+    if fit_s:
+        print_job(outcome)
+
+
+def print_job(outcome):
+    print()
     rows = [
         ("POST to result", *ms(outcome["wall_s"])),
         ("POST to result, less `fit_s`", *ms(outcome["overhead_s"])),
         ("POST answered", *ms(outcome["post_s"])),
         ("`queued_s`", *ms(outcome["queued_s"])),
         ("`load_s`", *ms(outcome["load_s"])),
-        ("`fit_s`", *ms(fit_s)),
+        ("`fit_s`", *ms(outcome["fit_s"])),
         ("`total_s`", *ms(outcome["total_s"])),
-        ("folds' own `fit_s`, added up", *ms(outcome["folds_s"])),
     ]
+    if any(outcome["folds_s"]):
+        rows.append(("folds' own `fit_s`, added up", *ms(outcome["folds_s"])))
     table(("one job", "best, ms", "median", "worst"), rows)
     sys.stdout.flush()
+
+
+def print_end(report):
+    if "starts" in report:
+        print_server(report)
+    before, end = (report["machine"][name][0] for name in ("load_average", "load_average_at_end"))
+    print(f"\nThe machine's load, by its one-minute average: {before:.2f} before, {end:.2f} at the end.")
 
 
 def print_server(report):
@@ -416,9 +472,7 @@ def print_server(report):
     ]
     table(("", "best, ms", "median", "worst"), rows)
     idle, after = (report[name] / 1e6 for name in ("rss_idle_bytes", "rss_after_jobs_bytes"))
-    before, end = (report["machine"][name][0] for name in ("load_average", "load_average_at_end"))
     print(f"\nResident when idle: {idle:.1f} MB, after the jobs {after:.1f} MB.")
-    print(f"The machine's load, by its one-minute average: {before:.2f} before, {end:.2f} at the end.")
 
 
 def ms(seconds):

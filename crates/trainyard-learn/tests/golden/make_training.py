@@ -2,6 +2,8 @@
 
 Batches are taken in the order of the rows, the same in every epoch. Parameters are flat: layer by
 layer, a dense layer's weight of inputs x outputs before its bias, a norm's scale before its shift.
+Each case is trained in double precision too, and must hardly differ: it is tame, so that another order of
+sums does not matter.
 """
 
 import json
@@ -12,6 +14,9 @@ import torch
 from torch import nn
 
 EPOCHS, BATCH, ROWS, FEATURES = 5, 16, 100, 6
+
+# Sums are split by threads, and the last digit with them.
+torch.set_num_threads(1)
 
 ACTIVATIONS = {
     "relu": nn.ReLU,
@@ -81,7 +86,12 @@ def flat(model):
             parts += [module.weight.detach(), module.bias.detach()]
         elif isinstance(module, nn.PReLU):
             parts.append(module.weight.detach())
-    return torch.cat(parts).tolist()
+    return short(torch.cat(parts))
+
+
+def short(values):
+    """The float32 nearest to each value, in as few digits as read back as the same."""
+    return [float(str(np.float32(value))) for value in values.reshape(-1).tolist()]
 
 
 def buffers(model):
@@ -89,7 +99,7 @@ def buffers(model):
     for module in model.modules():
         if isinstance(module, nn.BatchNorm1d):
             parts += [module.running_mean, module.running_var]
-    return torch.cat(parts).tolist() if parts else []
+    return short(torch.cat(parts)) if parts else []
 
 
 def focal(z, y, gamma=2.0):
@@ -101,7 +111,9 @@ LOSSES = {
     "cross_entropy": lambda z, y, o, w: nn.functional.cross_entropy(
         z, y, weight=w, label_smoothing=o.get("label_smoothing", 0.0)
     ),
-    "binary_cross_entropy": lambda z, y, o, w: nn.functional.binary_cross_entropy_with_logits(z[:, 0], y.to(z.dtype)),
+    "binary_cross_entropy": lambda z, y, o, w: nn.functional.binary_cross_entropy_with_logits(
+        z[:, 0], y.to(z.dtype)
+    ),
     "focal": lambda z, y, o, w: focal(z, y),
     "hinge": lambda z, y, o, w: nn.functional.multi_margin_loss(z, y),
     "squared_hinge": lambda z, y, o, w: nn.functional.multi_margin_loss(z, y, p=2),
@@ -134,17 +146,37 @@ def plain(n=3, width=8, kind="tanh"):
     return [dense(width), activation(kind), dense(n)]
 
 
+def relu(width):
+    return [dense(width), activation("relu")]
+
+
+def residual(*layers):
+    return {"type": "residual", "layers": list(layers)}
+
+
+BATCH_NORM, LAYER_NORM = {"type": "batch_norm"}, {"type": "layer_norm"}
+
 CASES = [case(f"activation {name}", plain(kind=name)) for name in ACTIVATIONS]
-CASES += [case(f"optimizer {name}", plain(), optimizer=name, rate=0.5 if name == "adadelta" else 0.01) for name in OPTIMIZERS]
 CASES += [
-    case("deep", [dense(12), activation("relu"), dense(10), activation("relu"), dense(8), activation("tanh"), dense(3)]),
+    case(f"optimizer {name}", plain(), optimizer=name, rate=0.5 if name == "adadelta" else 0.01)
+    for name in OPTIMIZERS
+]
+CASES += [
+    case("deep", [*relu(12), *relu(10), dense(8), activation("tanh"), dense(3)]),
     # A bias before a batch norm has no gradient but rounding, of which Adam would make steps.
-    case("batch norm", [dense(8, False), {"type": "batch_norm"}, activation("relu"), dense(3)]),
-    case("batch norm twice", [{"type": "batch_norm"}, dense(8), {"type": "batch_norm"}, activation("tanh"), dense(3)], optimizer="momentum"),
-    case("layer norm", [dense(8), {"type": "layer_norm"}, activation("gelu"), dense(3)]),
+    case("batch norm", [dense(8, False), BATCH_NORM, activation("relu"), dense(3)]),
+    case(
+        "batch norm twice",
+        [BATCH_NORM, dense(8), BATCH_NORM, activation("tanh"), dense(3)],
+        optimizer="momentum",
+    ),
+    case("layer norm", [dense(8), LAYER_NORM, activation("gelu"), dense(3)]),
     case("dropout off", [dense(8), activation("tanh"), {"type": "dropout", "rate": 0.0}, dense(3)]),
-    case("residual", [dense(8), {"type": "residual", "layers": [dense(8), activation("tanh"), dense(8)]}, dense(3)]),
-    case("residual with norms", [dense(8), {"type": "residual", "layers": [{"type": "batch_norm"}, activation("silu"), dense(8)]}, {"type": "layer_norm"}, dense(3)]),
+    case("residual", [dense(8), residual(dense(8), activation("tanh"), dense(8)), dense(3)]),
+    case(
+        "residual with norms",
+        [dense(8), residual(BATCH_NORM, activation("silu"), dense(8)), LAYER_NORM, dense(3)],
+    ),
     case("clipped", plain(), optimizer="sgd", rate=0.5, clip=0.05),
     case("weight decay", plain(), optimizer="adamw", rate=0.01, weight_decay=0.1),
     case("l2", plain(), optimizer="momentum", rate=0.02, weight_decay=0.05),
@@ -178,7 +210,7 @@ def run(case, index, dtype):
         y = np.tanh(x @ t / 2).astype(np.float32)
         if case["loss"] == "poisson":
             y = np.round(np.exp(y)).astype(np.float32)
-        target = {"values": y.ravel().tolist()}
+        target = {"values": short(y)}
         yt = torch.from_numpy(y).to(dtype)
     model, _ = build(case["layers"], FEATURES)
     initial = flat(model)
@@ -212,7 +244,7 @@ def run(case, index, dtype):
         losses.append(total / rows)
     model.eval()
     with torch.no_grad():
-        outputs = model(xt[:10]).reshape(-1).tolist()
+        outputs = short(model(xt[:10]))
     spec = {
         "name": case["name"],
         "layers": case["layers"],
@@ -227,19 +259,26 @@ def run(case, index, dtype):
         "class_weight": class_weight,
         "n_classes": case["n"],
         "n_outputs": case.get("outputs", 0),
-        "x": [round(float(v), 9) for v in x.ravel()],
+        "x": short(x),
         **target,
     }
-    result = {"initial": initial, "losses": losses, "final": flat(model), "buffers": buffers(model), "outputs": outputs}
-    return {**spec, **result}
+    return {
+        **spec,
+        "initial": initial,
+        "losses": losses,
+        "final": flat(model),
+        "buffers": buffers(model),
+        "outputs": outputs,
+    }
 
 
 def main():
     cases = []
     for index, case in enumerate(CASES):
         single, double = run(case, index, torch.float32), run(case, index, torch.float64)
-        drift = max(abs(a - b) for a, b in zip(single["losses"], double["losses"], strict=True))
-        assert drift < 1e-5, (case["name"], drift)
+        for series, most in (("losses", 1e-5), ("final", 1e-4), ("outputs", 1e-4), ("buffers", 1e-5)):
+            drift = max((abs(a - b) for a, b in zip(single[series], double[series], strict=True)), default=0.0)
+            assert drift < most, (case["name"], series, drift)
         cases.append(single)
     golden = {
         "versions": {"torch": torch.__version__, "numpy": np.__version__},
