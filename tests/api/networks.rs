@@ -236,6 +236,11 @@ fn what_cannot_work_is_refused_before_anything_is_queued() {
         (json!({"loss": {"type": "huber", "delta": -1}}), "/loss/delta"),
         (json!({"target": "first", "loss": "hinge", "scoring": ["r2"], "cv": null}), "/loss"),
         (json!({"target": "first", "scoring": ["r2"]}), "/cv/type"),
+        (
+            json!({"target": "first", "loss": "binary_cross_entropy", "scoring": ["r2"],
+                "cv": null}),
+            "/loss",
+        ),
         (json!({"scoring": ["r2"]}), "/scoring/0"),
         (json!({"loss": "hinge", "scoring": ["neg_log_loss"]}), "/scoring/0"),
         (json!({"model": {"type": "mlp", "hidden": []}}), "/model/hidden"),

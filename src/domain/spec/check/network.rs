@@ -157,6 +157,13 @@ fn loss(
         let detail = format!("counts are never below 0, and the target holds {least}");
         problems.push(Problem::new("/loss", detail).suggest("mse, huber or mae"));
     }
+    if let (LossSpec::BinaryCrossEntropy { .. }, Target::Values { least, most, .. }) =
+        (&*loss, target)
+        && (*least < 0.0 || *most > 1.0)
+    {
+        let detail = format!("takes values from 0 to 1, and the target holds {least} to {most}");
+        problems.push(Problem::new("/loss", detail).suggest("mse, huber or mae"));
+    }
     fits.then_some(loss)
 }
 

@@ -23,7 +23,7 @@ pub(super) enum Target<'d> {
     /// Classes, with the rows of each.
     Classes(&'d [ValueCount]),
     /// Amounts: the least and the most of them all.
-    Values { n_outputs: usize, least: f64 },
+    Values { n_outputs: usize, least: f64, most: f64 },
 }
 
 impl Target<'_> {
@@ -130,7 +130,7 @@ fn values<'d>(
     pointer: impl Fn(usize) -> String,
     problems: &mut Vec<Problem>,
 ) -> Option<Target<'d>> {
-    let mut least = f64::INFINITY;
+    let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
     for (index, column) in columns.iter().enumerate() {
         let description = &column.description;
         let name = shown(&description.name);
@@ -147,8 +147,9 @@ fn values<'d>(
                 .push(Problem::new(pointer(index), detail).suggest("scale it before the upload"));
         }
         least = least.min(description.min.unwrap_or(0.0));
+        most = most.max(description.max.unwrap_or(0.0));
     }
-    Some(Target::Values { n_outputs: columns.len(), least })
+    Some(Target::Values { n_outputs: columns.len(), least, most })
 }
 
 /// The classes of the target with their counts, or nothing and the reasons why.
