@@ -65,44 +65,99 @@ fn main() {
     // `cargo test --benches` only wants to see that it runs.
     let repeats = if std::env::args().any(|arg| arg == "--bench") { 3 } else { 0 };
     for workload in &WORKLOADS {
-        run(workload, repeats);
+        speeds(workload, repeats);
+    }
+    for workload in &WORKLOADS {
+        share_of_history(workload, 3 * repeats);
     }
 }
 
 #[expect(clippy::print_stdout, reason = "the result")]
-fn run(workload: &Workload, repeats: usize) {
-    let Workload { name, n_rows, n_features, n_classes, hidden, batch_size, epochs } = *workload;
-    let mut stream = Stream::new(7, [0, 0]);
-    let x: Vec<f32> = (0..n_rows * n_features).map(|_| stream.normal() as f32).collect();
-    let classes: Vec<u32> = (0..n_rows).map(|_| stream.below(n_classes as u32)).collect();
-    let mlp = MlpSpec {
-        hidden: hidden.to_vec(),
-        activation: Activation::Relu.into(),
-        ..MlpSpec::default()
-    };
-    let Ok(network) = Network::new(&mlp.layers(), n_features, n_classes) else { return };
-    let rows: Vec<u32> = (0..n_rows as u32).collect();
-    let training = TrainingSpec { epochs, batch_size: Some(batch_size), ..TrainingSpec::default() };
-    let examples = Examples {
-        x: &x,
-        target: Target::Classes { classes: &classes, n_classes },
-        weights: None,
-        class_weights: None,
-        train: &rows,
-        validation: &[],
-    };
-    let spec = Fit {
-        network: &network,
-        loss: &LossSpec::cross_entropy(),
-        optimizer: &OptimizerSpec::Adam(AdamSpec::default()),
-        training: &training,
-        batch_size: batch_size as usize,
-        scorers: &[Scorer::Accuracy],
-        seed: 1,
-        initial: None,
-    };
+fn speeds(workload: &Workload, repeats: usize) {
+    let Workload { name, n_rows, epochs, .. } = *workload;
+    let Some(network) = workload.network() else { return };
     let gflop = network.flops() as f64 * n_rows as f64 * f64::from(epochs) / 1e9;
     for n_threads in [1, 2] {
+        let scorers = &[Scorer::Accuracy];
+        let best = workload.best_seconds(n_rows, epochs, scorers, n_threads, repeats);
+        println!("{name}, {n_threads} threads: {:.1} ms, {:.1} GFLOP/s", best * 1e3, gflop / best);
+    }
+}
+
+/// What the history takes of an epoch: the scoring, seen by leaving it out, and what is done once an
+/// epoch (the norms of the layers, the order of the rows), seen by cutting the same steps into ten
+/// times as many epochs. The two timings of a difference take turns, since machines are noisy.
+#[expect(clippy::print_stdout, reason = "the result")]
+fn share_of_history(workload: &Workload, repeats: usize) {
+    let Workload { name, n_rows, epochs, batch_size, .. } = *workload;
+    let short = (n_rows / 10).next_multiple_of(batch_size as usize);
+    let long = 10 * short;
+    let mut best = [f64::INFINITY; 3];
+    for _ in 0..repeats {
+        for (best, (n_rows, epochs, scorers)) in best.iter_mut().zip([
+            (long, epochs, &[Scorer::Accuracy][..]),
+            (long, epochs, &[]),
+            (short, 10 * epochs, &[]),
+        ]) {
+            *best = best.min(workload.best_seconds(n_rows, epochs, scorers, 1, 1));
+        }
+    }
+    let [scored, bare, cut] = best;
+    let scoring = (scored - bare) / f64::from(epochs);
+    let once = (cut - bare) / f64::from(9 * epochs);
+    println!(
+        "{name}, history: {:.2} % of an epoch ({:.0} µs scores, {:.0} µs norms and order)",
+        (scoring + once) / (scored / f64::from(epochs)) * 100.0,
+        scoring * 1e6,
+        once * 1e6,
+    );
+}
+
+impl Workload {
+    fn network(&self) -> Option<Network> {
+        let mlp = MlpSpec {
+            hidden: self.hidden.to_vec(),
+            activation: Activation::Relu.into(),
+            ..MlpSpec::default()
+        };
+        Network::new(&mlp.layers(), self.n_features, self.n_classes).ok()
+    }
+
+    /// The fastest of some fits.
+    fn best_seconds(
+        &self,
+        n_rows: usize,
+        epochs: u32,
+        scorers: &[Scorer],
+        n_threads: usize,
+        repeats: usize,
+    ) -> f64 {
+        let mut stream = Stream::new(7, [0, 0]);
+        let x: Vec<f32> = (0..n_rows * self.n_features).map(|_| stream.normal() as f32).collect();
+        let n_classes = self.n_classes;
+        let classes: Vec<u32> = (0..n_rows).map(|_| stream.below(n_classes as u32)).collect();
+        let Some(network) = self.network() else { return f64::INFINITY };
+        let rows: Vec<u32> = (0..n_rows as u32).collect();
+        let batch_size = Some(self.batch_size);
+        let training = TrainingSpec { epochs, batch_size, ..TrainingSpec::default() };
+        let examples = Examples {
+            x: &x,
+            target: Target::Classes { classes: &classes, n_classes },
+            weights: None,
+            class_weights: None,
+            train: &rows,
+            validation: &[],
+        };
+        let spec = Fit {
+            network: &network,
+            loss: &LossSpec::cross_entropy(),
+            optimizer: &OptimizerSpec::Adam(AdamSpec::default()),
+            training: &training,
+            batch_size: self.batch_size as usize,
+            scorers,
+            seed: 1,
+            initial: None,
+        };
         let mut best = f64::INFINITY;
         for _ in 0..repeats {
             let started = Instant::now();
@@ -111,6 +166,6 @@ fn run(workload: &Workload, repeats: usize) {
             assert!(fitted.is_ok());
             best = best.min(started.elapsed().as_secs_f64());
         }
-        println!("{name}, {n_threads} threads: {:.1} ms, {:.1} GFLOP/s", best * 1e3, gflop / best);
+        best
     }
 }

@@ -9,6 +9,7 @@ use ndarray::{Array1, Array2};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
+use crate::kernels::Values;
 use crate::losses::LossSpec;
 use crate::model::{Model, NetworkModel};
 use crate::network::LayerSpec;
@@ -212,13 +213,13 @@ fn network(
     loss: LossSpec,
     shape: (usize, usize),
 ) -> Result<NetworkModel, ArtifactError> {
-    let mut model = NetworkModel::new(layers, loss, shape, Vec::new(), Vec::new())
+    let mut model = NetworkModel::new(layers, loss, shape, Values::default(), Vec::new())
         .map_err(|found| ArtifactError::Manifest(found[0].detail.clone()))?;
     let mut parameters = Vec::new();
     for tensor in model.network.tensors() {
         parameters.extend(singles(tensors, &tensor.name, &tensor.shape)?);
     }
-    model.parameters = parameters;
+    model.parameters = Values::from(parameters.as_slice());
     if model.network.n_buffers() > 0 {
         model.buffers = singles(tensors, BUFFERS, &[model.network.n_buffers()])?;
     }
@@ -285,7 +286,8 @@ mod tests {
             LayerSpec::Dense { units: Some(1), bias: false, init: None },
         ];
         let loss = LossSpec::Mse;
-        let mut model = NetworkModel::new(layers, loss, (2, 1), Vec::new(), Vec::new()).unwrap();
+        let mut model =
+            NetworkModel::new(layers, loss, (2, 1), Values::default(), Vec::new()).unwrap();
         model.parameters = model.network.initial(3);
         model.buffers = model.network.initial_buffers();
         TrainedModel {

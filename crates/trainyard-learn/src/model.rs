@@ -3,7 +3,7 @@
 //! A new family of models is a variant of [`Model`], its arm in [`Model::predict`] and its tensors in
 //! [`crate::artifact`].
 
-use crate::kernels::Crew;
+use crate::kernels::{Crew, Values};
 use crate::losses::LossSpec;
 use crate::metrics::{Judged, Scorer, scores};
 use crate::network::{LayerSpec, Network};
@@ -31,7 +31,7 @@ pub struct NetworkModel {
     /// The layers' plan.
     pub network: Network,
     /// In the plan's layout.
-    pub parameters: Vec<f32>,
+    pub parameters: Values,
     /// Running means and variances.
     pub buffers: Vec<f32>,
 }
@@ -84,7 +84,7 @@ impl NetworkModel {
         layers: Vec<LayerSpec>,
         loss: LossSpec,
         (n_inputs, n_outputs): (usize, usize),
-        parameters: Vec<f32>,
+        parameters: Values,
         buffers: Vec<f32>,
     ) -> Result<Self, Vec<Problem>> {
         let network = Network::new(&layers, n_inputs, n_outputs)?;

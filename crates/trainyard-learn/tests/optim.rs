@@ -130,7 +130,7 @@ fn blocks_do_not_change_a_bit() {
                 for start in (0..N).step_by(block) {
                     let range = start..N.min(start + block);
                     let slots: [&mut [f32]; MAX_SLOTS] = state.slots.each_mut().map(|slot| {
-                        if slot.is_empty() { slot.as_mut_slice() } else { &mut slot[range.clone()] }
+                        if slot.is_empty() { &mut **slot } else { &mut slot[range.clone()] }
                     });
                     update.apply(&mut w[range.clone()], &g[range.clone()], slots);
                 }
@@ -150,7 +150,7 @@ fn a_state_has_the_slots_it_says() {
     for spec in OptimizerSpec::examples() {
         let optimizer = spec.build();
         let state = optimizer.new_state(5);
-        let lengths: Vec<usize> = state.slots.iter().map(Vec::len).collect();
+        let lengths: Vec<usize> = state.slots.iter().map(|slot| slot.len()).collect();
         let expected: Vec<usize> =
             (0..MAX_SLOTS).map(|i| if i < optimizer.n_slots() { 5 } else { 0 }).collect();
         assert_eq!(lengths, expected, "{spec:?}");

@@ -11,6 +11,8 @@ mod crew;
 pub(crate) mod math;
 mod matmul;
 pub(crate) mod simd;
+mod values;
 
 pub use crew::Crew;
 pub use matmul::{Mat, Start, matmul};
+pub use values::Values;

@@ -17,7 +17,7 @@ use std::ops::Range;
 
 use crate::activation::Activation;
 use crate::init::InitSpec;
-use crate::kernels::Crew;
+use crate::kernels::{Crew, Values};
 use crate::random::stream::{Stream, derive};
 
 pub use layers::Tape;
@@ -130,8 +130,8 @@ impl Network {
     }
 
     /// The parameters that a fit of this seed begins with.
-    pub fn initial(&self, seed: u64) -> Vec<f32> {
-        let mut parameters = vec![0.0; self.n_parameters];
+    pub fn initial(&self, seed: u64) -> Values {
+        let mut parameters = Values::zeros(self.n_parameters);
         for (index, tensor) in self.tensors.iter().enumerate() {
             let values = &mut parameters[tensor.range.clone()];
             match &tensor.start {

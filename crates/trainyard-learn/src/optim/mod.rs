@@ -23,6 +23,7 @@ mod sgd;
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernels::Values;
 use crate::problem::Problem;
 use crate::schedule::ScheduleSpec;
 pub use adadelta::AdadeltaSpec;
@@ -245,8 +246,14 @@ impl Optimizer {
             Rule::Adagrad(rule) => rule.initial as f32,
             _ => 0.0,
         };
-        let slot = |i| if i < n_slots { vec![initial; n_parameters] } else { Vec::new() };
-        State { step: 0, slots: std::array::from_fn(slot), mu_product: 1.0 }
+        let mut slots: [Values; MAX_SLOTS] = Default::default();
+        for slot in &mut slots[..n_slots] {
+            *slot = Values::zeros(n_parameters);
+            if initial != 0.0 {
+                slot.fill(initial);
+            }
+        }
+        State { step: 0, slots, mu_product: 1.0 }
     }
 
     /// Advances the step counter and says what this step does at this learning rate.
@@ -272,7 +279,7 @@ pub struct State {
     /// The number of steps begun.
     pub step: u64,
     /// Vectors as long as the parameters; those that the optimizer does not use are empty.
-    pub slots: [Vec<f32>; MAX_SLOTS],
+    pub slots: [Values; MAX_SLOTS],
     /// NAdam's product of the momentums so far; 1 for all others.
     pub mu_product: f64,
 }
@@ -280,7 +287,7 @@ pub struct State {
 impl State {
     /// The slots, for [`Update::apply`] on the whole vectors.
     pub fn slots_mut(&mut self) -> [&mut [f32]; MAX_SLOTS] {
-        self.slots.each_mut().map(Vec::as_mut_slice)
+        self.slots.each_mut().map(|slot| &mut **slot)
     }
 }
 

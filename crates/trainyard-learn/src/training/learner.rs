@@ -7,8 +7,8 @@ use super::batches::Batches;
 use super::outputs::{Scratch, gather, validate, weight_of};
 use super::record::{LayerNorms, Summary};
 use super::{Examples, Fit, Target};
-use crate::kernels::Crew;
 use crate::kernels::simd::simd;
+use crate::kernels::{Crew, Values};
 use crate::losses::{TargetRows, Weights};
 use crate::metrics::{Judged, Scorer, scores};
 use crate::network::{Pass, Tape, Training};
@@ -28,11 +28,11 @@ const STREAM_NOISE: u64 = 3;
 pub(super) struct Learner<'a> {
     fit: &'a Fit<'a>,
     examples: &'a Examples<'a>,
-    parameters: Vec<f32>,
-    gradients: Vec<f32>,
+    parameters: Values,
+    gradients: Values,
     buffers: Vec<f32>,
     /// The averaged parameters, if they are wanted.
-    average: Option<Vec<f32>>,
+    average: Option<Values>,
     optimizer: Optimizer,
     state: State,
     schedule: Schedule,
@@ -53,7 +53,7 @@ pub(super) struct Learner<'a> {
 
 /// The rows that are computed at once.
 struct Batch {
-    x: Vec<f32>,
+    x: Values,
     classes: Vec<u32>,
     values: Vec<f32>,
     weights: Option<Vec<f32>>,
@@ -79,7 +79,7 @@ impl<'a> Learner<'a> {
     pub(super) fn new(fit: &'a Fit<'a>, examples: &'a Examples<'a>, batches: &Batches) -> Self {
         let network = fit.network;
         let n = network.n_parameters();
-        let parameters = fit.initial.map_or_else(|| network.initial(fit.seed), <[f32]>::to_vec);
+        let parameters = fit.initial.map_or_else(|| network.initial(fit.seed), Values::from);
         let optimizer = fit.optimizer.build();
         let base = fit.optimizer.learning_rate();
         let (n_steps, epochs) = (batches.n_steps() as u64, u64::from(fit.training.epochs));
@@ -96,14 +96,14 @@ impl<'a> Learner<'a> {
             examples,
             average: fit.training.averaging.map(|_| parameters.clone()),
             parameters,
-            gradients: vec![0.0; n],
+            gradients: Values::zeros(n),
             buffers: network.initial_buffers(),
             state: optimizer.new_state(n),
             optimizer,
             schedule: fit.optimizer.schedule().start(base, n_steps, epochs),
             tape: network.tape(n_rows, true),
             batch: Batch {
-                x: vec![0.0; n_rows * network.n_inputs()],
+                x: Values::zeros(n_rows * network.n_inputs()),
                 classes: vec![0; n_classes],
                 values: vec![0.0; n_values],
                 weights: examples.weights.map(|_| vec![0.0; n_rows]),
@@ -273,8 +273,7 @@ impl<'a> Learner<'a> {
         };
         if let Some(validation) = &mut self.validation {
             let Validation { scratch, outputs } = validation;
-            let learned =
-                (self.average.as_ref().unwrap_or(&self.parameters).as_slice(), &*self.buffers);
+            let learned = (&**self.average.as_ref().unwrap_or(&self.parameters), &*self.buffers);
             let found = validate(network, loss, learned, self.examples, outputs, scratch, crew);
             summary.val_loss = Some(found);
             let n_outputs = network.n_outputs();
@@ -329,13 +328,13 @@ impl<'a> Learner<'a> {
     }
 
     /// Copies what has been learned so far to `place`.
-    pub(super) fn keep(&self, place: &mut (Vec<f32>, Vec<f32>)) {
+    pub(super) fn keep(&self, place: &mut (Values, Vec<f32>)) {
         place.0.clone_from(self.average.as_ref().unwrap_or(&self.parameters));
         place.1.clone_from(&self.buffers);
     }
 
     /// The parameters and buffers learned.
-    pub(super) fn into_learned(self) -> (Vec<f32>, Vec<f32>) {
+    pub(super) fn into_learned(self) -> (Values, Vec<f32>) {
         (self.average.unwrap_or(self.parameters), self.buffers)
     }
 }
@@ -392,7 +391,7 @@ fn apply(
     update: Update,
     w: &mut [f32],
     g: &mut [f32],
-    slots: &mut [Vec<f32>; MAX_SLOTS],
+    slots: &mut [Values; MAX_SLOTS],
     keep_changes: bool,
     crew: &mut Crew,
 ) {

@@ -18,7 +18,7 @@ mod record;
 mod spec;
 mod stopping;
 
-use crate::kernels::Crew;
+use crate::kernels::{Crew, Values};
 use crate::losses::{LossSpec, TargetKind};
 use crate::metrics::Scorer;
 use crate::network::Network;
@@ -140,7 +140,7 @@ pub enum Control {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fitted {
     /// In the layout of [`Network::tensors`].
-    pub parameters: Vec<f32>,
+    pub parameters: Values,
     /// Running means and variances.
     pub buffers: Vec<f32>,
     /// Epochs trained.

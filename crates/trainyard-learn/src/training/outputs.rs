@@ -1,7 +1,7 @@
 //! What a network answers for many rows: forward passes over portions of them.
 
 use super::{Examples, Target};
-use crate::kernels::Crew;
+use crate::kernels::{Crew, Values};
 use crate::losses::{LossSpec, TargetRows, Weights};
 use crate::network::{Network, Pass, Tape};
 
@@ -29,7 +29,7 @@ pub fn outputs(
 /// What forward passes without a way back need.
 #[derive(Clone, Debug)]
 pub(super) struct Scratch {
-    x: Vec<f32>,
+    x: Values,
     tape: Tape,
     n_rows: usize,
 }
@@ -38,7 +38,7 @@ impl Scratch {
     pub(super) fn new(network: &Network, n_rows: usize) -> Self {
         let n_rows = n_rows.clamp(1, PORTION);
         Self {
-            x: vec![0.0; n_rows * network.n_inputs()],
+            x: Values::zeros(n_rows * network.n_inputs()),
             tape: network.tape(n_rows, false),
             n_rows,
         }

@@ -2,10 +2,11 @@
 
 use super::EarlyStopping;
 use super::record::Summary;
+use crate::kernels::Values;
 use crate::metrics::Scorer;
 
 /// Parameters and buffers.
-type Learned = (Vec<f32>, Vec<f32>);
+type Learned = (Values, Vec<f32>);
 
 /// The memory of early stopping; without a spec it never stops.
 #[derive(Clone, Debug)]

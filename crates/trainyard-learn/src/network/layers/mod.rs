@@ -16,7 +16,7 @@ use std::ops::Range;
 
 use super::Pass;
 use crate::activation::Activation;
-use crate::kernels::Crew;
+use crate::kernels::{Crew, Values};
 
 /// A planned layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,11 +56,11 @@ pub struct Tape {
 #[derive(Clone, Debug)]
 struct Slot {
     /// Its output, rows × n_out.
-    y: Vec<f32>,
+    y: Values,
     /// The gradient of its output.
-    dy: Vec<f32>,
+    dy: Values,
     /// What its backward pass needs besides.
-    saved: Vec<f32>,
+    saved: Values,
     /// Of a residual layer, those inside.
     inner: Option<Tape>,
 }
@@ -76,9 +76,9 @@ impl Tape {
                 _ => 0,
             };
             Slot {
-                y: vec![0.0; n],
-                dy: vec![0.0; if gradients { n } else { 0 }],
-                saved: vec![0.0; n_saved],
+                y: Values::zeros(n),
+                dy: Values::zeros(if gradients { n } else { 0 }),
+                saved: Values::zeros(n_saved),
                 inner: match &layer.kind {
                     Kind::Residual(layers) => Some(Self::new(layers, n_rows, gradients)),
                     _ => None,
