@@ -4,7 +4,7 @@ use std::io::BufReader;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use trainyard_learn::csv::{self, CsvError, CsvLimits, CsvSchema};
+use trainyard_formats::csv::{self, CsvError, CsvLimits, CsvSchema};
 use trainyard_learn::table::Table;
 
 use crate::blobs::{BlobError, Blobs};

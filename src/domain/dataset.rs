@@ -1,7 +1,7 @@
 //! A dataset: immutable bytes, how to read them, and what is in them.
 
 use serde::{Deserialize, Serialize};
-use trainyard_learn::csv::CsvSchema;
+use trainyard_formats::csv::CsvSchema;
 use trainyard_learn::describe::DescribedColumn;
 
 use super::clock::Timestamp;

@@ -1,6 +1,6 @@
 //! A limit on everything, with its default. Each is a flag of `trainyard serve`.
 
-use trainyard_learn::csv::CsvLimits;
+use trainyard_formats::csv::CsvLimits;
 
 /// How much a client may ask for.
 #[derive(Clone, Debug, clap::Args)]

@@ -251,6 +251,6 @@ fn scalar(values: &Values, row: usize) -> Option<Scalar> {
     match values {
         Values::Numeric(rows) => rows.get(row).filter(|v| !v.is_nan()).map(|v| Scalar::Number(*v)),
         Values::Boolean(rows) => rows.get(row).copied().flatten().map(Scalar::Boolean),
-        Values::Categorical { .. } => values.text(row).map(Scalar::Text),
+        _ => values.text(row).map(Scalar::Text),
     }
 }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 use tokio::sync::mpsc;
-use trainyard_learn::csv::CsvOptions;
+use trainyard_formats::csv::CsvOptions;
 use trainyard_learn::generators::{Generated, GeneratorSpec};
 use utoipa::ToSchema;
 

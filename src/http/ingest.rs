@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use futures_util::Stream;
 use serde_json::Value;
 use tokio::runtime::Handle;
-use trainyard_learn::csv::{self, CsvError, CsvLimits, CsvOptions, CsvSchema};
+use trainyard_formats::csv::{self, CsvError, CsvLimits, CsvOptions, CsvSchema};
 use trainyard_learn::describe::{DescribedColumn, describe};
 use trainyard_learn::problem::Problem;
 

@@ -7,7 +7,7 @@ use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::response::Response;
 use futures_util::TryStreamExt;
 use serde::Deserialize;
-use trainyard_learn::csv::CsvOptions;
+use trainyard_formats::csv::CsvOptions;
 use trainyard_learn::problem::Problem;
 use utoipa::{IntoParams, ToSchema};
 

@@ -1,7 +1,7 @@
 //! Datasets: inserted whole, read, deleted.
 
 use sqlx::FromRow;
-use trainyard_learn::csv::CsvSchema;
+use trainyard_formats::csv::CsvSchema;
 
 use super::idempotency::{self, Created, IdempotencyKey, Known};
 use super::{Deleted, Result, Store, from_json, json, now, parsed};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use sqlx::{Sqlite, Transaction};
-use trainyard_learn::csv::CsvSchema;
+use trainyard_formats::csv::CsvSchema;
 use trainyard_learn::scalar::Scalar;
 
 use super::jobs::folds;

@@ -18,7 +18,7 @@ use trainyard::store::hints::Hints;
 use trainyard::store::idempotency::Created;
 use trainyard::store::jobs::{NewJob, Submitted};
 use trainyard::store::tasks::{ClaimRequest, ClaimedTask, Finished, Outcome, TaskKind};
-use trainyard_learn::csv::{self, CsvLimits, CsvOptions};
+use trainyard_formats::csv::{self, CsvLimits, CsvOptions};
 use trainyard_learn::describe::describe;
 use trainyard_learn::model::{Predicted, Truth};
 

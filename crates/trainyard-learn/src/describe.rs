@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::scalar::Scalar;
-use crate::table::{Column, ColumnType, MISSING_CODE, Table, Values};
+use crate::table::{Column, ColumnType, MISSING_CODE, MISSING_TIME, Table, Values, time_text};
 
 /// A column's content in a few numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -114,6 +114,13 @@ fn describe_column(column: &Column) -> DescribedColumn {
             (Moments::of(&present), Counted::runs(&present, |v| Scalar::Boolean(v == 1.0)))
         }
         Values::Categorical { codes, categories } => (None, Counted::codes(codes, categories)),
+        Values::Datetime(rows) => (None, Counted::times(rows)),
+        Values::Text(rows) => (None, Counted::texts(rows)),
+        // A tensor has no missing values, and nobody asks how many of them are alike.
+        Values::Tensor { .. } => {
+            let n_present = column.values.len();
+            (None, Counted { n_present, n_unique: n_present, values: None })
+        }
     };
     DescribedColumn {
         description: ColumnDescription {
@@ -148,6 +155,33 @@ impl Counted {
             let count = |run: &[f64]| ValueCount { value: scalar(run[0] + 0.0), count: run.len() };
             runs().map(count).collect()
         });
+        Self { n_present: sorted.len(), n_unique, values }
+    }
+
+    fn times(rows: &[i64]) -> Self {
+        let mut present: Vec<i64> = rows.iter().copied().filter(|t| *t != MISSING_TIME).collect();
+        present.sort_unstable();
+        Self::sorted(&present, |time| time_text(*time).unwrap_or_default())
+    }
+
+    fn texts(rows: &[Option<Box<str>>]) -> Self {
+        let mut present: Vec<&str> = rows.iter().flatten().map(|text| &**text).collect();
+        present.sort_unstable();
+        Self::sorted(&present, |text| (*text).to_owned())
+    }
+
+    fn sorted<T: PartialEq>(sorted: &[T], text: impl Fn(&T) -> String) -> Self {
+        let runs = || sorted.chunk_by(T::eq);
+        let n_unique = runs().count();
+        let values = (n_unique <= MAX_COUNTED_VALUES).then(|| {
+            let count =
+                |run: &[T]| ValueCount { value: Scalar::Text(text(&run[0])), count: run.len() };
+            runs().map(count).collect()
+        });
+        let bytes = |values: &Vec<ValueCount>| -> usize {
+            values.iter().map(|value| value.value.text().len()).sum()
+        };
+        let values = values.filter(|values| bytes(values) <= MAX_COUNTED_BYTES);
         Self { n_present: sorted.len(), n_unique, values }
     }
 

@@ -9,7 +9,6 @@
 
 pub mod activation;
 pub mod artifact;
-pub mod csv;
 pub mod describe;
 pub mod generators;
 pub mod inference;

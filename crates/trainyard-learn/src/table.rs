@@ -1,9 +1,10 @@
 //! A table in memory: named, typed columns of equal length.
 //!
 //! Missing values stay missing here; what to do about them is decided by whoever trains on the
-//! table. Start reading at [`Table`]; [`crate::csv`] makes one from a file and
-//! [`crate::describe`] says what is in it.
+//! table. Start reading at [`Table`]; [`crate::describe`] says what is in one. Files become tables
+//! elsewhere.
 
+use chrono::{DateTime, SecondsFormat};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -16,8 +17,21 @@ pub enum ColumnType {
     Numeric,
     /// The words `true` and `false`, in any case.
     Boolean,
-    /// Any other text.
+    /// Short texts of which some or all come again.
     Categorical,
+    /// Moments.
+    Datetime,
+    /// Prose, or what else is written anew in most rows.
+    Text,
+    /// Arrays of numbers, all of one shape.
+    Tensor,
+}
+
+impl ColumnType {
+    /// Whether its values are numbers, or booleans that stand for 0 and 1.
+    pub fn is_number(self) -> bool {
+        matches!(self, Self::Numeric | Self::Boolean)
+    }
 }
 
 /// Named columns of equal length.
@@ -50,7 +64,21 @@ pub enum Values {
         /// Sorted by bytes, each present in some row.
         categories: Vec<String>,
     },
+    /// Microseconds since 1970 in UTC; [`MISSING_TIME`] where missing.
+    Datetime(Vec<i64>),
+    /// `None` where missing.
+    Text(Vec<Option<Box<str>>>),
+    /// Arrays of numbers.
+    Tensor {
+        /// Of each of them.
+        shape: Vec<usize>,
+        /// Rows × the product of the shape, the last index fastest.
+        values: Vec<f32>,
+    },
 }
+
+/// The moment that stands for a missing one.
+pub const MISSING_TIME: i64 = i64::MIN;
 
 /// The category index of a missing value.
 pub const MISSING_CODE: u32 = u32::MAX;
@@ -83,7 +111,7 @@ impl Table {
 
     /// The named columns as a row-major matrix, n_rows × names; booleans are 0 and 1.
     ///
-    /// `None` when a name is absent, a column is text, or a value is missing: a checked job never
+    /// `None` when a name is absent, a column holds neither numbers nor booleans, or a value is missing: a checked job never
     /// asks for such a column.
     pub fn matrix(&self, names: &[String]) -> Option<Array2<f64>> {
         let mut x = Array2::zeros((self.n_rows, names.len()));
@@ -100,7 +128,10 @@ impl Table {
                         *to = f64::from(u8::from((*from)?));
                     }
                 }
-                Values::Categorical { .. } => return None,
+                Values::Categorical { .. }
+                | Values::Datetime(_)
+                | Values::Text(_)
+                | Values::Tensor { .. } => return None,
             }
         }
         Some(x)
@@ -129,6 +160,7 @@ impl Table {
                     .map(|row| Some(classes.iter().position(|class| class == row)? as u32))
                     .collect()
             }
+            Values::Datetime(_) | Values::Text(_) | Values::Tensor { .. } => None,
         }
     }
 }
@@ -140,6 +172,9 @@ impl Values {
             Self::Numeric(rows) => rows.len(),
             Self::Boolean(rows) => rows.len(),
             Self::Categorical { codes, .. } => codes.len(),
+            Self::Datetime(rows) => rows.len(),
+            Self::Text(rows) => rows.len(),
+            Self::Tensor { shape, values } => values.len() / shape.iter().product::<usize>().max(1),
         }
     }
 
@@ -154,10 +189,14 @@ impl Values {
             Self::Numeric(_) => ColumnType::Numeric,
             Self::Boolean(_) => ColumnType::Boolean,
             Self::Categorical { .. } => ColumnType::Categorical,
+            Self::Datetime(_) => ColumnType::Datetime,
+            Self::Text(_) => ColumnType::Text,
+            Self::Tensor { .. } => ColumnType::Tensor,
         }
     }
 
-    /// The value of a row as its shortest text, or `None` where it is missing.
+    /// The value of a row as its shortest text, or `None` where it is missing; a moment by RFC 3339,
+    /// and of a tensor nothing.
     pub fn text(&self, row: usize) -> Option<String> {
         match self {
             Self::Numeric(rows) => rows.get(row).filter(|v| !v.is_nan()).map(|v| number_text(*v)),
@@ -165,6 +204,12 @@ impl Values {
             Self::Categorical { codes, categories } => {
                 categories.get(*codes.get(row)? as usize).cloned()
             }
+            Self::Datetime(rows) => rows
+                .get(row)
+                .filter(|time| **time != MISSING_TIME)
+                .and_then(|time| time_text(*time)),
+            Self::Text(rows) => rows.get(row)?.as_deref().map(str::to_owned),
+            Self::Tensor { .. } => None,
         }
     }
 }
@@ -173,6 +218,12 @@ impl Values {
 pub fn number_text(value: f64) -> String {
     // Adding zero turns -0.0 into 0.0, so that both are one class and one distinct value.
     (value + 0.0).to_string()
+}
+
+/// A moment, in microseconds since 1970, by RFC 3339; `None` beyond the calendar.
+pub fn time_text(microseconds: i64) -> Option<String> {
+    let time = DateTime::from_timestamp_micros(microseconds)?;
+    Some(time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use trainyard_learn::describe::DescribedColumn;
 use trainyard_learn::problem::Problem;
-use trainyard_learn::table::ColumnType;
 
 use super::super::JobRequest;
 use crate::domain::dataset::Dataset;
@@ -64,7 +63,7 @@ fn unusable_feature(
     let column = &column.description;
     let name = shown(&column.name);
     let way_out = format!("name the columns to use in `features`, without {name}");
-    if column.column_type == ColumnType::Categorical {
+    if !column.column_type.is_number() {
         let detail = format!(
             "column {name} holds text; a {} takes numbers and booleans",
             request.model.name()
@@ -101,7 +100,7 @@ pub(super) fn sample_weight(request: &JobRequest, dataset: &Dataset, problems: &
     let mut refuse = |detail: String| problems.push(Problem::new(pointer, detail));
     if is_target(request, name) {
         refuse(format!("column {} is the target", shown(name)));
-    } else if column.column_type == ColumnType::Categorical {
+    } else if !column.column_type.is_number() {
         refuse(format!("column {} holds text; weights are numbers", shown(name)));
     } else if column.n_missing > 0 {
         refuse(format!("column {} has {} missing values", shown(name), column.n_missing));

@@ -134,7 +134,7 @@ fn values<'d>(
     for (index, column) in columns.iter().enumerate() {
         let description = &column.description;
         let name = shown(&description.name);
-        if description.column_type == ColumnType::Categorical {
+        if !description.column_type.is_number() {
             let detail = format!("column {name} holds text, which is no amount");
             problems.push(Problem::new(pointer(index), detail).suggest("name a column of numbers"));
         }

@@ -1,5 +1,5 @@
 use serde_json::{Value, json};
-use trainyard_learn::csv::{self, CsvLimits, CsvOptions};
+use trainyard_formats::csv::{self, CsvLimits, CsvOptions};
 use trainyard_learn::describe::describe;
 
 use super::*;

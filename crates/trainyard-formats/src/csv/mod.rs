@@ -14,10 +14,10 @@ use std::io::{self, Read};
 use ::csv::ByteRecord;
 use serde::{Deserialize, Serialize};
 
-use crate::problem::Problem;
-use crate::table::{Column, ColumnType, MISSING_CODE, Table, Values};
 use header::{header_names, looks_like_header, numbered_names, short};
 use rows::Rows;
+use trainyard_learn::problem::Problem;
+use trainyard_learn::table::{Column, ColumnType, MISSING_CODE, Table, Values};
 
 /// What the caller says about a file; anything left out is found from the content.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -374,9 +374,8 @@ impl Builder {
         match kind {
             ColumnType::Numeric => Self::Numeric(Vec::new()),
             ColumnType::Boolean => Self::Boolean(Vec::new()),
-            ColumnType::Categorical => {
-                Self::Categorical { codes: Vec::new(), index: HashMap::new() }
-            }
+            // Inference finds no other type.
+            _ => Self::Categorical { codes: Vec::new(), index: HashMap::new() },
         }
     }
 
