@@ -5,8 +5,23 @@
 //! Parquet should not wait for a server to be compiled. It knows nothing of HTTP, databases or
 //! where bytes are kept: readers take `std::io::Read`.
 //!
-//! Start reading at [`csv`].
+//! No content may panic, or take memory out of proportion to what it holds. Limits are looked at
+//! before memory is taken, and what libraries decode is run so that a panic of theirs is an error.
+//!
+//! Start reading at [`read()`].
 
 #![deny(unsafe_code)]
 
+mod column;
+pub mod compression;
 pub mod csv;
+pub mod detect;
+mod error;
+mod float16;
+mod json;
+mod npy;
+mod read;
+
+pub use detect::{Compression, Format};
+pub use error::{FormatError, Limits};
+pub use read::{Loaded, Notes, ReadOptions, read};

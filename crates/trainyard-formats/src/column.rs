@@ -1,0 +1,399 @@
+//! What every reader but the CSV one builds columns with: checked names, texts that turn out to be
+//! moments, categories or prose, and arrays of numbers of one shape.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use trainyard_learn::table::{MISSING_CODE, MISSING_TIME, Values, number_text};
+
+use crate::error::{FormatError, Problems, invalid, short};
+use crate::read::Notes;
+
+/// Names longer than this are refused, since a name is repeated in every model and message.
+const MAX_NAME_BYTES: usize = 1_000;
+
+/// More distinct texts than this are prose where most rows have one of their own.
+const MAX_CATEGORIES_OF_THEIR_OWN: usize = 1_000;
+
+/// So are texts longer than this in the mean.
+const MAX_MEAN_CATEGORY_BYTES: usize = 64;
+
+/// The largest whole number up to which `f64` holds every one.
+pub(crate) const LARGEST_EXACT_INTEGER: u64 = 1 << 53;
+
+/// Names as the file has them, without the space around them; empty ones are made from the
+/// position and told apart.
+pub(crate) fn check_names(
+    raw: impl IntoIterator<Item = String>,
+) -> Result<(Vec<String>, Vec<String>), FormatError> {
+    let (mut names, mut unnamed) = (Vec::new(), Vec::new());
+    let mut problems = Problems::default();
+    let mut seen = HashSet::new();
+    for (index, raw) in raw.into_iter().enumerate() {
+        let mut name = raw.trim().to_owned();
+        if name.is_empty() {
+            name = format!("unnamed_{index}");
+            unnamed.push(name.clone());
+        }
+        if name.contains('\0') {
+            problems.push(format!("the name of column {} holds a NUL byte", index + 1), "");
+        }
+        if name.len() > MAX_NAME_BYTES {
+            problems.push(
+                format!(
+                    "the name {:?} of column {} is longer than {MAX_NAME_BYTES} bytes",
+                    short(&name),
+                    index + 1,
+                ),
+                "",
+            );
+        }
+        if !seen.insert(name.clone()) {
+            problems.push(format!("two columns are named {:?}", short(&name)), "rename one");
+        }
+        names.push(name);
+    }
+    problems.finish()?;
+    Ok((names, unnamed))
+}
+
+/// The names of columns that have none.
+pub(crate) fn numbered(n_columns: usize) -> impl Iterator<Item = String> {
+    (0..n_columns).map(|index| format!("x{index}"))
+}
+
+/// A whole number of 64 bits, of which a double holds some.
+pub(crate) trait Whole: Copy + ToString {
+    /// The same number as a double, unless it would be another.
+    fn exact(self) -> Option<f64>;
+}
+
+impl Whole for i64 {
+    fn exact(self) -> Option<f64> {
+        (self.unsigned_abs() <= LARGEST_EXACT_INTEGER).then_some(self as f64)
+    }
+}
+
+impl Whole for u64 {
+    fn exact(self) -> Option<f64> {
+        (self <= LARGEST_EXACT_INTEGER).then_some(self as f64)
+    }
+}
+
+/// A column of numbers, which are kept as text from the first that a double does not hold.
+#[derive(Debug)]
+pub(crate) enum Numbers {
+    Floats(Vec<f64>),
+    Texts(Texts),
+}
+
+impl Numbers {
+    /// None yet, with space for so many.
+    pub(crate) fn with_capacity(n_rows: usize) -> Self {
+        Self::Floats(Vec::with_capacity(n_rows))
+    }
+
+    #[expect(dead_code, reason = "Parquet comes next")]
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Floats(rows) => rows.len(),
+            Self::Texts(rows) => rows.len(),
+        }
+    }
+
+    #[expect(dead_code, reason = "Parquet comes next")]
+    /// Adds numbers that doubles hold, and NaN where one is missing.
+    pub(crate) fn extend(&mut self, values: impl Iterator<Item = f64>) {
+        match self {
+            Self::Floats(rows) => rows.extend(values),
+            Self::Texts(texts) => values.for_each(|value| push_float(texts, value)),
+        }
+    }
+
+    pub(crate) fn extend_whole<T: Whole>(
+        &mut self,
+        values: impl Iterator<Item = Option<T>> + Clone,
+    ) {
+        if let Self::Floats(rows) = self {
+            if values.clone().flatten().all(|value| value.exact().is_some()) {
+                let double = |value: Option<T>| value.and_then(T::exact).unwrap_or(f64::NAN);
+                return rows.extend(values.map(double));
+            }
+            let mut texts = Texts::default();
+            rows.iter().for_each(|value| push_float(&mut texts, *value));
+            *self = Self::Texts(texts);
+        }
+        let Self::Texts(texts) = self else { return };
+        for value in values {
+            match value {
+                Some(value) => push_plain(texts, &value.to_string()),
+                None => texts.push_missing(1),
+            }
+        }
+    }
+
+    /// # Errors
+    /// When there are infinities.
+    pub(crate) fn finish(self, name: &str, notes: &mut Notes) -> Result<Values, FormatError> {
+        match self {
+            Self::Floats(rows) => finite(name, &rows).map(|()| Values::Numeric(rows)),
+            Self::Texts(texts) => {
+                notes.kept_as_text.push(name.to_owned());
+                texts.finish(false).map_err(|(row, text)| no_such_time(name, row, &text))
+            }
+        }
+    }
+}
+
+fn push_float(texts: &mut Texts, value: f64) {
+    if value.is_nan() {
+        texts.push_missing(1);
+    } else {
+        push_plain(texts, &number_text(value));
+    }
+}
+
+/// A number's text, in which there is no NUL byte.
+fn push_plain(texts: &mut Texts, text: &str) {
+    if texts.push(text).is_err() {
+        texts.push_missing(1);
+    }
+}
+
+/// An error where a column of numbers has one beyond the finite ones.
+fn finite(name: &str, rows: &[f64]) -> Result<(), FormatError> {
+    let n_infinite = rows.iter().filter(|value| value.is_infinite()).count();
+    if n_infinite == 0 {
+        return Ok(());
+    }
+    let first = rows.iter().position(|value| value.is_infinite()).unwrap_or_default();
+    Err(invalid(
+        format!(
+            "column {:?} holds {n_infinite} value{} beyond the finite numbers, first in row {}",
+            short(name),
+            if n_infinite == 1 { "" } else { "s" },
+            first + 1,
+        ),
+        "leave these rows out, or mark the values as missing",
+    ))
+}
+
+/// A column of arrays of numbers.
+///
+/// # Errors
+/// When one of the numbers is not finite, since an array has no missing values.
+pub(crate) fn tensor(
+    name: &str,
+    shape: Vec<usize>,
+    values: Vec<f32>,
+) -> Result<Values, FormatError> {
+    if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+        return Err(invalid(
+            format!(
+                "column {:?} holds a number that is not finite in row {}",
+                short(name),
+                at / shape.iter().product::<usize>().max(1) + 1,
+            ),
+            "finite numbers that 32 bits hold; an array has no missing values",
+        ));
+    }
+    Ok(Values::Tensor { shape, values })
+}
+
+/// A column of texts, each distinct one kept once.
+#[derive(Debug, Default)]
+pub(crate) struct Texts {
+    codes: Vec<u32>,
+    index: HashMap<Box<str>, u32>,
+}
+
+impl Texts {
+    pub(crate) fn len(&self) -> usize {
+        self.codes.len()
+    }
+
+    /// Adds one row. A NUL byte is refused, as it is in CSV.
+    pub(crate) fn push(&mut self, text: &str) -> Result<(), &'static str> {
+        let code = self.intern(text)?;
+        self.codes.push(code);
+        Ok(())
+    }
+
+    /// The number of a text; [`Texts::push_code`] adds a row of it.
+    pub(crate) fn intern(&mut self, text: &str) -> Result<u32, &'static str> {
+        if let Some(code) = self.index.get(text) {
+            return Ok(*code);
+        }
+        if text.as_bytes().contains(&0) {
+            return Err("a NUL byte");
+        }
+        let next = u32::try_from(self.index.len()).ok().filter(|next| *next != MISSING_CODE);
+        let next = next.ok_or("more than 4 thousand million distinct texts")?;
+        self.index.insert(text.into(), next);
+        Ok(next)
+    }
+
+    #[expect(dead_code, reason = "Parquet comes next")]
+    pub(crate) fn push_code(&mut self, code: u32) {
+        self.codes.push(code);
+    }
+
+    pub(crate) fn push_missing(&mut self, n_rows: usize) {
+        self.codes.resize(self.codes.len() + n_rows, MISSING_CODE);
+    }
+
+    /// As moments if every text is one, if asked to look, else as categories or prose.
+    ///
+    /// # Errors
+    /// When every text looks like a moment and some are none: the first of them and its row.
+    pub(crate) fn finish(self, look_for_times: bool) -> Result<Values, (usize, String)> {
+        let Self { codes, index } = self;
+        let mut texts: Vec<Box<str>> = vec![Box::default(); index.len()];
+        for (text, code) in index {
+            texts[code as usize] = text;
+        }
+        let seen = |text: &str| looks_like_time(text);
+        if look_for_times && !texts.is_empty() && texts.iter().all(|text| seen(text)) {
+            return times(&codes, &texts);
+        }
+        let n_present = codes.iter().filter(|code| **code != MISSING_CODE).count();
+        let n_bytes: usize = texts.iter().map(|text| text.len()).sum();
+        if is_prose(n_present, texts.len(), n_bytes) {
+            let row = |code: &u32| texts.get(*code as usize).cloned();
+            return Ok(Values::Text(codes.iter().map(row).collect()));
+        }
+        Ok(categories(codes, texts))
+    }
+}
+
+/// Whether texts are written anew in most rows, and are too many or too long to be names of something.
+pub(crate) fn is_prose(n_present: usize, n_distinct: usize, n_distinct_bytes: usize) -> bool {
+    n_distinct > n_present / 2
+        && (n_distinct > MAX_CATEGORIES_OF_THEIR_OWN
+            || n_distinct_bytes > n_distinct.saturating_mul(MAX_MEAN_CATEGORY_BYTES))
+}
+
+/// Categories in the order of their bytes; those that no row has are left out.
+fn categories(mut codes: Vec<u32>, texts: Vec<Box<str>>) -> Values {
+    let mut present = vec![false; texts.len()];
+    for code in codes.iter().filter(|code| **code != MISSING_CODE) {
+        present[*code as usize] = true;
+    }
+    let mut by_name: Vec<(Box<str>, usize)> =
+        texts.into_iter().enumerate().map(|(code, text)| (text, code)).collect();
+    by_name.retain(|(_, code)| present[*code]);
+    by_name.sort_unstable();
+    let mut sorted = vec![MISSING_CODE; present.len()];
+    for (position, (_, code)) in by_name.iter().enumerate() {
+        sorted[*code] = position as u32;
+    }
+    for code in codes.iter_mut().filter(|code| **code != MISSING_CODE) {
+        *code = sorted[*code as usize];
+    }
+    let categories = by_name.into_iter().map(|(text, _)| text.into()).collect();
+    Values::Categorical { codes, categories }
+}
+
+fn times(codes: &[u32], texts: &[Box<str>]) -> Result<Values, (usize, String)> {
+    let moments: Vec<Option<i64>> = texts.iter().map(|text| parse_time(text)).collect();
+    let mut rows = Vec::with_capacity(codes.len());
+    for (row, code) in codes.iter().enumerate() {
+        rows.push(match moments.get(*code as usize) {
+            None => MISSING_TIME,
+            Some(Some(moment)) => *moment,
+            Some(None) => return Err((row, texts[*code as usize].to_string())),
+        });
+    }
+    Ok(Values::Datetime(rows))
+}
+
+/// Whether a text has the form of a date, or of a date and a time, by RFC 3339.
+pub(crate) fn looks_like_time(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let fits = |bytes: &[u8], form: &[u8]| {
+        bytes.len() >= form.len()
+            && form.iter().zip(bytes).all(|(form, byte)| match form {
+                b'0' => byte.is_ascii_digit(),
+                b'T' => matches!(byte, b'T' | b't' | b' '),
+                form => form == byte,
+            })
+    };
+    fits(bytes, b"0000-00-00") && (bytes.len() == 10 || fits(&bytes[10..], b"T00:00"))
+}
+
+/// Microseconds since 1970 of a date or a moment by RFC 3339, in UTC where it names no offset;
+/// `None` where there is no such date.
+pub(crate) fn parse_time(text: &str) -> Option<i64> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Some(time.timestamp_micros());
+    }
+    if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        return Some(date.and_hms_opt(0, 0, 0)?.and_utc().timestamp_micros());
+    }
+    let bare = text.strip_suffix(['Z', 'z']).unwrap_or(text);
+    ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
+        .iter()
+        .find_map(|form| NaiveDateTime::parse_from_str(bare, form).ok())
+        .map(|time| time.and_utc().timestamp_micros())
+}
+
+/// A date that looks like one and does not exist, as an error about a column.
+pub(crate) fn no_such_time(column: &str, row: usize, text: &str) -> FormatError {
+    invalid(
+        format!("row {}, column {:?}: {:?} is no date", row + 1, short(column), short(text)),
+        "write a date that exists, as 2024-02-29 or 2024-02-29T12:30:00Z",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finish(texts: &[&str]) -> Values {
+        let mut column = Texts::default();
+        for text in texts {
+            if text.is_empty() {
+                column.push_missing(1);
+            } else {
+                column.push(text).unwrap();
+            }
+        }
+        column.finish(true).unwrap()
+    }
+
+    #[test]
+    fn texts_are_categories_until_they_are_prose() {
+        let Values::Categorical { codes, categories } = finish(&["b", "", "a", "b"]) else {
+            panic!()
+        };
+        assert_eq!(
+            (codes, categories),
+            (vec![1, MISSING_CODE, 0, 1], vec!["a".into(), "b".into()])
+        );
+        let long = "so it goes on, ".repeat(10);
+        let own: Vec<String> = (0..3).map(|row| format!("{long}{row}")).collect();
+        let own: Vec<&str> = own.iter().map(String::as_str).collect();
+        assert!(matches!(finish(&own), Values::Text(_)));
+    }
+
+    #[test]
+    fn moments_are_in_utc() {
+        let day = 86_400_000_000;
+        for (text, micros) in [
+            ("1970-01-02", day),
+            ("1970-01-02T00:00:00Z", day),
+            ("1970-01-02 00:00:00.25", day + 250_000),
+            ("1970-01-02T01:30:00+01:30", day),
+            ("1970-01-02T00:01", day + 60_000_000),
+        ] {
+            assert!(looks_like_time(text), "{text}");
+            assert_eq!(parse_time(text), Some(micros), "{text}");
+        }
+        assert!(looks_like_time("2023-02-29") && parse_time("2023-02-29").is_none());
+        assert!(!looks_like_time("2023-02-1") && !looks_like_time("2023-02-01x"));
+        let mut column = Texts::default();
+        column.push("2024-02-29").unwrap();
+        column.push("2023-02-29").unwrap();
+        assert_eq!(column.finish(true).unwrap_err(), (1, "2023-02-29".to_owned()));
+    }
+}

@@ -1,0 +1,161 @@
+//! The one entry: any file that this crate reads, to a table. It finds out what the file is unless
+//! it is told, and says what it understood in a form that can be given back as what it is told.
+
+use std::io::{Read, Seek, SeekFrom};
+
+use serde::{Deserialize, Serialize};
+use trainyard_learn::table::Table;
+
+use crate::compression::decompress;
+use crate::csv::{self, CsvOptions};
+use crate::detect::{self, Compression, Format, HEAD_BYTES};
+use crate::error::{FormatError, Limits, invalid};
+use crate::json;
+use crate::npy;
+
+/// Compressed files that must be read in another order than from front to end are kept in memory up
+/// to here, and in a file without a name beyond.
+const SPOOLED_BYTES: usize = 16 << 20;
+
+/// What the caller says about a file; anything left out is found. What was found has the same form.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct ReadOptions {
+    /// How the table is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
+    /// What is around it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compression: Option<Compression>,
+    /// Of CSV and TSV.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub csv: Option<CsvOptions>,
+    /// Of svmlight: whether columns are counted from 0. Left out, they are where an index 0 occurs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zero_based: Option<bool>,
+}
+
+/// What a reader has to say beside the table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notes {
+    /// Columns whose name was empty and which were named by their position.
+    pub unnamed: Vec<String>,
+    /// Columns of numbers that are read as text, since a whole number in them is beyond 2⁵³ and
+    /// would lose its last digits: it is an identifier rather than a quantity.
+    pub kept_as_text: Vec<String>,
+}
+
+/// A file that was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// What is in it.
+    pub table: Table,
+    /// How it is written.
+    pub format: Format,
+    /// What is around it.
+    pub compression: Compression,
+    /// What was understood, all of it; with these options reading it again decides nothing anew.
+    pub options_used: ReadOptions,
+    /// What else there is to say.
+    pub notes: Notes,
+}
+
+/// Reads a file to a table. `name` is the file's, if it has one: it is looked at where the content
+/// does not tell.
+///
+/// # Errors
+/// [`FormatError::Invalid`] for content that is no table or is beyond the limits, with all that is
+/// wrong as far as the format lets a reader go on; [`FormatError::Io`] when the source fails.
+pub fn read<R: Read + Seek + Send + 'static>(
+    mut source: R,
+    name: Option<&str>,
+    options: &ReadOptions,
+    limits: &Limits,
+) -> Result<Loaded, FormatError> {
+    let compression = match options.compression {
+        Some(compression) => compression,
+        None => detect::compression(&head(&mut source, Compression::None, limits, 4)?),
+    };
+    let format = match options.format {
+        Some(format) => format,
+        None => detect::format(&head(&mut source, compression, limits, HEAD_BYTES)?, name),
+    };
+    let mut used = ReadOptions {
+        format: Some(format),
+        compression: Some(compression),
+        ..ReadOptions::default()
+    };
+    let (table, notes) = match format {
+        Format::Csv | Format::Tsv => {
+            let mut dialect = options.csv.clone().unwrap_or_default();
+            if format == Format::Tsv && dialect.delimiter.is_none() {
+                dialect.delimiter = Some("\t".to_owned());
+            }
+            let schema =
+                csv::infer(open(&mut source, compression, limits)?, &dialect, &limits.csv())?;
+            let table = csv::read(open(&mut source, compression, limits)?, &schema, &limits.csv())?;
+            dialect.header = Some(schema.header);
+            dialect.delimiter = Some(char::from(schema.delimiter).to_string());
+            used.csv = Some(dialect);
+            let notes = Notes { unnamed: schema.unnamed, kept_as_text: schema.kept_as_text };
+            (table, notes)
+        }
+        Format::JsonLines | Format::Json => {
+            let records = open(&mut source, compression, limits)?;
+            json::read(records, format == Format::Json, limits)?
+        }
+        Format::Npy => {
+            let n_bytes = match compression {
+                Compression::None => Some(source.seek(SeekFrom::End(0))?),
+                _ => None,
+            };
+            npy::read(open(&mut source, compression, limits)?, n_bytes, limits)?
+        }
+        Format::Npz => npy::read_archive(seekable(source, compression, limits)?, limits)?,
+        other => return Err(invalid(format!("{other:?} is not read yet"), "upload it as CSV")),
+    };
+    Ok(Loaded { table, format, compression, options_used: used, notes })
+}
+
+/// What can be read in any order.
+pub(crate) trait Source: Read + Seek + Send + 'static {}
+
+impl<R: Read + Seek + Send + 'static> Source for R {}
+
+/// The decompressed content, to be read in any order.
+fn seekable<R: Source>(
+    mut source: R,
+    compression: Compression,
+    limits: &Limits,
+) -> Result<Box<dyn Source>, FormatError> {
+    if compression == Compression::None {
+        return Ok(Box::new(source));
+    }
+    let mut spooled = tempfile::spooled_tempfile(SPOOLED_BYTES);
+    std::io::copy(&mut open(&mut source, compression, limits)?, &mut spooled)?;
+    spooled.rewind()?;
+    Ok(Box::new(spooled))
+}
+
+/// The first bytes of the decompressed content.
+fn head(
+    source: &mut (impl Read + Seek),
+    compression: Compression,
+    limits: &Limits,
+    n_bytes: usize,
+) -> Result<Vec<u8>, FormatError> {
+    let mut head = Vec::new();
+    open(source, compression, limits)?.take(n_bytes as u64).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// The decompressed content from its beginning.
+fn open<'a>(
+    source: &'a mut (impl Read + Seek),
+    compression: Compression,
+    limits: &Limits,
+) -> Result<Box<dyn Read + 'a>, FormatError> {
+    source.seek(SeekFrom::Start(0))?;
+    Ok(decompress(source, compression, limits)?)
+}
