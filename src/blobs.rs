@@ -4,7 +4,8 @@
 //! is long enough for whoever is about to name it. Knows nothing of what the bytes mean.
 
 use std::collections::HashSet;
-use std::io::Read;
+use std::fs::File;
+use std::io::Seek;
 use std::ops::Range;
 use std::path::Path as FilePath;
 use std::sync::Arc;
@@ -195,7 +196,7 @@ impl Blobs {
         Ok(self.store.get_opts(&path_of(name), options).await?.into_stream())
     }
 
-    /// A blocking reader of staged bytes; for threads that are not the runtime's.
+    /// Staged bytes as a file, a copy where they are not one; for threads that are not the runtime's.
     ///
     /// # Errors
     /// When the store fails.
@@ -203,35 +204,31 @@ impl Blobs {
         &self,
         staged: &Staged,
         runtime: &tokio::runtime::Handle,
-    ) -> Result<Box<dyn Read + Send>, BlobError> {
+    ) -> Result<File, BlobError> {
         self.open_path(&staged.path, runtime)
     }
 
-    /// A blocking reader of a blob; for threads that are not the runtime's.
+    /// A blob as a file, a copy where it is not one; for threads that are not the runtime's.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn open(
-        &self,
-        name: &str,
-        runtime: &tokio::runtime::Handle,
-    ) -> Result<Box<dyn Read + Send>, BlobError> {
+    pub fn open(&self, name: &str, runtime: &tokio::runtime::Handle) -> Result<File, BlobError> {
         self.open_path(&path_of(name), runtime)
     }
 
-    fn open_path(
-        &self,
-        path: &Path,
-        runtime: &tokio::runtime::Handle,
-    ) -> Result<Box<dyn Read + Send>, BlobError> {
+    fn open_path(&self, path: &Path, runtime: &tokio::runtime::Handle) -> Result<File, BlobError> {
         let found = runtime.block_on(self.store.get(path))?;
-        Ok(match found.payload {
-            GetResultPayload::File(file, _) => Box::new(file),
+        match found.payload {
+            GetResultPayload::File(file, _) => Ok(file),
             GetResultPayload::Stream(stream) => {
                 let reader = StreamReader::new(stream.map_err(std::io::Error::other));
-                Box::new(SyncIoBridge::new_with_handle(reader, runtime.clone()))
+                let mut bridge = SyncIoBridge::new_with_handle(reader, runtime.clone());
+                let mut file = tempfile::tempfile()?;
+                std::io::copy(&mut bridge, &mut file)?;
+                file.rewind()?;
+                Ok(file)
             }
-        })
+        }
     }
 
     /// Deletes what an earlier life left half received. Right only at start.

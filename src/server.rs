@@ -130,7 +130,7 @@ impl Server {
         let tables = Arc::new(Tables::new(
             blobs.clone(),
             Handle::current(),
-            settings.limits.csv(),
+            settings.limits.formats(),
             CACHED_BYTES,
         ));
         let resources = Resources {

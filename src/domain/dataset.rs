@@ -1,7 +1,7 @@
 //! A dataset: immutable bytes, how to read them, and what is in them.
 
 use serde::{Deserialize, Serialize};
-use trainyard_formats::csv::CsvSchema;
+use trainyard_formats::ReadOptions;
 use trainyard_learn::describe::DescribedColumn;
 
 use super::clock::Timestamp;
@@ -18,8 +18,8 @@ pub struct Dataset {
     pub size_bytes: u64,
     /// SHA-256 of the bytes as uploaded, in hexadecimal; also the blob's name.
     pub sha256: String,
-    /// How to read it.
-    pub csv: CsvSchema,
+    /// How to read it, nothing left to be found.
+    pub reading: ReadOptions,
     /// What is in it.
     pub content: Content,
     /// When it was stored.
@@ -29,6 +29,8 @@ pub struct Dataset {
 /// What is in a dataset; stored as one JSON document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Content {
+    /// How many rows there are.
+    pub n_rows: usize,
     /// Each column, described.
     pub columns: Vec<DescribedColumn>,
     /// What the user should know about it.
@@ -40,7 +42,7 @@ pub struct Content {
 impl Dataset {
     /// How many rows there are.
     pub fn n_rows(&self) -> usize {
-        self.csv.n_rows
+        self.content.n_rows
     }
 
     /// The column of that name.

@@ -1,5 +1,6 @@
 //! A limit on everything, with its default. Each is a flag of `trainyard serve`.
 
+use trainyard_formats::Limits as FormatLimits;
 use trainyard_formats::csv::CsvLimits;
 
 /// How much a client may ask for.
@@ -9,6 +10,9 @@ pub struct Limits {
     /// Bytes of one uploaded dataset.
     #[arg(long, env = "TRAINYARD_MAX_UPLOAD_BYTES", default_value_t = 1 << 30)]
     pub max_upload_bytes: u64,
+    /// Bytes that a compressed dataset may become.
+    #[arg(long, env = "TRAINYARD_MAX_DECOMPRESSED_BYTES", default_value_t = 8 << 30)]
+    pub max_decompressed_bytes: u64,
     /// Bytes of a prediction request's body.
     #[arg(long, env = "TRAINYARD_MAX_BODY_BYTES", default_value_t = 32 << 20)]
     pub max_body_bytes: usize,
@@ -59,6 +63,18 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// The part that readers of files keep.
+    pub fn formats(&self) -> FormatLimits {
+        FormatLimits {
+            max_rows: self.max_rows,
+            max_columns: self.max_columns,
+            max_cells: self.max_cells,
+            max_row_bytes: self.max_row_bytes,
+            max_decompressed_bytes: self.max_decompressed_bytes,
+            ..FormatLimits::default()
+        }
+    }
+
     /// The part that the CSV reader keeps.
     pub fn csv(&self) -> CsvLimits {
         CsvLimits {

@@ -5,6 +5,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
+use trainyard_formats::{Compression, Format, ReadOptions};
+
 use super::AppState;
 use super::datasets::find;
 use super::extract::{Nothing, PathId, Query};
@@ -46,12 +48,13 @@ pub(super) async fn content(
             return Ok((whole, error).into_response());
         }
     };
+    let (media_type, extension) = file_type(&dataset.reading);
     let stream = state.blobs.stream(&dataset.sha256, range.clone()).await?;
     let mut response = Body::from_stream(stream).into_response();
     let length = range.as_ref().map_or(size, |range| range.end - range.start);
-    let attachment = format!("attachment; filename=\"{id}.csv\"");
+    let attachment = format!("attachment; filename=\"{id}.{extension}\"");
     for (name, value) in [
-        (header::CONTENT_TYPE, "text/csv".to_owned()),
+        (header::CONTENT_TYPE, media_type.to_owned()),
         (header::ETAG, etag),
         (header::ACCEPT_RANGES, "bytes".to_owned()),
         (header::CONTENT_LENGTH, length.to_string()),
@@ -69,6 +72,27 @@ pub(super) async fn content(
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
     Ok(response)
+}
+
+/// The media type of bytes that are read so, and what a file of them is called.
+fn file_type(reading: &ReadOptions) -> (&'static str, String) {
+    let (media_type, extension) = match reading.format.unwrap_or(Format::Csv) {
+        Format::Csv => ("text/csv", "csv"),
+        Format::Tsv => ("text/tab-separated-values", "tsv"),
+        Format::JsonLines => ("application/x-ndjson", "jsonl"),
+        Format::Json => ("application/json", "json"),
+        Format::Parquet => ("application/vnd.apache.parquet", "parquet"),
+        Format::Arrow => ("application/vnd.apache.arrow.file", "arrow"),
+        Format::Npy => ("application/octet-stream", "npy"),
+        Format::Npz => ("application/zip", "npz"),
+        Format::Arff => ("text/plain", "arff"),
+        Format::Svmlight => ("text/plain", "svmlight"),
+    };
+    match reading.compression.unwrap_or_default() {
+        Compression::None => (media_type, extension.to_owned()),
+        Compression::Gzip => ("application/gzip", format!("{extension}.gz")),
+        Compression::Zstd => ("application/zstd", format!("{extension}.zst")),
+    }
 }
 
 #[derive(Debug, PartialEq)]

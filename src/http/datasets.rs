@@ -1,22 +1,27 @@
 //! `/v1/datasets`: listed, looked at, deleted. They come in by `upload` and `generate`.
 
+use std::ops::Range;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
+use trainyard_formats::{Compression, Format, ReadOptions};
 use trainyard_learn::describe::ColumnDescription;
 use trainyard_learn::scalar::Scalar;
-use trainyard_learn::table::Values;
+use trainyard_learn::table::{Table, Values};
 use utoipa::{IntoParams, ToSchema};
 
 use super::AppState;
 use super::extract::{Nothing, PathId, Query};
+use super::ingest::Understood;
 use super::page::{self, Page, PageQuery};
 use super::problem::{ApiError, Code, ProblemBody};
+use crate::blobs::Staged;
 use crate::domain::clock::Timestamp;
-use crate::domain::dataset::{Dataset, Warning};
+use crate::domain::dataset::{Content, Dataset, Warning};
 use crate::domain::ids::DatasetId;
 use crate::store::Deleted;
 use crate::store::idempotency::Created;
@@ -30,10 +35,25 @@ pub(super) struct DatasetBody {
     id: DatasetId,
     /// What the client calls it.
     name: Option<String>,
+    #[serde(flatten)]
+    content: ContentBody,
+    /// The generator that made it, if one did.
+    #[schema(value_type = Option<Object>)]
+    generator: Option<Value>,
+    /// When it was stored.
+    created_at: Timestamp,
+}
+
+/// What bytes are, and what is in them.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ContentBody {
     /// The format of the bytes.
-    format: &'static str,
-    /// How they were read.
-    format_options: FormatOptions,
+    format: Option<Format>,
+    /// How they are compressed.
+    compression: Compression,
+    /// How they were read, in the form that `options` take: what was said, and what was found.
+    #[schema(value_type = Object)]
+    format_options: Map<String, Value>,
     /// Bytes as uploaded.
     size_bytes: u64,
     /// Their SHA-256.
@@ -46,46 +66,68 @@ pub(super) struct DatasetBody {
     columns: Vec<ColumnDescription>,
     /// What the user should know about it.
     warnings: Vec<Warning>,
-    /// The generator that made it, if one did.
-    #[schema(value_type = Option<Object>)]
-    generator: Option<Value>,
-    /// When it was stored.
-    created_at: Timestamp,
 }
 
-/// How a file was read.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct FormatOptions {
-    /// Whether the first row names the columns.
-    header: bool,
-    /// The character between fields.
-    delimiter: String,
+impl ContentBody {
+    fn new(reading: &ReadOptions, size_bytes: u64, sha256: String, content: Content) -> Self {
+        let columns: Vec<ColumnDescription> =
+            content.columns.into_iter().map(|column| column.description).collect();
+        let mut format_options = match reading.csv.as_ref().map(serde_json::to_value) {
+            Some(Ok(Value::Object(dialect))) => dialect,
+            _ => Map::new(),
+        };
+        if let Some(zero_based) = reading.zero_based {
+            format_options.insert("zero_based".to_owned(), zero_based.into());
+        }
+        Self {
+            format: reading.format,
+            compression: reading.compression.unwrap_or_default(),
+            format_options,
+            size_bytes,
+            sha256,
+            n_rows: content.n_rows,
+            n_columns: columns.len(),
+            columns,
+            warnings: content.warnings,
+        }
+    }
 }
 
 impl From<Dataset> for DatasetBody {
     fn from(dataset: Dataset) -> Self {
-        let n_rows = dataset.n_rows();
-        let Dataset { id, name, size_bytes, sha256, csv, content, created_at } = dataset;
-        let columns: Vec<ColumnDescription> =
-            content.columns.into_iter().map(|column| column.description).collect();
-        Self {
-            id,
-            name,
-            format: "csv",
-            format_options: FormatOptions {
-                header: csv.header,
-                delimiter: char::from(csv.delimiter).to_string(),
-            },
-            size_bytes,
-            sha256,
-            n_rows,
-            n_columns: columns.len(),
-            columns,
-            warnings: content.warnings,
-            generator: content.generator,
-            created_at,
-        }
+        let Dataset { id, name, size_bytes, sha256, reading, mut content, created_at } = dataset;
+        let generator = content.generator.take();
+        let content = ContentBody::new(&reading, size_bytes, sha256, content);
+        Self { id, name, content, generator, created_at }
     }
+}
+
+/// What a file would be as a dataset; nothing is stored.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DatasetPreview)]
+pub(super) struct PreviewBody {
+    /// What it would be called.
+    name: Option<String>,
+    #[serde(flatten)]
+    content: ContentBody,
+    /// The first rows; null where a value is missing.
+    #[schema(value_type = Vec<Vec<Object>>)]
+    rows: Vec<Vec<Value>>,
+}
+
+/// Rows in a preview.
+const N_PREVIEW_ROWS: usize = 10;
+
+/// The preview of what was understood, and the bytes that are not wanted any more.
+pub(super) fn previewed(understood: Understood) -> (Staged, PreviewBody) {
+    let Understood { staged, about, loaded, content } = understood;
+    let (size_bytes, sha256) = (staged.size_bytes, staged.sha256.clone());
+    let body = PreviewBody {
+        name: about.name,
+        rows: rows_of(&loaded.table, 0..N_PREVIEW_ROWS.min(loaded.table.n_rows())),
+        content: ContentBody::new(&loaded.options_used, size_bytes, sha256, content),
+    };
+    (staged, body)
 }
 
 /// The answer to a call that creates a dataset.
@@ -211,7 +253,8 @@ pub(super) struct Rows {
     /// How many rows the dataset has.
     n_rows: usize,
     /// The rows; null where a value is missing.
-    data: Vec<Vec<Option<Scalar>>>,
+    #[schema(value_type = Vec<Vec<Object>>)]
+    data: Vec<Vec<Value>>,
 }
 
 /// Look at rows of a dataset: as many as asked for, and of a wide one fewer, so that an answer holds
@@ -233,13 +276,11 @@ pub(super) async fn rows(
     let limit = page::limit(query.limit, 100, 10_000)? as usize;
     let dataset = find(&state, id).await?;
     let work = tokio::task::spawn_blocking(move || {
-        let table = state.tables.get(&dataset.sha256, &dataset.csv, dataset.size_bytes)?;
+        let table = state.tables.get(&dataset.sha256, &dataset.reading)?;
         let limit = limit.min((MAX_VALUES / table.columns().len().max(1)).max(1));
         let offset = query.offset.unwrap_or(0).min(table.n_rows());
         let end = offset.saturating_add(limit).min(table.n_rows());
-        let data = (offset..end)
-            .map(|row| table.columns().iter().map(|c| scalar(&c.values, row)).collect())
-            .collect();
+        let data = rows_of(&table, offset..end);
         let columns = table.columns().iter().map(|column| column.name.clone()).collect();
         Ok::<_, TableError>(Rows { columns, offset, n_rows: table.n_rows(), data })
     });
@@ -247,10 +288,35 @@ pub(super) async fn rows(
     Ok(Json(rows))
 }
 
-fn scalar(values: &Values, row: usize) -> Option<Scalar> {
+fn rows_of(table: &Table, rows: Range<usize>) -> Vec<Vec<Value>> {
+    rows.map(|row| table.columns().iter().map(|c| value(&c.values, row)).collect()).collect()
+}
+
+/// A value as JSON; null where it is missing.
+fn value(values: &Values, row: usize) -> Value {
     match values {
-        Values::Numeric(rows) => rows.get(row).filter(|v| !v.is_nan()).map(|v| Scalar::Number(*v)),
-        Values::Boolean(rows) => rows.get(row).copied().flatten().map(Scalar::Boolean),
-        _ => values.text(row).map(Scalar::Text),
+        Values::Numeric(rows) => rows
+            .get(row)
+            .filter(|v| !v.is_nan())
+            .map_or(Value::Null, |v| serde_json::to_value(Scalar::Number(*v)).unwrap_or_default()),
+        Values::Boolean(rows) => rows.get(row).copied().flatten().into(),
+        Values::Tensor { shape, values } => {
+            let len = shape.iter().product::<usize>();
+            values.get(row * len..(row + 1) * len).map_or(Value::Null, |own| nested(own, shape))
+        }
+        Values::Categorical { .. } | Values::Datetime(_) | Values::Text(_) => {
+            values.text(row).into()
+        }
+    }
+}
+
+/// Numbers in row-major order as arrays in arrays.
+fn nested(values: &[f32], shape: &[usize]) -> Value {
+    match shape {
+        [] | [_] => values.iter().map(|value| Value::from(*value)).collect(),
+        [_, inner @ ..] => {
+            let len = inner.iter().product::<usize>().max(1);
+            values.chunks(len).map(|part| nested(part, inner)).collect()
+        }
     }
 }

@@ -5,6 +5,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use trainyard_formats::csv::CsvOptions;
+use trainyard_formats::{Compression, Format, ReadOptions};
 use trainyard_learn::generators::{Generated, GeneratorSpec};
 use utoipa::ToSchema;
 
@@ -72,12 +73,24 @@ pub(super) async fn generate(
         }
         let about = About {
             name: request.name.or(type_name),
-            options: CsvOptions { header: Some(true), delimiter: None },
+            reading: as_written(),
             generator: Some(generator),
+            ..About::default()
         };
         created(ingest::store(&state, staged, about, key).await?)
     });
     work.await.map_err(ApiError::internal)?
+}
+
+/// How [`write_csv`] writes.
+fn as_written() -> ReadOptions {
+    let dialect = CsvOptions { header: Some(true), delimiter: Some(",".to_owned()) };
+    ReadOptions {
+        format: Some(Format::Csv),
+        compression: Some(Compression::None),
+        csv: Some(dialect),
+        ..ReadOptions::default()
+    }
 }
 
 const CHUNK_BYTES: usize = 64 << 10;

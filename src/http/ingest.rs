@@ -1,21 +1,18 @@
 //! From received bytes to a stored dataset: stage, understand, keep, insert.
 //!
 //! Whatever fails on the way, nothing is left: the bytes are staged without a name until they are
-//! understood, and the row comes last.
-
-use std::io::BufReader;
+//! understood, and the row comes last. A preview stops before they are kept.
 
 use axum::body::Bytes;
 use futures_util::Stream;
 use serde_json::Value;
 use tokio::runtime::Handle;
-use trainyard_formats::csv::{self, CsvError, CsvLimits, CsvOptions, CsvSchema};
-use trainyard_learn::describe::{DescribedColumn, describe};
-use trainyard_learn::problem::Problem;
+use trainyard_formats::{FormatError, Loaded, Notes, ReadOptions, read};
+use trainyard_learn::describe::{ColumnDescription, DescribedColumn, describe};
 
 use super::AppState;
 use super::problem::ApiError;
-use crate::blobs::{Blobs, Staged};
+use crate::blobs::Staged;
 use crate::domain::dataset::{Content, Dataset, Warning};
 use crate::domain::ids::DatasetId;
 use crate::domain::suggest::shown;
@@ -26,8 +23,19 @@ use crate::store::idempotency::{Created, IdempotencyKey};
 #[derive(Debug, Default)]
 pub(super) struct About {
     pub(super) name: Option<String>,
-    pub(super) options: CsvOptions,
+    /// The file's own name, which may say what it is.
+    pub(super) file_name: Option<String>,
+    pub(super) reading: ReadOptions,
     pub(super) generator: Option<Value>,
+}
+
+/// Bytes that were understood.
+#[derive(Debug)]
+pub(super) struct Understood {
+    pub(super) staged: Staged,
+    pub(super) about: About,
+    pub(super) loaded: Loaded,
+    pub(super) content: Content,
 }
 
 const MAX_NAME_CHARACTERS: usize = 200;
@@ -52,6 +60,42 @@ pub(super) async fn stage<E: std::fmt::Display>(
     Ok(state.blobs.stage(body, state.limits.max_upload_bytes).await?)
 }
 
+/// Finds out what was received; of what is no table, nothing is left.
+pub(super) async fn understand(
+    state: &AppState,
+    staged: Staged,
+    about: About,
+) -> Result<Understood, ApiError> {
+    let _turn = state.ingesting.acquire().await.map_err(ApiError::internal)?;
+    let (blobs, limits) = (state.blobs.clone(), state.limits.formats());
+    let runtime = Handle::current();
+    let (staged, about, found) = tokio::task::spawn_blocking(move || {
+        let found = (|| {
+            let file = blobs.open_staged(&staged, &runtime)?;
+            let name = about.file_name.as_deref().or(about.name.as_deref());
+            let loaded = read(file, name, &about.reading, &limits).map_err(unreadable)?;
+            let columns = describe(&loaded.table);
+            let content = Content {
+                n_rows: loaded.table.n_rows(),
+                warnings: warnings(&loaded, &columns),
+                columns,
+                generator: about.generator.clone(),
+            };
+            Ok::<_, ApiError>((loaded, content))
+        })();
+        (staged, about, found)
+    })
+    .await
+    .map_err(ApiError::internal)?;
+    match found {
+        Ok((loaded, content)) => Ok(Understood { staged, about, loaded, content }),
+        Err(error) => {
+            state.blobs.discard(staged).await;
+            Err(error)
+        }
+    }
+}
+
 /// Understands and stores what was received.
 pub(super) async fn store(
     state: &AppState,
@@ -59,70 +103,34 @@ pub(super) async fn store(
     about: About,
     key: Option<IdempotencyKey>,
 ) -> Result<Created<Dataset>, ApiError> {
-    let parsed = {
-        let _turn = state.ingesting.acquire().await.map_err(ApiError::internal)?;
-        let (blobs, limits) = (state.blobs.clone(), state.limits.csv());
-        let runtime = Handle::current();
-        tokio::task::spawn_blocking(move || {
-            let content = understand(&blobs, &staged, &about, &limits, &runtime);
-            (staged, about, content)
-        })
-        .await
-        .map_err(ApiError::internal)?
-    };
-    let (staged, about, content) = parsed;
-    let kept = async {
-        let content = content?;
-        state.blobs.keep(&staged).await?;
-        Ok::<_, ApiError>(content)
-    };
-    let (csv, content) = match kept.await {
-        Ok(understood) => understood,
-        Err(error) => {
-            state.blobs.discard(staged).await;
-            return Err(error);
-        }
-    };
+    let Understood { staged, about, loaded, content } = understand(state, staged, about).await?;
+    if let Err(error) = state.blobs.keep(&staged).await {
+        state.blobs.discard(staged).await;
+        return Err(error.into());
+    }
     let new = NewDataset {
         id: DatasetId::new(&state.clock),
         name: about.name,
         size_bytes: staged.size_bytes,
-        sha256: staged.sha256,
-        csv,
+        sha256: staged.sha256.clone(),
+        reading: loaded.options_used.clone(),
         content,
     };
-    Ok(state.store.create_dataset(state.project(), new, key.as_ref()).await?)
-}
-
-/// Two passes over the bytes: what the file is, then what is in it.
-fn understand(
-    blobs: &Blobs,
-    staged: &Staged,
-    about: &About,
-    limits: &CsvLimits,
-    runtime: &Handle,
-) -> Result<(CsvSchema, Content), ApiError> {
-    let open = || blobs.open_staged(staged, runtime).map(BufReader::new);
-    let schema = csv::infer(open()?, &about.options, limits).map_err(unreadable)?;
-    let table = csv::read(open()?, &schema, limits).map_err(unreadable)?;
-    let columns = describe(&table);
-    let content = Content {
-        warnings: warnings(&schema, &columns),
-        columns,
-        generator: about.generator.clone(),
-    };
-    Ok((schema, content))
+    let created = state.store.create_dataset(state.project(), new, key.as_ref()).await?;
+    state.tables.put(&staged.sha256, loaded);
+    Ok(created)
 }
 
 /// What was decided for the user, or found, that they should know of.
-fn warnings(schema: &CsvSchema, columns: &[DescribedColumn]) -> Vec<Warning> {
+fn warnings(loaded: &Loaded, columns: &[DescribedColumn]) -> Vec<Warning> {
     let about = |code: &str, name: &String, detail: &str| {
         Warning::new(code, format!("column {}: {detail}", shown(name))).column(name)
     };
-    let unnamed = schema.unnamed.iter().map(|name| {
+    let Notes { unnamed, kept_as_text } = &loaded.notes;
+    let unnamed = unnamed.iter().map(|name| {
         about("unnamed_column", name, "the header names none here, so it is called that")
     });
-    let long = schema.kept_as_text.iter().map(|name| {
+    let long = kept_as_text.iter().map(|name| {
         let detail = "whole numbers beyond 2^53 would lose digits, so they are kept as text";
         about("kept_as_text", name, detail)
     });
@@ -130,12 +138,14 @@ fn warnings(schema: &CsvSchema, columns: &[DescribedColumn]) -> Vec<Warning> {
         let detail = "its statistics are beyond the finite numbers and stand as null";
         about("not_finite", &column.description.name, detail)
     });
-    unnamed.chain(long).chain(overflowed).chain(one_column(schema)).collect()
+    unnamed.chain(long).chain(overflowed).chain(one_column(columns)).collect()
 }
 
 /// A file of one column whose header has another delimiter in it was most likely split wrongly.
-fn one_column(schema: &CsvSchema) -> Option<Warning> {
-    let [name] = schema.names.as_slice() else { return None };
+fn one_column(columns: &[DescribedColumn]) -> Option<Warning> {
+    let [DescribedColumn { description: ColumnDescription { name, .. }, .. }] = columns else {
+        return None;
+    };
     let other = [';', '\t', '|'].into_iter().find(|delimiter| name.contains(*delimiter))?;
     let detail = format!(
         "the file was read as one column, and its header holds {other:?}; if that stands between \
@@ -145,19 +155,9 @@ fn one_column(schema: &CsvSchema) -> Option<Warning> {
     Some(Warning::new("one_column", detail))
 }
 
-fn unreadable(error: CsvError) -> ApiError {
+fn unreadable(error: FormatError) -> ApiError {
     match error {
-        CsvError::Io(error) => ApiError::internal(error),
-        CsvError::Invalid(problems) => ApiError::invalid_data(problems),
-    }
-}
-
-/// The one format there is until others come.
-pub(super) fn check_format(format: Option<&str>) -> Result<(), ApiError> {
-    match format {
-        None | Some("csv") => Ok(()),
-        Some(other) => Err(ApiError::invalid(vec![
-            Problem::new("/format", format!("{other:?} is not read here")).suggest("csv"),
-        ])),
+        FormatError::Io(error) => ApiError::internal(error),
+        FormatError::Invalid(problems) => ApiError::invalid_data(problems),
     }
 }

@@ -2,23 +2,28 @@
 
 use std::collections::HashSet;
 
+use axum::Json;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Request, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use futures_util::TryStreamExt;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use trainyard_formats::csv::CsvOptions;
+use trainyard_formats::{Format, ReadOptions};
 use trainyard_learn::problem::Problem;
 use utoipa::{IntoParams, ToSchema};
 
 use super::AppState;
-use super::datasets::{DatasetBody, IdempotencyHeader, created};
+use super::datasets::{DatasetBody, IdempotencyHeader, PreviewBody, created, previewed};
 use super::extract::{Idempotency, Query, content_length, media_type, require_plain};
 use super::ingest::{self, About};
 use super::json;
 use super::problem::{ApiError, Code, ProblemBody};
 use super::validate;
 use crate::blobs::{BlobError, Staged};
+use crate::domain::suggest::{nearest, shown};
 
 /// What comes with raw bytes.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -28,10 +33,14 @@ pub(super) struct UploadQuery {
     /// What to call it.
     #[param(max_length = 200)]
     name: Option<String>,
-    /// The format of the bytes: `csv`.
+    /// The format of the bytes: `csv`, `tsv`, `json_lines`, `json`, `parquet`, `arrow`, `npy`,
+    /// `npz`, `arff` or `svmlight`; found from the content if left out.
     format: Option<String>,
-    /// How to read them, as JSON: `{"header": true, "delimiter": ";"}`.
+    /// How to read them, as JSON: `{"header": true, "delimiter": ";"}`. What is left out is found
+    /// from the content, and the answer's `format_options` say what was.
     options: Option<String>,
+    /// Only say what would be understood; nothing is stored.
+    preview: Option<bool>,
 }
 
 /// A file with what comes with it.
@@ -43,22 +52,26 @@ pub(super) struct UploadForm {
     file: String,
     /// What to call it; the file's name if left out.
     name: Option<String>,
-    /// The format of the bytes: `csv`.
-    format: Option<String>,
+    /// The format of the bytes.
+    format: Option<Format>,
     /// How to read them, as JSON.
     options: Option<CsvOptions>,
 }
 
 /// Upload a table: a multipart form with a `file`, or the raw bytes.
 ///
-/// The types of the columns, the header and everything else are found from the content.
+/// The format, the types of the columns and everything else are found from the content; a file may be
+/// compressed by gzip or zstd. With `preview` the answer is 200, what was understood and the first
+/// rows, and nothing is stored.
 #[utoipa::path(
     operation_id = "upload_dataset",
     post, path = "/v1/datasets", tag = "datasets", params(UploadQuery, IdempotencyHeader),
     request_body(content(
-        (UploadForm = "multipart/form-data"), (String = "text/csv")
+        (UploadForm = "multipart/form-data"), (String = "text/csv"),
+        (String = "application/octet-stream")
     )),
     responses(
+        (status = 200, body = PreviewBody),
         (status = 201, body = DatasetBody, headers(("location" = String))),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
@@ -74,24 +87,28 @@ pub(super) async fn upload(
     refuse_early(&request, state.limits.max_upload_bytes)?;
     // A task of its own, because a client that goes away ends the handler wherever it is, and what
     // was received so far must still be cleaned up.
+    let preview = query.preview == Some(true);
     let work = tokio::spawn(async move {
         let (staged, about) = match media_type(request.headers()).as_deref() {
             Some("multipart/form-data") => from_form(&state, query, request).await?,
-            None
-            | Some(
-                "text/csv"
-                | "text/plain"
-                | "application/csv"
-                | "application/octet-stream"
-                | "application/vnd.ms-excel",
-            ) => from_bytes(&state, query, request).await?,
+            None => from_bytes(&state, query, request).await?,
+            Some(media_type) if MEDIA_TYPES.contains(&media_type) => {
+                from_bytes(&state, query, request).await?
+            }
             Some(other) => {
-                let detail =
-                    format!("{other} is not read here; send text/csv or multipart/form-data");
+                let detail = format!(
+                    "{other} is not read here; send application/octet-stream or multipart/form-data"
+                );
                 return Err(ApiError::new(Code::UnsupportedMediaType, detail));
             }
         };
-        let options = serde_json::to_string(&about.options).unwrap_or_default();
+        if preview {
+            let understood = ingest::understand(&state, staged, about).await?;
+            let (staged, body) = previewed(understood);
+            state.blobs.discard(staged).await;
+            return Ok(Json(body).into_response());
+        }
+        let options = serde_json::to_string(&about.reading).unwrap_or_default();
         let name = about.name.as_deref().unwrap_or_default();
         let call = format!("upload\0{name}\0{options}");
         let key = idempotency.key(&call, staged.sha256.as_bytes());
@@ -99,6 +116,25 @@ pub(super) async fn upload(
     });
     work.await.map_err(ApiError::internal)?
 }
+
+/// Of raw bytes; the content says what they are.
+const MEDIA_TYPES: [&str; 15] = [
+    "text/csv",
+    "text/tab-separated-values",
+    "text/plain",
+    "application/csv",
+    "application/vnd.ms-excel",
+    "application/json",
+    "application/jsonl",
+    "application/x-ndjson",
+    "application/vnd.apache.parquet",
+    "application/vnd.apache.arrow.file",
+    "application/vnd.apache.arrow.stream",
+    "application/gzip",
+    "application/zstd",
+    "application/zip",
+    "application/octet-stream",
+];
 
 /// What a form adds to its file.
 const FORM_BYTES: u64 = 1 << 20;
@@ -118,9 +154,8 @@ async fn from_bytes(
     query: UploadQuery,
     request: Request,
 ) -> Result<(Staged, About), ApiError> {
-    ingest::check_format(query.format.as_deref())?;
     let mut about = About::named(query.name)?;
-    about.options = options(query.options.as_deref())?;
+    about.reading = reading(query.format.as_deref(), query.options.as_deref())?;
     let staged = ingest::stage(state, request.into_body().into_data_stream()).await?;
     Ok((staged, about))
 }
@@ -180,9 +215,9 @@ async fn read_form(
             }
         }
     }
-    ingest::check_format(format.as_deref())?;
-    let mut about = About::named(name.or(file_name))?;
-    about.options = options(how.as_deref())?;
+    let mut about = About::named(name.or_else(|| file_name.clone()))?;
+    about.file_name = file_name;
+    about.reading = reading(format.as_deref(), how.as_deref())?;
     Ok(about)
 }
 
@@ -201,16 +236,74 @@ async fn short_text(mut field: Field<'_>, name: &str) -> Result<String, ApiError
     String::from_utf8(bytes).map_err(|_| ApiError::invalid_parameter(name, "must be UTF-8"))
 }
 
-fn options(text: Option<&str>) -> Result<CsvOptions, ApiError> {
-    let Some(text) = text else {
-        return Ok(CsvOptions::default());
+/// How a client says that a file is to be read.
+fn reading(format: Option<&str>, options: Option<&str>) -> Result<ReadOptions, ApiError> {
+    let mut problems = Vec::new();
+    let format = format.and_then(|name| named(name, &FORMATS, "/format", &mut problems));
+    let mut raw = match options {
+        None => Value::Object(Map::new()),
+        Some(text) => json::parse(text.as_bytes()).map_err(|_| {
+            let problem = Problem::new("/options", "is not JSON, or names a field twice");
+            let way_out = "curl cuts a -F value at a semicolon; --form-string does not";
+            ApiError::invalid(vec![problem.suggest(way_out)])
+        })?,
     };
-    let raw = json::parse(text.as_bytes()).map_err(|_| {
-        let problem = Problem::new("/options", "is not JSON, or names a field twice");
-        let way_out = "curl cuts a -F value at a semicolon; --form-string does not";
-        ApiError::invalid(vec![problem.suggest(way_out)])
-    })?;
-    validate::check(raw).into_valid().map_err(|problems| {
-        ApiError::invalid(problems.into_iter().map(|p| p.below("/options")).collect())
-    })
+    // These two are not of text alone.
+    let mut take = |name: &str| raw.as_object_mut().and_then(|fields| fields.shift_remove(name));
+    let compression = match take("compression") {
+        None | Some(Value::Null) => None,
+        Some(value) => {
+            let name = value.as_str().unwrap_or_default();
+            named(name, &["none", "gzip", "zstd"], "/options/compression", &mut problems)
+        }
+    };
+    let zero_based = match take("zero_based") {
+        None | Some(Value::Null) => None,
+        Some(Value::Bool(value)) => Some(value),
+        Some(_) => {
+            problems.push(Problem::new("/options/zero_based", "must be true or false"));
+            None
+        }
+    };
+    let dialect: Option<CsvOptions> = match validate::check(raw).into_valid() {
+        Ok(dialect) => Some(dialect),
+        Err(found) => {
+            problems.extend(found.into_iter().map(|p| p.below("/options")));
+            None
+        }
+    };
+    let is_text = matches!(format, None | Some(Format::Csv | Format::Tsv));
+    let is_sparse = matches!(format, None | Some(Format::Svmlight));
+    if dialect.as_ref().is_some_and(|dialect| *dialect != CsvOptions::default()) && !is_text {
+        problems.push(Problem::new("/options", "say how text is read; this format has no choices"));
+    }
+    if zero_based.is_some() && !is_sparse {
+        problems.push(Problem::new("/options/zero_based", "is of svmlight alone"));
+    }
+    if !problems.is_empty() {
+        return Err(ApiError::invalid(problems));
+    }
+    let csv = dialect.filter(|dialect| *dialect != CsvOptions::default());
+    Ok(ReadOptions { format, compression, csv, zero_based })
+}
+
+const FORMATS: [&str; 10] =
+    ["csv", "tsv", "json_lines", "json", "parquet", "arrow", "npy", "npz", "arff", "svmlight"];
+
+/// The variant of that name, or a problem that says which there are.
+fn named<T: DeserializeOwned>(
+    name: &str,
+    names: &[&str],
+    pointer: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<T> {
+    let found = serde_json::from_value(Value::from(name)).ok();
+    if found.is_none() {
+        let problem = Problem::new(pointer, format!("{} is not read here", shown(name)));
+        problems.push(match nearest(name, names.iter().copied()) {
+            Some(near) => problem.suggest(near),
+            None => problem.suggest(format!("one of: {}", names.join(", "))),
+        });
+    }
+    found
 }

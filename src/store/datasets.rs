@@ -1,7 +1,7 @@
 //! Datasets: inserted whole, read, deleted.
 
 use sqlx::FromRow;
-use trainyard_formats::csv::CsvSchema;
+use trainyard_formats::ReadOptions;
 
 use super::idempotency::{self, Created, IdempotencyKey, Known};
 use super::{Deleted, Result, Store, from_json, json, now, parsed};
@@ -21,7 +21,7 @@ pub struct NewDataset {
     /// The blob's name.
     pub sha256: String,
     /// How to read it.
-    pub csv: CsvSchema,
+    pub reading: ReadOptions,
     /// What is in it.
     pub content: Content,
 }
@@ -32,7 +32,7 @@ struct Row {
     name: Option<String>,
     size_bytes: i64,
     sha256: String,
-    csv: String,
+    reading: String,
     content: String,
     created_at: i64,
 }
@@ -44,7 +44,7 @@ impl Row {
             name: self.name,
             size_bytes: self.size_bytes as u64,
             sha256: self.sha256,
-            csv: from_json("dataset's reading", &self.csv)?,
+            reading: from_json("dataset's reading", &self.reading)?,
             content: from_json("dataset content", &self.content)?,
             created_at: Timestamp(self.created_at),
         })
@@ -78,7 +78,7 @@ impl Store {
         }
         let created_at = now(&mut tx).await?;
         sqlx::query(
-            "INSERT INTO datasets (id, project_id, name, size_bytes, sha256, csv, content,
+            "INSERT INTO datasets (id, project_id, name, size_bytes, sha256, reading, content,
                                    created_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
@@ -87,15 +87,15 @@ impl Store {
         .bind(&new.name)
         .bind(new.size_bytes as i64)
         .bind(&new.sha256)
-        .bind(json("dataset's reading", &new.csv)?)
+        .bind(json("dataset's reading", &new.reading)?)
         .bind(json("dataset content", &new.content)?)
         .bind(created_at.0)
         .execute(&mut *tx)
         .await?;
         idempotency::remember(&mut tx, project, key, &new.id.to_string()).await?;
         tx.commit().await?;
-        let NewDataset { id, name, size_bytes, sha256, csv, content } = new;
-        Ok(Created::New(Dataset { id, name, size_bytes, sha256, csv, content, created_at }))
+        let NewDataset { id, name, size_bytes, sha256, reading, content } = new;
+        Ok(Created::New(Dataset { id, name, size_bytes, sha256, reading, content, created_at }))
     }
 
     /// A dataset of the project.
@@ -104,7 +104,7 @@ impl Store {
     /// When the database fails.
     pub async fn dataset(&self, project: ProjectId, id: DatasetId) -> Result<Option<Dataset>> {
         let row: Option<Row> = sqlx::query_as(
-            "SELECT id, name, size_bytes, sha256, csv, content, created_at FROM datasets
+            "SELECT id, name, size_bytes, sha256, reading, content, created_at FROM datasets
              WHERE project_id = $1 AND id = $2",
         )
         .bind(project.to_string())
@@ -125,7 +125,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Dataset>> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT id, name, size_bytes, sha256, csv, content, created_at FROM datasets
+            "SELECT id, name, size_bytes, sha256, reading, content, created_at FROM datasets
              WHERE project_id = $1 AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
         )
         .bind(project.to_string())

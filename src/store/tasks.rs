@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use sqlx::{Sqlite, Transaction};
-use trainyard_formats::csv::CsvSchema;
+use trainyard_formats::ReadOptions;
 use trainyard_learn::scalar::Scalar;
 
 use super::jobs::folds;
@@ -86,7 +86,7 @@ pub struct JobContext {
     /// How many bytes that has.
     pub data_bytes: u64,
     /// How to read it.
-    pub csv: CsvSchema,
+    pub reading: ReadOptions,
 }
 
 /// A task that is still held after a renewal.
@@ -345,13 +345,13 @@ async fn context(
     (project, id): (ProjectId, JobId),
 ) -> Result<JobContext> {
     let row: (String, String, String, String, i64, String) = sqlx::query_as(
-        "SELECT resolved_spec, classes, warnings, sha256, size_bytes, csv
+        "SELECT resolved_spec, classes, warnings, sha256, size_bytes, reading
          FROM jobs JOIN datasets ON datasets.id = jobs.dataset_id WHERE jobs.id = $1",
     )
     .bind(id.to_string())
     .fetch_one(&mut **tx)
     .await?;
-    let (spec, classes, warnings, data_sha256, data_bytes, csv) = row;
+    let (spec, classes, warnings, data_sha256, data_bytes, reading) = row;
     Ok(JobContext {
         id,
         project,
@@ -360,7 +360,7 @@ async fn context(
         warnings: from_json("warnings", &warnings)?,
         data_sha256,
         data_bytes: data_bytes as u64,
-        csv: from_json("dataset's reading", &csv)?,
+        reading: from_json("dataset's reading", &reading)?,
     })
 }
 

@@ -14,7 +14,7 @@ use super::fit::{Context, Fit, Part, fit, predict};
 use super::prepare::Prepared;
 use super::queue::{Flight, Signal, Stop};
 use super::reduce;
-use crate::cache::SharedCache;
+use crate::cache::{SharedCache, Weighed};
 use crate::domain::ids::JobId;
 use crate::domain::job::{FoldResult, JobError};
 use crate::domain::predictions::FoldPredictions;
@@ -135,15 +135,16 @@ impl Runner {
     }
 
     fn prepare(&self, job: &JobContext) -> Result<Arc<Prepared>, Failure> {
-        self.prepared.get(job.id, 1, || {
+        self.prepared.get(job.id, || {
             let table =
-                self.resources.tables.get(&job.data_sha256, &job.csv, job.data_bytes).map_err(
-                    |error| match error {
+                self.resources.tables.get(&job.data_sha256, &job.reading).map_err(|error| {
+                    match error {
                         TableError::Unreadable(_) => Failure::passing("dataset_unreadable", error),
                         TableError::Changed => Failure::permanent("dataset_changed", error),
-                    },
-                )?;
+                    }
+                })?;
             Prepared::new(job, &table)
+                .map(|value| Weighed { value, weight: 1 })
                 .ok_or_else(|| Failure::permanent("dataset_changed", TableError::Changed))
         })
     }

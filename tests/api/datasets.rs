@@ -135,11 +135,17 @@ fn what_is_no_table_is_refused_with_every_reason_and_leaves_nothing() {
 #[test]
 fn other_formats_and_media_types_are_refused_by_name() {
     let world = World::new();
-    let json = world.api.post("/v1/datasets", &json!([]));
-    json.problem(415, "unsupported_media_type");
-    let parquet =
-        world.api.send("/v1/datasets?format=parquet", &[("content-type", "text/csv")], b"a\n1\n");
-    assert_eq!(parquet.errors(422, "invalid_request")[0].0, "/format");
+    let image = world.api.send("/v1/datasets", &[("content-type", "image/png")], b"a\n1\n");
+    image.problem(415, "unsupported_media_type");
+    let raw = [("content-type", "application/octet-stream")];
+    let path =
+        "/v1/datasets?format=paquet&options=%7B%22compression%22:%22zip%22,%22zero_based%22:1%7D";
+    let wrong = world.api.send(path, &raw, b"a\n1\n");
+    let problems: Vec<String> =
+        wrong.errors(422, "invalid_request").into_iter().map(|problem| problem.0).collect();
+    assert_eq!(problems, ["/format", "/options/compression", "/options/zero_based"]);
+    let parquet = world.api.send("/v1/datasets?format=parquet", &raw, b"a\n1\n");
+    assert_eq!(parquet.errors(422, "invalid_data")[0].0, "/file");
     let unknown = world.api.send("/v1/datasets?nmae=x", &[("content-type", "text/csv")], b"a\n1\n");
     let problem = unknown.problem(422, "invalid_request");
     assert_eq!(problem["errors"][0]["pointer"], "/query/nmae");

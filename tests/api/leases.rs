@@ -18,7 +18,7 @@ use trainyard::store::hints::Hints;
 use trainyard::store::idempotency::Created;
 use trainyard::store::jobs::{NewJob, Submitted};
 use trainyard::store::tasks::{ClaimRequest, ClaimedTask, Finished, Outcome, TaskKind};
-use trainyard_formats::csv::{self, CsvLimits, CsvOptions};
+use trainyard_formats::{ReadOptions, read};
 use trainyard_learn::describe::describe;
 use trainyard_learn::model::{Predicted, Truth};
 
@@ -39,16 +39,21 @@ impl Yard {
         let clock = Clock::system();
         let rows: String = (0..40).map(|i| format!("{i},{}\n", i % 2)).collect();
         let text = format!("a,y\n{rows}");
-        let limits = CsvLimits::default();
-        let csv = csv::infer(text.as_bytes(), &CsvOptions::default(), &limits).unwrap();
-        let columns = describe(&csv::read(text.as_bytes(), &csv, &limits).unwrap());
+        let source = std::io::Cursor::new(text.clone());
+        let loaded =
+            read(source, None, &ReadOptions::default(), &Limits::default().formats()).unwrap();
         let new = NewDataset {
             id: DatasetId::new(&clock),
             name: None,
             size_bytes: text.len() as u64,
             sha256: "0".repeat(64),
-            csv,
-            content: Content { columns, warnings: vec![], generator: None },
+            reading: loaded.options_used,
+            content: Content {
+                n_rows: loaded.table.n_rows(),
+                columns: describe(&loaded.table),
+                warnings: vec![],
+                generator: None,
+            },
         };
         let Created::New(dataset) = store.create_dataset(PROJECT, new, None).await.unwrap() else {
             panic!("the dataset is new")
@@ -293,7 +298,7 @@ async fn what_cannot_be_read_ends_alone() {
     use sqlx::{Connection, SqliteConnection};
     for damage in [
         "UPDATE jobs SET resolved_spec = '{}'",
-        "UPDATE datasets SET csv = '{}'",
+        "UPDATE datasets SET reading = '0'",
         "UPDATE folds SET result = '{}'",
     ] {
         let yard = Yard::new().await;

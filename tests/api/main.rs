@@ -9,6 +9,7 @@
 mod architecture;
 mod cli;
 mod datasets;
+mod formats;
 mod hostile;
 mod jobs;
 mod leases;

@@ -99,6 +99,11 @@ impl Table {
         self.n_rows
     }
 
+    /// Bytes of memory that its values take, about.
+    pub fn size_bytes(&self) -> usize {
+        self.columns.iter().map(|column| column.values.size_bytes()).sum()
+    }
+
     /// The columns, in the file's order.
     pub fn columns(&self) -> &[Column] {
         &self.columns
@@ -175,6 +180,23 @@ impl Values {
             Self::Datetime(rows) => rows.len(),
             Self::Text(rows) => rows.len(),
             Self::Tensor { shape, values } => values.len() / shape.iter().product::<usize>().max(1),
+        }
+    }
+
+    fn size_bytes(&self) -> usize {
+        match self {
+            Self::Numeric(rows) => size_of_val(rows.as_slice()),
+            Self::Boolean(rows) => size_of_val(rows.as_slice()),
+            Self::Categorical { codes, categories } => {
+                let text: usize = categories.iter().map(String::len).sum();
+                size_of_val(codes.as_slice()) + size_of_val(categories.as_slice()) + text
+            }
+            Self::Datetime(rows) => size_of_val(rows.as_slice()),
+            Self::Text(rows) => {
+                let text: usize = rows.iter().flatten().map(|text| text.len()).sum();
+                size_of_val(rows.as_slice()) + text
+            }
+            Self::Tensor { values, .. } => size_of_val(values.as_slice()),
         }
     }
 

@@ -1,5 +1,5 @@
 use serde_json::{Value, json};
-use trainyard_formats::csv::{self, CsvLimits, CsvOptions};
+use trainyard_formats::{Limits as FormatLimits, ReadOptions, read};
 use trainyard_learn::describe::describe;
 
 use super::*;
@@ -9,16 +9,20 @@ use crate::domain::ids::DatasetId;
 
 /// A dataset of these rows, as an upload makes it.
 fn dataset(text: &str) -> Dataset {
-    let limits = CsvLimits::default();
-    let schema = csv::infer(text.as_bytes(), &CsvOptions::default(), &limits).unwrap();
-    let table = csv::read(text.as_bytes(), &schema, &limits).unwrap();
+    let source = std::io::Cursor::new(text.to_owned());
+    let loaded = read(source, None, &ReadOptions::default(), &FormatLimits::default()).unwrap();
     Dataset {
         id: DatasetId::new(&Clock::system()),
         name: None,
         size_bytes: text.len() as u64,
         sha256: String::new(),
-        csv: schema,
-        content: Content { columns: describe(&table), warnings: vec![], generator: None },
+        reading: loaded.options_used,
+        content: Content {
+            n_rows: loaded.table.n_rows(),
+            columns: describe(&loaded.table),
+            warnings: vec![],
+            generator: None,
+        },
         created_at: Timestamp(0),
     }
 }
