@@ -7,8 +7,8 @@ use crate::kernels::simd::simd;
 pub(super) const SELU_ALPHA: f32 = 1.673_263_2;
 pub(super) const SELU_SCALE: f32 = 1.050_701;
 
-/// √(2/π), and the weight of x³ beside x.
-const GELU_SCALE: f32 = 0.797_884_6;
+/// 2·√(2/π), and the weight of x³ beside x.
+const GELU_SCALE: f32 = 1.595_769;
 const GELU_CUBIC: f32 = 0.044_715;
 
 /// y = f(x)
@@ -33,15 +33,23 @@ fn normal_cdf(x: f32) -> f32 {
     0.5 * math::erfc(-x * std::f32::consts::FRAC_1_SQRT_2)
 }
 
+/// u of (1 + tanh(u/2))/2 = 1/(1 + e^−u), which has no small difference of large terms below 0.
 #[inline(always)]
 fn gelu_inner(x: f32) -> f32 {
     GELU_SCALE * (GELU_CUBIC * x * x).mul_add(x, x)
 }
 
+/// Written so that NaN stays NaN.
 #[inline(always)]
-fn clamp01(x: f32) -> f32 {
-    let x = if x < 0.0 { 0.0 } else { x };
-    if x > 1.0 { 1.0 } else { x }
+fn clamp(x: f32, low: f32, high: f32) -> f32 {
+    let x = if x < low { low } else { x };
+    if x > high { high } else { x }
+}
+
+/// x/6 + 1/2, between 0 and 1.
+#[inline(always)]
+fn ramp(x: f32) -> f32 {
+    clamp((x + 3.0) / 6.0, 0.0, 1.0)
 }
 
 simd! {
@@ -89,14 +97,18 @@ simd! {
     }
 
     pub(super) fn gelu_tanh(y: &mut [f32], x: &[f32]) {
-        map(y, x, |x| 0.5 * x * (1.0 + math::tanh(gelu_inner(x))));
+        map(y, x, |x| x * math::sigmoid(gelu_inner(x)));
     }
 
     pub(super) fn gelu_tanh_back(dx: &mut [f32], dy: &[f32], x: &[f32]) {
         chain(dx, dy, x, |x| {
-            let t = math::tanh(gelu_inner(x));
+            // Beyond it is 0 or 1 to the last bit, and x³ must not overflow.
+            let x = clamp(x, -10.0, 10.0);
+            let small = math::exp(-gelu_inner(x).abs());
+            let large = 1.0 / (1.0 + small);
+            let share = if x < 0.0 { small * large } else { large };
             let inner = GELU_SCALE * (3.0 * GELU_CUBIC * x).mul_add(x, 1.0);
-            0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * inner
+            (x * inner).mul_add(small * large * large, share)
         });
     }
 
@@ -158,7 +170,7 @@ simd! {
     }
 
     pub(super) fn hard_sigmoid(y: &mut [f32], x: &[f32]) {
-        map(y, x, |x| clamp01((x + 3.0) / 6.0));
+        map(y, x, ramp);
     }
 
     pub(super) fn hard_sigmoid_back(dx: &mut [f32], dy: &[f32], x: &[f32]) {
@@ -166,7 +178,7 @@ simd! {
     }
 
     pub(super) fn hard_swish(y: &mut [f32], x: &[f32]) {
-        map(y, x, |x| x * clamp01((x + 3.0) / 6.0));
+        map(y, x, |x| x * ramp(x));
     }
 
     pub(super) fn hard_swish_back(dx: &mut [f32], dy: &[f32], x: &[f32]) {

@@ -1,6 +1,6 @@
 //! Losses of classes.
 
-use super::Weights;
+use super::{Weights, logistic};
 use crate::kernels::math;
 use crate::kernels::simd::simd;
 
@@ -41,9 +41,9 @@ fn sum_rows(
     sum
 }
 
-/// ln Σ e^z, and e^(z − most) into `e` with their sum, if there is room.
+/// The largest of `z` and Σ e^(z − most); and those terms into `e`, if there is room.
 #[inline(always)]
-fn log_sum_exp(e: &mut [f32], z: &[f32]) -> (f32, f32) {
+fn exp_sum(e: &mut [f32], z: &[f32]) -> (f32, f32) {
     let mut most = z[0];
     for z in z {
         most = if *z > most { *z } else { most };
@@ -61,12 +61,19 @@ fn log_sum_exp(e: &mut [f32], z: &[f32]) -> (f32, f32) {
             sum += e;
         }
     }
-    (most + math::ln(sum), sum)
+    (most, sum)
+}
+
+/// −ln p of an output, with Σ e^(z − most) = e^`ln_sum`. To add `most` to `ln_sum` would round that to
+/// the digits of the largest output.
+#[inline(always)]
+fn minus_ln_p(z: f32, most: f32, ln_sum: f32) -> f32 {
+    ln_sum + (most - z)
 }
 
 simd! {
     pub(super) fn softmax(p: &mut [f32], z: &[f32]) {
-        let (_, sum) = log_sum_exp(p, z);
+        let (_, sum) = exp_sum(p, z);
         p.iter_mut().for_each(|p| *p /= sum);
     }
 
@@ -77,13 +84,13 @@ simd! {
         if smoothing == 0.0 {
             return sum_rows(dz, rows, |dz, z, index, y| {
                 let weight = weights.of(index, y);
-                let (log_sum, sum) = log_sum_exp(dz, z);
+                let (most, sum) = exp_sum(dz, z);
                 if !dz.is_empty() {
                     let factor = weight * scale / sum;
                     dz.iter_mut().for_each(|dz| *dz *= factor);
                     dz[y] -= weight * scale;
                 }
-                weight * (log_sum - z[y])
+                weight * minus_ln_p(z[y], most, math::ln(sum))
             });
         }
         let share = smoothing / n_outputs as f32;
@@ -91,12 +98,13 @@ simd! {
         sum_rows(dz, rows, |dz, z, index, y| {
             let row = weights.row(index);
             let a = (1.0 - smoothing) * row * class_weight(y);
-            let (log_sum, sum) = log_sum_exp(dz, z);
-            let mut loss = a * (log_sum - z[y]);
+            let (most, sum) = exp_sum(dz, z);
+            let ln_sum = math::ln(sum);
+            let mut loss = a * minus_ln_p(z[y], most, ln_sum);
             let mut all = a;
             for (class, z) in z.iter().enumerate() {
                 let b = share * row * class_weight(class);
-                loss += b * (log_sum - z);
+                loss += b * minus_ln_p(*z, most, ln_sum);
                 all += b;
             }
             if !dz.is_empty() {
@@ -114,8 +122,8 @@ simd! {
         let Rows { weights, scale, .. } = rows;
         sum_rows(dz, rows, |dz, z, index, y| {
             let weight = weights.of(index, y);
-            let (log_sum, sum) = log_sum_exp(dz, z);
-            let log_p = z[y] - log_sum;
+            let (most, sum) = exp_sum(dz, z);
+            let log_p = -minus_ln_p(z[y], most, math::ln(sum));
             let p = math::exp(log_p);
             // 1 − p, exact where p is near 1.
             let rest = -math::exp_m1(log_p);
@@ -136,7 +144,6 @@ simd! {
         })
     }
 
-    /// ln(1 + e^z) − y·z
     pub(super) fn binary_cross_entropy(
         dz: Option<&mut [f32]>,
         rows: Rows<'_>,
@@ -145,11 +152,11 @@ simd! {
         let Rows { weights, scale, .. } = rows;
         sum_rows(dz, rows, |dz, z, index, y| {
             let weight = weights.of(index, y);
-            let truth = (y as f32).mul_add(1.0 - smoothing, 0.5 * smoothing);
+            let (loss, slope) = logistic(z[0], y as f32, smoothing);
             if let [dz] = dz {
-                *dz = weight * scale * (math::sigmoid(z[0]) - truth);
+                *dz = weight * scale * slope;
             }
-            weight * (math::softplus(z[0]) - truth * z[0])
+            weight * loss
         })
     }
 

@@ -137,6 +137,16 @@ impl Weights<'_> {
     }
 }
 
+/// ln(1 + e^z) − t·z and its derivative, with t the truth `y` of which `smoothing` is spread over both
+/// sides: of terms that are not negative, since a difference would lose what a small loss is made of.
+#[inline(always)]
+fn logistic(z: f32, y: f32, smoothing: f32) -> (f32, f32) {
+    let smooth = |y: f32| y.mul_add(1.0 - smoothing, 0.5 * smoothing);
+    let on_other_side = smooth(if z > 0.0 { 1.0 - y } else { y });
+    let tail = math::ln_1p(math::exp(-z.abs()));
+    (on_other_side.mul_add(z.abs(), tail), math::sigmoid(z) - smooth(y))
+}
+
 impl LossSpec {
     /// Cross-entropy without smoothing.
     pub fn cross_entropy() -> Self {

@@ -1,6 +1,6 @@
 //! Losses of values: a function of each output and its target, averaged over a row's outputs.
 
-use super::Weights;
+use super::{Weights, logistic};
 use crate::kernels::math;
 use crate::kernels::simd::simd;
 
@@ -97,15 +97,11 @@ simd! {
         })
     }
 
-    /// ln(1 + e^z) − y·z
     pub(super) fn binary_cross_entropy(
         dz: Option<&mut [f32]>,
         rows: Rows<'_>,
         smoothing: f32,
     ) -> f64 {
-        sum_values(dz, rows, |z, y| {
-            let truth = y.mul_add(1.0 - smoothing, 0.5 * smoothing);
-            (math::softplus(z) - truth * z, math::sigmoid(z) - truth)
-        })
+        sum_values(dz, rows, |z, y| logistic(z, y, smoothing))
     }
 }
