@@ -21,6 +21,7 @@ pub mod named;
 pub mod network;
 pub mod optim;
 pub mod perceptron;
+pub mod preprocess;
 pub mod problem;
 pub mod random;
 pub mod scalar;

@@ -1,6 +1,7 @@
 //! Structs of hyperparameters, each field with its default and its limits in one place: the
 //! [`Default`], the check and the API's document are made from them.
 
+use crate::named::Named;
 use crate::problem::Problem;
 use crate::schedule::ScheduleSpec;
 
@@ -32,7 +33,7 @@ macro_rules! fields {
                     schema(
                         $($($bound = $limit,)+)?
                         $($($extra)+,)?
-                        default = json!(std::convert::identity::<$type>($default))
+                        default = json!($name::default().$field)
                     )
                 )]
                 pub $field: $type,
@@ -134,11 +135,32 @@ impl Field for u32 {
     }
 }
 
-impl Field for bool {
-    fn check(&self, _: &str, _: Range, _: &mut Vec<Problem>) {}
+/// Fields of which every value is right.
+macro_rules! unlimited {
+    ($($type:ty),+) => {$(
+        impl $crate::optim::fields::Field for $type {
+            fn check(
+                &self,
+                _: &str,
+                _: $crate::optim::fields::Range,
+                _: &mut Vec<$crate::problem::Problem>,
+            ) {
+            }
+        }
+    )+};
 }
 
-impl Field for [f64; 2] {
+pub(crate) use unlimited;
+
+unlimited!(bool);
+
+impl<T: Field> Field for Named<T> {
+    fn check(&self, name: &str, range: Range, problems: &mut Vec<Problem>) {
+        (**self).check(name, range, problems);
+    }
+}
+
+impl<T: Field> Field for [T; 2] {
     fn check(&self, name: &str, range: Range, problems: &mut Vec<Problem>) {
         for (i, x) in self.iter().enumerate() {
             x.check(&format!("{name}/{i}"), range, problems);
@@ -157,8 +179,13 @@ impl<T: Field> Field for Option<T> {
 /// Fields that know their limits themselves.
 macro_rules! nested {
     ($($type:ty),+) => {$(
-        impl Field for $type {
-            fn check(&self, name: &str, _: Range, problems: &mut Vec<Problem>) {
+        impl $crate::optim::fields::Field for $type {
+            fn check(
+                &self,
+                name: &str,
+                _: $crate::optim::fields::Range,
+                problems: &mut Vec<$crate::problem::Problem>,
+            ) {
                 let prefix = format!("/{name}");
                 problems.extend(self.check().into_iter().map(|problem| problem.below(&prefix)));
             }

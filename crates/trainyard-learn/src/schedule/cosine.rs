@@ -4,9 +4,7 @@
 use std::f64::consts::PI;
 
 use super::schedule;
-use crate::optim::fields::{Field, Range};
 use crate::optim::fields::{fields, nested};
-use crate::problem::Problem;
 
 schedule! {
     /// A learning rate that falls along half a cosine.

@@ -1,0 +1,371 @@
+//! Columns that are not treated as their type is, and what each column's treatment comes to.
+
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::datetime::{DatetimePart, DatetimeSpec};
+use super::encode::EncodeSpec;
+use super::impute::{CategoricalImpute, DatetimeImpute, NumericImpute};
+use super::scale::ScaleSpec;
+use super::spec::{CategoricalSpec, NumericSpec, PreprocessSpec, TensorSpec, UnseenCategory};
+use super::text::{Analyzer, Norm, TextSpec};
+use crate::named::Named;
+use crate::scalar::Scalar;
+use crate::table::ColumnType;
+
+/// How one column is treated.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ColumnSpec {
+    /// It is left out.
+    Drop,
+    /// Its numbers are taken as they are, missing ones as well.
+    Passthrough,
+    /// As its type is, with these options instead.
+    Options(Box<ColumnOptions>),
+}
+
+/// Options of one column: of those that its type has, each that is given replaces the one that
+/// all columns of the type share.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct ColumnOptions {
+    /// The type that it is treated as: numbers, booleans and texts as categories, or categories as
+    /// texts.
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    pub treat_as: Option<TreatAs>,
+    /// What stands for a missing value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub impute: Option<Named<ColumnImpute>>,
+    /// Whether missing values get a feature of their own: numbers and moments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub indicator: Option<bool>,
+    /// How numbers are brought to a scale: numbers, moments and tensors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<Named<ScaleSpec>>,
+    /// How a category becomes numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encode: Option<Named<EncodeSpec>>,
+    /// Categories with fewer training rows count as one: a share below 1, or a number.
+    #[cfg_attr(feature = "openapi", schema(exclusive_minimum = 0.0))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_frequency: Option<f64>,
+    /// At most so many categories.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_categories: Option<u32>,
+    /// What becomes of a category that no training row has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<UnseenCategory>,
+    /// The parts of a moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Vec<DatetimePart>>,
+    /// Whether parts that come round again become sine and cosine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cyclic: Option<bool>,
+    /// The features of a text.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 65536))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n_features: Option<u32>,
+    /// The least and the most words or characters of an n-gram.
+    #[cfg_attr(feature = "openapi", schema(min_items = 2, max_items = 2))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ngram_range: Option<[u32; 2]>,
+    /// What an n-gram is made of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub analyzer: Option<Analyzer>,
+    /// Whether case makes no difference in texts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lowercase: Option<bool>,
+    /// What is brought to 1 in every row of a text's features.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub norm: Option<Norm>,
+    /// Whether an n-gram counts the less the more rows have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idf: Option<bool>,
+    /// Whether a count c becomes 1 + ln c.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sublinear_tf: Option<bool>,
+    /// Whether the hash of an n-gram also chooses a sign.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alternate_sign: Option<bool>,
+}
+
+/// What a column is treated as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum TreatAs {
+    /// Categories; numbers are ordered as numbers.
+    Categorical,
+    /// Texts.
+    Text,
+}
+
+/// What stands for a missing value of a column of any type.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ColumnImpute {
+    /// The mean: numbers.
+    Mean,
+    /// The median: numbers and moments.
+    Median,
+    /// The most frequent value.
+    MostFrequent,
+    /// A value: numbers and categories.
+    Constant {
+        /// That value; 0 or `"missing"` if it is not given.
+        #[serde(default)]
+        value: Option<Scalar>,
+    },
+    /// Nothing.
+    None,
+}
+
+/// A column's options, once all defaults are in their places.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Treatment {
+    Drop,
+    Passthrough,
+    Number(NumericSpec),
+    Category(CategoricalSpec),
+    Moment(DatetimeSpec),
+    Text(TextSpec),
+    Tensor(TensorSpec),
+}
+
+/// What an override asks for that its column cannot do, by the option's name and the reason.
+pub(super) type Misfit = (&'static str, String);
+
+impl PreprocessSpec {
+    /// How the named column is treated, and what was asked of it in vain.
+    pub(super) fn treatment(&self, name: &str, of: ColumnType) -> (Treatment, Vec<Misfit>) {
+        let mut misfits = Vec::new();
+        let none = ColumnOptions::default();
+        let options = match self.columns.get(name) {
+            Some(ColumnSpec::Drop) => return (Treatment::Drop, misfits),
+            Some(ColumnSpec::Passthrough) => return (Treatment::Passthrough, misfits),
+            Some(ColumnSpec::Options(options)) => options,
+            None => &none,
+        };
+        let treated = match (options.treat_as, of) {
+            (None, of) => of,
+            (Some(TreatAs::Categorical), ColumnType::Datetime | ColumnType::Tensor) => {
+                misfits.push(("as", format!("a column of {} has no categories", plural(of))));
+                of
+            }
+            (Some(TreatAs::Categorical), _) => ColumnType::Categorical,
+            (Some(TreatAs::Text), ColumnType::Categorical | ColumnType::Text) => ColumnType::Text,
+            (Some(TreatAs::Text), _) => {
+                misfits.push(("as", format!("a column of {} holds no texts", plural(of))));
+                of
+            }
+        };
+        let treatment = match treated {
+            ColumnType::Numeric | ColumnType::Boolean => {
+                Treatment::Number(self.number(options, treated, &mut misfits))
+            }
+            ColumnType::Categorical => Treatment::Category(self.category(options, &mut misfits)),
+            ColumnType::Datetime => Treatment::Moment(self.moment(options, &mut misfits)),
+            ColumnType::Text => Treatment::Text(self.text(options)),
+            ColumnType::Tensor => {
+                let scale = options.scale.clone().unwrap_or_else(|| self.tensor.scale.clone());
+                Treatment::Tensor(TensorSpec { scale })
+            }
+        };
+        (treatment, misfits)
+    }
+
+    fn number(
+        &self,
+        options: &ColumnOptions,
+        of: ColumnType,
+        misfits: &mut Vec<Misfit>,
+    ) -> NumericSpec {
+        let impute = match options.impute.as_deref() {
+            None if of == ColumnType::Boolean => NumericImpute::MostFrequent.into(),
+            None => self.numeric.impute.clone(),
+            Some(ColumnImpute::Mean) => NumericImpute::Mean.into(),
+            Some(ColumnImpute::Median) => NumericImpute::Median.into(),
+            Some(ColumnImpute::MostFrequent) => NumericImpute::MostFrequent.into(),
+            Some(ColumnImpute::None) => NumericImpute::None.into(),
+            Some(ColumnImpute::Constant { value }) => {
+                let value = match value {
+                    Some(Scalar::Number(value)) => *value,
+                    Some(Scalar::Boolean(value)) => f64::from(u8::from(*value)),
+                    Some(Scalar::Text(text)) => {
+                        misfits.push(("impute", format!("{text:?} is no number")));
+                        0.0
+                    }
+                    None => 0.0,
+                };
+                NumericImpute::Constant { value }.into()
+            }
+        };
+        NumericSpec {
+            impute,
+            indicator: options.indicator.unwrap_or(self.numeric.indicator),
+            scale: options.scale.clone().or_else(|| self.numeric.scale.clone()),
+        }
+    }
+
+    fn category(&self, options: &ColumnOptions, misfits: &mut Vec<Misfit>) -> CategoricalSpec {
+        let all = self.categorical.clone();
+        let impute = match options.impute.as_deref() {
+            None => all.impute,
+            Some(ColumnImpute::MostFrequent) => CategoricalImpute::MostFrequent.into(),
+            Some(ColumnImpute::None) => CategoricalImpute::None.into(),
+            Some(ColumnImpute::Constant { value }) => {
+                let value = value.as_ref().map_or_else(|| "missing".to_owned(), Scalar::text);
+                CategoricalImpute::Constant { value }.into()
+            }
+            Some(ColumnImpute::Mean | ColumnImpute::Median) => {
+                misfits.push(("impute", "categories have no mean and no median".to_owned()));
+                all.impute
+            }
+        };
+        CategoricalSpec {
+            impute,
+            encode: options.encode.clone().unwrap_or(all.encode),
+            min_frequency: options.min_frequency.or(all.min_frequency),
+            max_categories: options.max_categories.or(all.max_categories),
+            unseen: options.unseen.unwrap_or(all.unseen),
+        }
+    }
+
+    fn moment(&self, options: &ColumnOptions, misfits: &mut Vec<Misfit>) -> DatetimeSpec {
+        let all = &self.datetime;
+        let impute = match options.impute.as_deref() {
+            None => all.impute,
+            Some(ColumnImpute::Median) => DatetimeImpute::Median,
+            Some(ColumnImpute::MostFrequent) => DatetimeImpute::MostFrequent,
+            Some(ColumnImpute::None) => DatetimeImpute::None,
+            Some(ColumnImpute::Mean | ColumnImpute::Constant { .. }) => {
+                let detail = "moments are imputed by median, most_frequent or none";
+                misfits.push(("impute", detail.to_owned()));
+                all.impute
+            }
+        };
+        DatetimeSpec {
+            parts: options.parts.clone().unwrap_or_else(|| all.parts.clone()),
+            cyclic: options.cyclic.unwrap_or(all.cyclic),
+            impute,
+            indicator: options.indicator.unwrap_or(all.indicator),
+            scale: options.scale.clone().or_else(|| all.scale.clone()),
+        }
+    }
+
+    fn text(&self, options: &ColumnOptions) -> TextSpec {
+        let all = &self.text;
+        TextSpec {
+            n_features: options.n_features.unwrap_or(all.n_features),
+            ngram_range: options.ngram_range.unwrap_or(all.ngram_range),
+            analyzer: options.analyzer.unwrap_or(all.analyzer),
+            lowercase: options.lowercase.unwrap_or(all.lowercase),
+            norm: options.norm.unwrap_or(all.norm),
+            idf: options.idf.unwrap_or(all.idf),
+            sublinear_tf: options.sublinear_tf.unwrap_or(all.sublinear_tf),
+            alternate_sign: options.alternate_sign.or(all.alternate_sign),
+        }
+    }
+}
+
+impl Treatment {
+    /// The options that it has, beside `as`.
+    pub(super) fn options(&self) -> &'static [&'static str] {
+        match self {
+            Self::Drop | Self::Passthrough => &[],
+            Self::Number(_) => &["impute", "indicator", "scale"],
+            Self::Category(_) => &["impute", "encode", "min_frequency", "max_categories", "unseen"],
+            Self::Moment(_) => &["impute", "indicator", "scale", "parts", "cyclic"],
+            Self::Text(_) => &[
+                "n_features",
+                "ngram_range",
+                "analyzer",
+                "lowercase",
+                "norm",
+                "idf",
+                "sublinear_tf",
+                "alternate_sign",
+            ],
+            Self::Tensor(_) => &["scale"],
+        }
+    }
+}
+
+/// Values of a type, in words.
+pub(super) fn plural(of: ColumnType) -> &'static str {
+    match of {
+        ColumnType::Numeric => "numbers",
+        ColumnType::Boolean => "booleans",
+        ColumnType::Categorical => "categories",
+        ColumnType::Datetime => "moments",
+        ColumnType::Text => "texts",
+        ColumnType::Tensor => "tensors",
+    }
+}
+
+impl Serialize for ColumnSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Drop => serializer.serialize_str("drop"),
+            Self::Passthrough => serializer.serialize_str("passthrough"),
+            Self::Options(options) => options.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ColumnSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct WordOrOptions;
+        impl<'de> Visitor<'de> for WordOrOptions {
+            type Value = ColumnSpec;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"drop\", \"passthrough\" or an object with options")
+            }
+            fn visit_str<E: Error>(self, word: &str) -> Result<ColumnSpec, E> {
+                match word {
+                    "drop" => Ok(ColumnSpec::Drop),
+                    "passthrough" => Ok(ColumnSpec::Passthrough),
+                    _ => Err(E::unknown_variant(word, &["drop", "passthrough"])),
+                }
+            }
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<ColumnSpec, A::Error> {
+                let options = ColumnOptions::deserialize(MapAccessDeserializer::new(fields))?;
+                Ok(ColumnSpec::Options(Box::new(options)))
+            }
+        }
+        deserializer.deserialize_any(WordOrOptions)
+    }
+}
+
+#[cfg(feature = "openapi")]
+mod schema {
+    use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
+    use utoipa::openapi::{Ref, RefOr};
+    use utoipa::{PartialSchema, ToSchema};
+
+    use super::{ColumnOptions, ColumnSpec};
+
+    impl PartialSchema for ColumnSpec {
+        fn schema() -> RefOr<Schema> {
+            let words = ["drop", "passthrough"];
+            OneOfBuilder::new()
+                .item(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)))
+                .item(Ref::from_schema_name(ColumnOptions::name()))
+                .description(Some("How one column is treated, where its type does not say it."))
+                .into()
+        }
+    }
+
+    impl ToSchema for ColumnSpec {
+        fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+            schemas.push((ColumnOptions::name().into(), ColumnOptions::schema()));
+            ColumnOptions::schemas(schemas);
+        }
+    }
+}

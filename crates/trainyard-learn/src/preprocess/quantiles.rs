@@ -1,0 +1,47 @@
+//! Order statistics of sorted numbers.
+
+/// The numbers that are there, ascending.
+pub(super) fn sorted_present(values: &[f64]) -> Vec<f64> {
+    let mut present: Vec<f64> = values.iter().copied().filter(|x| !x.is_nan()).collect();
+    present.sort_unstable_by(f64::total_cmp);
+    present
+}
+
+/// The quantile at a share of 0 to 1 by linear interpolation (Hyndman and Fan's type 7); 0 of
+/// nothing.
+pub(super) fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
+    let position = share * last as f64;
+    let below = (position.floor() as usize).min(last);
+    let (low, high) = (sorted[below], sorted[(below + 1).min(last)]);
+    let (step, weight) = (high - low, position - below as f64);
+    // The weighted sum never overflows, but only the step keeps equal neighbours what they are.
+    if !step.is_finite() {
+        low * (1.0 - weight) + high * weight
+    } else if weight < 0.5 {
+        low + step * weight
+    } else {
+        high - step * (1.0 - weight)
+    }
+}
+
+/// The value that is there most often, the smallest of several; `None` of nothing.
+pub(super) fn mode(sorted: &[f64]) -> Option<f64> {
+    let mut most: Option<&[f64]> = None;
+    for run in sorted.chunk_by(|a, b| a == b) {
+        if most.is_none_or(|most| run.len() > most.len()) {
+            most = Some(run);
+        }
+    }
+    // Zero has one sign.
+    most.map(|run| run[0] + 0.0)
+}
+
+/// The mean of the numbers that are there; 0 of none.
+pub(super) fn mean(values: &[f64]) -> f64 {
+    let present = || values.iter().filter(|x| !x.is_nan());
+    let n = present().count().max(1) as f64;
+    let mean = present().sum::<f64>() / n;
+    // Shares of the largest numbers never add up to more than those.
+    if mean.is_finite() { mean } else { present().map(|x| x / n).sum() }
+}
