@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use ahash::RandomState;
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use trainyard_learn::table::{MISSING_CODE, MISSING_TIME, Values, number_text};
 
@@ -80,6 +81,12 @@ impl Whole for u64 {
     }
 }
 
+impl Whole for i128 {
+    fn exact(self) -> Option<f64> {
+        (self.unsigned_abs() <= u128::from(LARGEST_EXACT_INTEGER)).then_some(self as f64)
+    }
+}
+
 /// A column of numbers, which are kept as text from the first that a double does not hold.
 #[derive(Debug)]
 pub(crate) enum Numbers {
@@ -93,7 +100,6 @@ impl Numbers {
         Self::Floats(Vec::with_capacity(n_rows))
     }
 
-    #[expect(dead_code, reason = "Parquet comes next")]
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Floats(rows) => rows.len(),
@@ -101,7 +107,6 @@ impl Numbers {
         }
     }
 
-    #[expect(dead_code, reason = "Parquet comes next")]
     /// Adds numbers that doubles hold, and NaN where one is missing.
     pub(crate) fn extend(&mut self, values: impl Iterator<Item = f64>) {
         match self {
@@ -204,7 +209,7 @@ pub(crate) fn tensor(
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
     codes: Vec<u32>,
-    index: HashMap<Box<str>, u32>,
+    index: HashMap<Box<str>, u32, RandomState>,
 }
 
 impl Texts {
@@ -233,7 +238,6 @@ impl Texts {
         Ok(next)
     }
 
-    #[expect(dead_code, reason = "Parquet comes next")]
     pub(crate) fn push_code(&mut self, code: u32) {
         self.codes.push(code);
     }
@@ -242,18 +246,22 @@ impl Texts {
         self.codes.resize(self.codes.len() + n_rows, MISSING_CODE);
     }
 
+    /// The rows as indices into the distinct texts, in the order in which these came.
+    pub(crate) fn into_parts(self) -> (Vec<u32>, Vec<Box<str>>) {
+        let mut texts: Vec<Box<str>> = vec![Box::default(); self.index.len()];
+        for (text, code) in self.index {
+            texts[code as usize] = text;
+        }
+        (self.codes, texts)
+    }
+
     /// As moments if every text is one, if asked to look, else as categories or prose.
     ///
     /// # Errors
     /// When every text looks like a moment and some are none: the first of them and its row.
     pub(crate) fn finish(self, look_for_times: bool) -> Result<Values, (usize, String)> {
-        let Self { codes, index } = self;
-        let mut texts: Vec<Box<str>> = vec![Box::default(); index.len()];
-        for (text, code) in index {
-            texts[code as usize] = text;
-        }
-        let seen = |text: &str| looks_like_time(text);
-        if look_for_times && !texts.is_empty() && texts.iter().all(|text| seen(text)) {
+        let (codes, texts) = self.into_parts();
+        if look_for_times && !texts.is_empty() && texts.iter().all(|text| looks_like_time(text)) {
             return times(&codes, &texts);
         }
         let n_present = codes.iter().filter(|code| **code != MISSING_CODE).count();

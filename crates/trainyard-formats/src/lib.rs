@@ -12,6 +12,7 @@
 
 #![deny(unsafe_code)]
 
+mod arrow;
 mod column;
 pub mod compression;
 pub mod csv;
@@ -20,6 +21,7 @@ mod error;
 mod float16;
 mod json;
 mod npy;
+mod parquet;
 mod read;
 
 pub use detect::{Compression, Format};

@@ -11,7 +11,7 @@ use crate::csv::{self, CsvOptions};
 use crate::detect::{self, Compression, Format, HEAD_BYTES};
 use crate::error::{FormatError, Limits, invalid};
 use crate::json;
-use crate::npy;
+use crate::{arrow, npy, parquet};
 
 /// Compressed files that must be read in another order than from front to end are kept in memory up
 /// to here, and in a file without a name beyond.
@@ -106,13 +106,15 @@ pub fn read<R: Read + Seek + Send + 'static>(
             json::read(records, format == Format::Json, limits)?
         }
         Format::Npy => {
-            let n_bytes = match compression {
-                Compression::None => Some(source.seek(SeekFrom::End(0))?),
-                _ => None,
-            };
+            let n_bytes = length(&mut source, compression)?;
             npy::read(open(&mut source, compression, limits)?, n_bytes, limits)?
         }
         Format::Npz => npy::read_archive(seekable(source, compression, limits)?, limits)?,
+        Format::Parquet => parquet::read(seekable(source, compression, limits)?, limits)?,
+        Format::Arrow => {
+            let n_bytes = length(&mut source, compression)?;
+            arrow::read(open(&mut source, compression, limits)?, n_bytes, limits)?
+        }
         other => return Err(invalid(format!("{other:?} is not read yet"), "upload it as CSV")),
     };
     Ok(Loaded { table, format, compression, options_used: used, notes })
@@ -136,6 +138,14 @@ fn seekable<R: Source>(
     std::io::copy(&mut open(&mut source, compression, limits)?, &mut spooled)?;
     spooled.rewind()?;
     Ok(Box::new(spooled))
+}
+
+/// How long the decompressed content is, where that is known before it is read.
+fn length(source: &mut impl Seek, compression: Compression) -> Result<Option<u64>, FormatError> {
+    Ok(match compression {
+        Compression::None => Some(source.seek(SeekFrom::End(0))?),
+        _ => None,
+    })
 }
 
 /// The first bytes of the decompressed content.
