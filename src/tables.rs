@@ -54,7 +54,7 @@ impl Tables {
     fn parse(&self, sha256: &str, csv: &CsvSchema) -> Result<Table, TableError> {
         let unreadable = |error: BlobError| TableError::Unreadable(error.to_string());
         let reader = self.blobs.open(sha256, &self.runtime).map_err(unreadable)?;
-        csv::read(BufReader::new(reader), csv, &self.limits).map_err(|error| match error {
+        csv::read_as(BufReader::new(reader), csv, &self.limits).map_err(|error| match error {
             CsvError::Io(error) => TableError::Unreadable(error.to_string()),
             CsvError::Invalid(_) => TableError::Changed,
         })

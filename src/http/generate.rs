@@ -72,7 +72,7 @@ pub(super) async fn generate(
         }
         let about = About {
             name: request.name.or(type_name),
-            options: CsvOptions { header: Some(true), delimiter: None },
+            options: CsvOptions { header: Some(true), ..CsvOptions::default() },
             generator: Some(generator),
         };
         created(ingest::store(&state, staged, about, key).await?)

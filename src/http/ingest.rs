@@ -104,7 +104,7 @@ fn understand(
 ) -> Result<(CsvSchema, Content), ApiError> {
     let open = || blobs.open_staged(staged, runtime).map(BufReader::new);
     let schema = csv::infer(open()?, &about.options, limits).map_err(unreadable)?;
-    let table = csv::read(open()?, &schema, limits).map_err(unreadable)?;
+    let table = csv::read_as(open()?, &schema, limits).map_err(unreadable)?;
     let columns = describe(&table);
     let content = Content {
         warnings: warnings(&schema, &columns),

@@ -41,7 +41,7 @@ impl Yard {
         let text = format!("a,y\n{rows}");
         let limits = CsvLimits::default();
         let csv = csv::infer(text.as_bytes(), &CsvOptions::default(), &limits).unwrap();
-        let columns = describe(&csv::read(text.as_bytes(), &csv, &limits).unwrap());
+        let columns = describe(&csv::read_as(text.as_bytes(), &csv, &limits).unwrap());
         let new = NewDataset {
             id: DatasetId::new(&clock),
             name: None,

@@ -11,7 +11,7 @@ use crate::domain::ids::DatasetId;
 fn dataset(text: &str) -> Dataset {
     let limits = CsvLimits::default();
     let schema = csv::infer(text.as_bytes(), &CsvOptions::default(), &limits).unwrap();
-    let table = csv::read(text.as_bytes(), &schema, &limits).unwrap();
+    let table = csv::read_as(text.as_bytes(), &schema, &limits).unwrap();
     Dataset {
         id: DatasetId::new(&Clock::system()),
         name: None,
