@@ -84,7 +84,8 @@ pub(super) async fn generate(
 
 /// How [`write_csv`] writes.
 fn as_written() -> ReadOptions {
-    let dialect = CsvOptions { header: Some(true), delimiter: Some(",".to_owned()) };
+    let dialect =
+        CsvOptions { header: Some(true), delimiter: Some(",".to_owned()), ..CsvOptions::default() };
     ReadOptions {
         format: Some(Format::Csv),
         compression: Some(Compression::None),

@@ -8,7 +8,7 @@ use futures_util::Stream;
 use serde_json::Value;
 use tokio::runtime::Handle;
 use trainyard_formats::{FormatError, Loaded, Notes, ReadOptions, read};
-use trainyard_learn::describe::{ColumnDescription, DescribedColumn, describe};
+use trainyard_learn::describe::{DescribedColumn, describe};
 
 use super::AppState;
 use super::problem::ApiError;
@@ -126,7 +126,7 @@ fn warnings(loaded: &Loaded, columns: &[DescribedColumn]) -> Vec<Warning> {
     let about = |code: &str, name: &String, detail: &str| {
         Warning::new(code, format!("column {}: {detail}", shown(name))).column(name)
     };
-    let Notes { unnamed, kept_as_text } = &loaded.notes;
+    let Notes { unnamed, kept_as_text, told } = &loaded.notes;
     let unnamed = unnamed.iter().map(|name| {
         about("unnamed_column", name, "the header names none here, so it is called that")
     });
@@ -134,25 +134,15 @@ fn warnings(loaded: &Loaded, columns: &[DescribedColumn]) -> Vec<Warning> {
         let detail = "whole numbers beyond 2^53 would lose digits, so they are kept as text";
         about("kept_as_text", name, detail)
     });
+    let told = told.iter().map(|note| {
+        let warning = Warning::new(note.code, &note.detail);
+        note.column.iter().fold(warning, |warning, name| warning.column(name))
+    });
     let overflowed = columns.iter().filter(|column| column.overflowed()).map(|column| {
         let detail = "its statistics are beyond the finite numbers and stand as null";
         about("not_finite", &column.description.name, detail)
     });
-    unnamed.chain(long).chain(overflowed).chain(one_column(columns)).collect()
-}
-
-/// A file of one column whose header has another delimiter in it was most likely split wrongly.
-fn one_column(columns: &[DescribedColumn]) -> Option<Warning> {
-    let [DescribedColumn { description: ColumnDescription { name, .. }, .. }] = columns else {
-        return None;
-    };
-    let other = [';', '\t', '|'].into_iter().find(|delimiter| name.contains(*delimiter))?;
-    let detail = format!(
-        "the file was read as one column, and its header holds {other:?}; if that stands between \
-         the columns, upload it with options {{\"delimiter\": {:?}}}",
-        other.to_string()
-    );
-    Some(Warning::new("one_column", detail))
+    unnamed.chain(long).chain(told).chain(overflowed).collect()
 }
 
 fn unreadable(error: FormatError) -> ApiError {

@@ -211,7 +211,7 @@ fn from_csv(bytes: &[u8], limits: &CsvLimits) -> Result<(Input, Option<String>),
                 *kind = ColumnType::Numeric;
             }
         }
-        csv::read(bytes, &numbers, limits).or_else(|_| csv::read(bytes, &schema, limits))
+        csv::read_as(bytes, &numbers, limits).or_else(|_| csv::read_as(bytes, &schema, limits))
     });
     match table {
         Ok(table) => Ok((Input::Table(table), None)),

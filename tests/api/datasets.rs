@@ -25,7 +25,9 @@ fn a_table_is_understood_and_shown() {
     assert_eq!(world.api.get(&path).expect(200), dataset);
     assert_eq!(dataset["name"], "iris");
     assert_eq!(dataset["format"], "csv");
-    assert_eq!(dataset["format_options"], json!({"header": true, "delimiter": ","}));
+    let options = &dataset["format_options"];
+    assert_eq!((&options["header"], &options["delimiter"]), (&json!(true), &json!(",")));
+    assert_eq!((&options["encoding"], &options["decimal"]), (&json!("utf-8"), &json!(".")));
     assert_eq!((&dataset["n_rows"], &dataset["n_columns"]), (&json!(3), &json!(4)));
     assert_eq!(dataset["size_bytes"], IRIS.len());
     let types: Vec<&str> = dataset["columns"]
@@ -276,12 +278,13 @@ fn numbers_at_the_edge_are_described_and_read_back() {
 }
 
 #[test]
-fn long_numbers_keep_their_digits_and_a_wrong_delimiter_is_noticed() {
+fn long_numbers_keep_their_digits_and_another_delimiter_is_found() {
     let world = World::new();
     let ids = world.api.upload("id,y\n9007199254740992,0\n9007199254740993,1\n").expect(201);
     assert_eq!(ids["columns"][0]["type"], "categorical");
     assert_eq!(ids["columns"][0]["n_unique"], 2);
     assert_eq!(ids["warnings"][0]["code"], "kept_as_text");
     let semicolons = world.api.upload("a;b;y\n1;2;0\n").expect(201);
-    assert_eq!(semicolons["warnings"][0]["code"], "one_column");
+    assert_eq!(semicolons["n_columns"], 3);
+    assert_eq!(semicolons["format_options"]["delimiter"], ";");
 }

@@ -70,6 +70,8 @@ pub struct Limits {
     /// How many times as large compressed content may become, once it is beyond
     /// [`RATIO_FREE_BYTES`](crate::compression::RATIO_FREE_BYTES).
     pub max_ratio: u64,
+    /// Threads that may read one file.
+    pub n_threads: usize,
 }
 
 impl Default for Limits {
@@ -82,6 +84,7 @@ impl Default for Limits {
             max_row_bytes: csv.max_row_bytes,
             max_decompressed_bytes: 8 << 30,
             max_ratio: 200,
+            n_threads: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use trainyard_learn::table::Table;
 
 use crate::compression::decompress;
-use crate::csv::{self, CsvOptions};
+use crate::csv::{self, CsvNote, CsvOptions};
 use crate::detect::{self, Compression, Format, HEAD_BYTES};
 use crate::error::{FormatError, Limits, invalid};
 use crate::json;
@@ -37,13 +37,15 @@ pub struct ReadOptions {
 }
 
 /// What a reader has to say beside the table.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
     /// Columns whose name was empty and which were named by their position.
     pub unnamed: Vec<String>,
     /// Columns of numbers that are read as text, since a whole number in them is beyond 2⁵³ and
     /// would lose its last digits: it is an identifier rather than a quantity.
     pub kept_as_text: Vec<String>,
+    /// What text that could be read in more than one way was taken for.
+    pub told: Vec<CsvNote>,
 }
 
 /// A file that was read.
@@ -92,14 +94,12 @@ pub fn read<R: Read + Seek + Send + 'static>(
             if format == Format::Tsv && dialect.delimiter.is_none() {
                 dialect.delimiter = Some("\t".to_owned());
             }
-            let schema =
-                csv::infer(open(&mut source, compression, limits)?, &dialect, &limits.csv())?;
-            let table = csv::read(open(&mut source, compression, limits)?, &schema, &limits.csv())?;
-            dialect.header = Some(schema.header);
-            dialect.delimiter = Some(char::from(schema.delimiter).to_string());
-            used.csv = Some(dialect);
-            let notes = Notes { unnamed: schema.unnamed, kept_as_text: schema.kept_as_text };
-            (table, notes)
+            let n_bytes = length(&mut source, compression)?.unwrap_or(0);
+            let mut bytes = Vec::with_capacity(n_bytes as usize);
+            open(&mut source, compression, limits)?.read_to_end(&mut bytes)?;
+            let found = csv::read(&bytes, &dialect, &limits.csv(), limits.n_threads)?;
+            used.csv = Some(found.options);
+            (found.table, Notes { told: found.notes, ..Notes::default() })
         }
         Format::JsonLines | Format::Json => {
             let records = open(&mut source, compression, limits)?;

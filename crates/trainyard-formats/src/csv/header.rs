@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use ::csv::ByteRecord;
-
-use super::{Problems, clean_text, parse_boolean};
+use super::missing::MissingValues;
+use super::number::NumberFormat;
+use super::problems::Problems;
+use super::sniff::{Cell, Kind, Row, kind};
 
 /// Names longer than this are refused, since a name is repeated in every model and message.
 const MAX_NAME_BYTES: usize = 1_000;
@@ -12,28 +13,64 @@ const MAX_NAME_BYTES: usize = 1_000;
 /// Of a name in a message, at most this many characters are shown.
 const MAX_SHOWN_CHARACTERS: usize = 40;
 
-/// A header has no number and no boolean in it, and some name.
-pub(super) fn looks_like_header(record: &ByteRecord) -> bool {
-    let texts: Vec<&str> = record.iter().filter_map(|field| clean_text(field).ok()).collect();
-    texts.iter().all(|text| !is_number(text) && parse_boolean(text).is_none())
-        && texts.iter().any(|text| !text.trim().is_empty())
+/// Whether the first row names the columns.
+///
+/// It does where nothing in it is a number, a boolean or a date above dates, and something is a
+/// name. It also does where it has numbers, but a word stands above numbers, or they are years
+/// that follow each other.
+pub(super) fn looks_like_header(
+    rows: &[Row],
+    missing: &MissingValues,
+    numbers: NumberFormat,
+) -> bool {
+    let [first, body @ ..] = rows else { return false };
+    let formats = [NumberFormat::default(), numbers];
+    let kinds: Vec<Kind> =
+        first.cells.iter().map(|cell| kind(&cell.text, missing, &formats)).collect();
+    let all_below = |column: usize, wanted: Kind| {
+        let cells = body.iter().filter_map(|row| row.cells.get(column));
+        let mut kinds =
+            cells.map(|cell| kind(&cell.text, missing, &formats)).filter(|k| *k != Kind::Missing);
+        kinds.next() == Some(wanted) && kinds.all(|kind| kind == wanted)
+    };
+    let is_word = |column: usize| {
+        let letter = first.cells[column].text.trim_ascii().first();
+        matches!(kinds[column], Kind::Word | Kind::Other)
+            && letter.is_some_and(|byte| byte.is_ascii_alphabetic() || *byte >= 0x80)
+    };
+    let columns = 0..kinds.len();
+    if columns.clone().any(|column| is_word(column) && all_below(column, Kind::Number)) {
+        return true;
+    }
+    if kinds.iter().any(|kind| matches!(kind, Kind::Number | Kind::Boolean)) {
+        return !kinds.contains(&Kind::Boolean)
+            && columns.clone().any(is_word)
+            && are_years(&first.cells);
+    }
+    let date_above_dates =
+        |column: usize| kinds[column] == Kind::Date && all_below(column, Kind::Date);
+    if columns.clone().any(date_above_dates) {
+        return false;
+    }
+    first.cells.iter().any(|cell| !cell.text.trim_ascii().is_empty())
 }
 
-/// "inf" and "nan" parse as numbers, but a column may well be named so.
-fn is_number(text: &str) -> bool {
-    text.contains(|c: char| c.is_ascii_digit()) && text.trim().parse::<f64>().is_ok()
+/// Whether the numbers in a row are two years or more, each after the one before.
+fn are_years(cells: &[Cell]) -> bool {
+    let texts = cells.iter().filter_map(|cell| std::str::from_utf8(&cell.text).ok());
+    let numbers: Vec<f64> = texts.filter_map(|text| text.trim().parse().ok()).collect();
+    numbers.len() >= 2
+        && numbers.iter().all(|year| (1800.0..2200.0).contains(year))
+        && numbers.windows(2).all(|pair| pair[1] == pair[0] + 1.0)
 }
 
 /// The names in a header, and those of them that were empty and are made from the position.
-pub(super) fn header_names(
-    record: &ByteRecord,
-    problems: &mut Problems,
-) -> (Vec<String>, Vec<String>) {
-    let mut names = Vec::with_capacity(record.len());
+pub(super) fn header_names(cells: &[Cell], problems: &mut Problems) -> (Vec<String>, Vec<String>) {
+    let mut names = Vec::with_capacity(cells.len());
     let mut unnamed = Vec::new();
     let mut seen = HashSet::new();
-    for (index, field) in record.iter().enumerate() {
-        let name = match clean_text(field) {
+    for (index, cell) in cells.iter().enumerate() {
+        let name = match clean_text(&cell.text) {
             Ok(text) if !text.trim().is_empty() => text.trim().to_owned(),
             Ok(_) => {
                 let name = format!("unnamed_{index}");
@@ -60,8 +97,13 @@ pub(super) fn header_names(
     (names, unnamed)
 }
 
-pub(super) fn numbered_names(n_columns: usize) -> (Vec<String>, Vec<String>) {
-    ((0..n_columns).map(|index| format!("x{index}")).collect(), Vec::new())
+pub(super) fn numbered_names(n_columns: usize) -> Vec<String> {
+    (0..n_columns).map(|index| format!("x{index}")).collect()
+}
+
+fn clean_text(field: &[u8]) -> Result<&str, &'static str> {
+    let text = std::str::from_utf8(field).map_err(|_| "bytes that are not UTF-8")?;
+    if field.contains(&0) { Err("a NUL byte") } else { Ok(text) }
 }
 
 /// A name as a message shows it: whole, or its beginning and an ellipsis.

@@ -1,4 +1,8 @@
+use trainyard_learn::table::ColumnType;
+
 use super::*;
+
+mod random;
 
 fn schema(text: &str) -> Result<CsvSchema, CsvError> {
     infer(text.as_bytes(), &CsvOptions::default(), &CsvLimits::default())
@@ -17,7 +21,7 @@ fn types_and_header_are_found() {
     let schema = schema(text).unwrap();
     assert!(schema.header);
     assert_eq!(schema.types, [ColumnType::Numeric, ColumnType::Boolean, ColumnType::Categorical]);
-    let table = read(text.as_bytes(), &schema, &CsvLimits::default()).unwrap();
+    let table = read_as(text.as_bytes(), &schema, &CsvLimits::default()).unwrap();
     assert_eq!(table.n_rows(), 3);
     let cells = |name: &str| -> Vec<Option<String>> {
         (0..3).map(|row| table.column(name).unwrap().values.text(row)).collect()
@@ -36,7 +40,8 @@ fn a_first_row_with_a_number_is_no_header() {
 
 #[test]
 fn the_caller_can_say_what_is_a_header_and_a_delimiter() {
-    let options = CsvOptions { header: Some(true), delimiter: Some(";".into()) };
+    let options =
+        CsvOptions { header: Some(true), delimiter: Some(";".into()), ..CsvOptions::default() };
     let found = infer("2019;2020\n1;2\n".as_bytes(), &options, &CsvLimits::default()).unwrap();
     assert_eq!((found.names.as_slice(), found.n_rows), (&["2019".into(), "2020".into()][..], 1));
 }
@@ -83,7 +88,12 @@ fn what_is_no_table_is_refused() {
     assert_eq!(details(schema("a,a\n1,2\n")), ["two columns are named \"a\""]);
     assert_eq!(details(schema("a\n\0\n")), ["row 1 (line 2), column \"a\": a NUL byte"]);
     let bytes = infer(&b"a\n\xff\n"[..], &CsvOptions::default(), &CsvLimits::default());
-    assert_eq!(details(bytes), ["row 1 (line 2), column \"a\": bytes that are not UTF-8"]);
+    let CsvError::Invalid(problems) = bytes.unwrap_err() else { panic!("no problems") };
+    assert_eq!(
+        problems[0].detail,
+        "row 1 (line 2), column \"a\": bytes that are not UTF-8, at byte 2 of the file"
+    );
+    assert!(problems[0].suggestion.as_ref().unwrap().contains("{\"encoding\": \"latin-1\"}"));
 }
 
 #[test]
@@ -92,18 +102,18 @@ fn limits_hold_before_memory_is_taken() {
     let run = |text: &str| details(infer(text.as_bytes(), &CsvOptions::default(), &limits));
     assert!(run("a,b,c,d\n")[0].contains("4 columns"));
     assert!(run("a\n1\n2\n3\n")[0].contains("more than 2 rows"));
-    // An endless field: the guard stops reading soon after the limit.
+    // A field without an end is looked at up to the limit only.
     let limits = CsvLimits { max_row_bytes: 1 << 16, ..CsvLimits::default() };
-    let endless = Read::chain(&b"a\n\""[..], io::repeat(b'x'));
-    let found = details(infer(endless, &CsvOptions::default(), &limits));
+    let endless = format!("a\n\"{}", "x".repeat(1 << 20));
+    let found = details(infer(endless.as_bytes(), &CsvOptions::default(), &limits));
     assert_eq!(found, ["the row that starts at line 2 is longer than the limit of a row"]);
 }
 
 #[test]
 fn a_changed_file_is_noticed() {
     let found = schema("a\n1\n").unwrap();
-    assert!(read("a\nword\n".as_bytes(), &found, &CsvLimits::default()).is_err());
-    assert!(read("a\n1\n2\n".as_bytes(), &found, &CsvLimits::default()).is_err());
+    assert!(read_as("a\nword\n".as_bytes(), &found, &CsvLimits::default()).is_err());
+    assert!(read_as("a\n1\n2\n".as_bytes(), &found, &CsvLimits::default()).is_err());
 }
 
 #[test]
@@ -122,7 +132,7 @@ fn a_quote_that_never_closes_is_reported() {
     // Longer than the buffer that is read at a time.
     assert_eq!(details(schema(&format!("a,b\n1,\"2\n{}", "3,4\n".repeat(10_000)))), open(2));
     let found = schema("a,b\n1,2\n").unwrap();
-    let error = read("a,b\n1,\"2\n".as_bytes(), &found, &CsvLimits::default()).unwrap_err();
+    let error = read_as("a,b\n1,\"2\n".as_bytes(), &found, &CsvLimits::default()).unwrap_err();
     assert_eq!(details(Err(error)), open(2));
 }
 
@@ -142,7 +152,7 @@ fn a_quote_that_closes_at_the_end_of_the_file_is_none_that_never_closes() {
     ] {
         let found = schema(text).unwrap();
         assert_eq!((found.names.len(), found.n_rows), (2, 1), "{text:?}");
-        let table = read(text.as_bytes(), &found, &CsvLimits::default()).unwrap();
+        let table = read_as(text.as_bytes(), &found, &CsvLimits::default()).unwrap();
         assert_eq!(table.n_rows(), 1, "{text:?}");
     }
     for text in ["", "\n", "\r\n\n", "\u{feff}"] {
@@ -154,31 +164,43 @@ fn a_quote_that_closes_at_the_end_of_the_file_is_none_that_never_closes() {
 }
 
 #[test]
-fn the_mark_of_the_end_is_nothing_in_a_file() {
+fn bytes_that_are_not_utf8_are_found_at_the_end_and_whatever_divides_fields() {
     for end in [&b"\n"[..], b"", b"\n2\n", b"\r\n"] {
         let bytes = [&b"a\n1\n\xff\xfe\xff"[..], end].concat();
         let found = infer(bytes.as_slice(), &CsvOptions::default(), &CsvLimits::default());
-        assert_eq!(details(found), ["row 2 (line 3), column \"a\": bytes that are not UTF-8"]);
+        assert_eq!(
+            details(found),
+            ["row 2 (line 3), column \"a\": bytes that are not UTF-8, at byte 4 of the file"]
+        );
     }
-    // No delimiter splits it, NUL included.
+    // No delimiter splits a character, NUL included.
     for delimiter in (0..128).map(char::from).filter(|c| !"\"\n\r".contains(*c)) {
-        let options = CsvOptions { header: Some(false), delimiter: Some(delimiter.into()) };
+        let options = CsvOptions {
+            header: Some(false),
+            delimiter: Some(delimiter.into()),
+            ..CsvOptions::default()
+        };
         let found = infer("é\nè".as_bytes(), &options, &CsvLimits::default()).unwrap();
         assert_eq!(found.n_rows, 2, "{delimiter:?}");
     }
 }
 
 #[test]
-fn the_guard_does_not_count_the_mark_of_the_end() {
+fn a_row_is_too_long_before_its_quote_is_never_closed() {
     let run = |text: &str, max_row_bytes| {
         let limits = CsvLimits { max_row_bytes, ..CsvLimits::default() };
         infer(text.as_bytes(), &CsvOptions::default(), &limits)
     };
-    assert_eq!(run("a\n1", 3).unwrap().n_rows, 1);
-    assert_eq!(run("a\n1\n", 0).unwrap().n_rows, 1);
+    assert_eq!(run("a\n1", 2).unwrap().n_rows, 1);
+    assert_eq!(run("a\n1\n", 2).unwrap().n_rows, 1);
+    let too_long = |line: u64| {
+        [format!("the row that starts at line {line} is longer than the limit of a row")]
+    };
+    assert_eq!(details(run("a\n12\n", 2)), too_long(2));
+    assert_eq!(details(run("ab\n1\n", 2)), too_long(1));
+    assert_eq!(details(run("a\n1\n\"x\"\n", 3)), too_long(3));
     let open = format!("a\n\"{}", "x".repeat(50_000));
-    let found = details(run(&open, 10_000));
-    assert_eq!(found, ["the row that starts at line 2 is longer than the limit of a row"]);
+    assert_eq!(details(run(&open, 10_000)), too_long(2));
     assert_eq!(
         details(run(&open, 60_000)),
         ["a quote that opens in the row at line 2 is never closed"]
@@ -194,17 +216,22 @@ fn whole_numbers_that_would_lose_digits_stay_text() {
     let categorical = ColumnType::Categorical;
     let numeric = ColumnType::Numeric;
     assert_eq!(found.types, [categorical, numeric, numeric, categorical]);
-    let table = read(text.as_bytes(), &found, &CsvLimits::default()).unwrap();
+    let table = read_as(text.as_bytes(), &found, &CsvLimits::default()).unwrap();
     let id = &table.column("id").unwrap().values;
     assert_eq!(id.text(0).as_deref(), Some("9007199254740993"));
 
     let inexact = |token: &str| !schema(&format!("a\n{token}\n")).unwrap().kept_as_text.is_empty();
-    for token in
-        ["-9007199254740993", "+18446744073709551616", &"9".repeat(400), " 1234567890123456789"]
-    {
+    for token in [
+        "007",
+        "00000000000000000000000001",
+        "-9007199254740993",
+        "+18446744073709551616",
+        &"9".repeat(400),
+        " 1234567890123456789",
+    ] {
         assert!(inexact(token), "{token}");
     }
-    for token in ["0", "+9007199254740992", "00000000000000000000000001", "1e17", "NA", "true"] {
+    for token in ["0", "+9007199254740992", "-01", "00.5", "1e17", "NA", "true"] {
         assert!(!inexact(token), "{token}");
     }
     // Among identifiers, infinity is a word as it is among words.
@@ -232,10 +259,10 @@ fn lines_of_spaces_before_the_first_row_are_skipped() {
     let text = "  \n\t\n\na,b\n1,2\n";
     let found = schema(text).unwrap();
     assert_eq!((found.names.as_slice(), found.n_rows), (&["a".into(), "b".into()][..], 1));
-    assert_eq!(read(text.as_bytes(), &found, &CsvLimits::default()).unwrap().n_rows(), 1);
+    assert_eq!(read_as(text.as_bytes(), &found, &CsvLimits::default()).unwrap().n_rows(), 1);
     let found = schema(" \n1,2\n").unwrap();
     assert_eq!((found.header, found.n_rows), (false, 1));
-    assert_eq!(read(" \n1,2\n".as_bytes(), &found, &CsvLimits::default()).unwrap().n_rows(), 1);
+    assert_eq!(read_as(" \n1,2\n".as_bytes(), &found, &CsvLimits::default()).unwrap().n_rows(), 1);
     assert_eq!(details(schema(" \n \n")), ["the file is empty"]);
     assert_eq!(
         details(schema("a,b\n1,2\n  \n")),
