@@ -104,9 +104,9 @@ pub(super) fn sample_weight(request: &JobRequest, dataset: &Dataset, problems: &
         refuse(format!("column {} holds text; weights are numbers", shown(name)));
     } else if column.n_missing > 0 {
         refuse(format!("column {} has {} missing values", shown(name), column.n_missing));
-    } else if column.min.is_some_and(|least| least < 0.0) {
+    } else if column.least().is_some_and(|least| least < 0.0) {
         refuse(format!("column {} holds a weight below 0", shown(name)));
-    } else if column.max.is_some_and(|most| most <= 0.0) {
+    } else if column.most().is_some_and(|most| most <= 0.0) {
         refuse(format!("column {} holds no weight above 0", shown(name)));
     }
 }

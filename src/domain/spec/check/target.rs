@@ -140,14 +140,14 @@ fn values<'d>(
         }
         // As a network sees it, in single precision.
         let extreme =
-            description.max.unwrap_or(0.0).abs().max(description.min.unwrap_or(0.0).abs());
+            description.most().unwrap_or(0.0).abs().max(description.least().unwrap_or(0.0).abs());
         if extreme > f64::from(f32::MAX) {
             let detail = format!("column {name} holds numbers beyond single precision");
             problems
                 .push(Problem::new(pointer(index), detail).suggest("scale it before the upload"));
         }
-        least = least.min(description.min.unwrap_or(0.0));
-        most = most.max(description.max.unwrap_or(0.0));
+        least = least.min(description.least().unwrap_or(0.0));
+        most = most.max(description.most().unwrap_or(0.0));
     }
     Some(Target::Values { n_outputs: columns.len(), least, most })
 }
