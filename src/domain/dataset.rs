@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trainyard_formats::ReadOptions;
 use trainyard_learn::describe::DescribedColumn;
+use trainyard_learn::findings::Finding;
 
 use super::clock::Timestamp;
 use super::ids::DatasetId;
@@ -66,12 +67,23 @@ pub struct Warning {
     pub column: Option<String>,
     /// What it is, in a sentence.
     pub detail: String,
+    /// The figures that it rests on, where there are some.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(value_type = Option<Object>)]
+    pub evidence: Option<serde_json::Value>,
+}
+
+impl From<Finding> for Warning {
+    fn from(finding: Finding) -> Self {
+        let Finding { code, column, detail, evidence } = finding;
+        Self { code: code.to_owned(), column, detail, evidence: Some(evidence) }
+    }
 }
 
 impl Warning {
     /// A warning about everything.
     pub fn new(code: &str, detail: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), column: None, detail: detail.into() }
+        Self { code: code.to_owned(), column: None, detail: detail.into(), evidence: None }
     }
 
     /// The same about one column.

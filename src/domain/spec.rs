@@ -15,6 +15,7 @@ use trainyard_learn::named::Named;
 use trainyard_learn::network::{LayerSpec, LinearSpec, MlpSpec, NetworkSpec};
 use trainyard_learn::optim::OptimizerSpec;
 use trainyard_learn::perceptron::PerceptronSpec;
+use trainyard_learn::preprocess::PreprocessSpec;
 use trainyard_learn::scalar::Scalar;
 use trainyard_learn::splits::SplitSpec;
 use trainyard_learn::training::TrainingSpec;
@@ -23,7 +24,7 @@ use utoipa::ToSchema;
 use super::dataset::Warning;
 use super::ids::DatasetId;
 pub use check::check;
-pub use choices::{LossChoice, Preprocess, Scale, TargetColumns};
+pub use choices::{LossChoice, TargetColumns};
 
 /// A job as a client asks for it. Only `dataset_id`, `target` and `model` are required.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -90,9 +91,12 @@ pub struct JobRequest {
     #[serde(default)]
     #[schema(no_recursion)]
     pub training: Option<TrainingSpec>,
-    /// How to prepare the columns, fitted on the training rows of each fold.
+    /// How columns become features, fitted on the training rows of each fold. Left out, gaps are
+    /// filled by means and most frequent values, categories become one feature each, and numbers are
+    /// scaled for networks and not for a `perceptron`.
     #[serde(default)]
-    pub preprocess: Option<Preprocess>,
+    #[schema(no_recursion)]
+    pub preprocess: Option<PreprocessSpec>,
     /// A column of how much each row counts while a network learns, none below 0. It is no feature
     /// then.
     #[serde(default)]
@@ -186,7 +190,8 @@ pub struct JobSpec {
     pub training: Option<TrainingSpec>,
     /// How the columns are prepared.
     #[serde(default)]
-    pub preprocess: Preprocess,
+    #[schema(no_recursion)]
+    pub preprocess: PreprocessSpec,
     /// The column of how much each row counts.
     pub sample_weight: Option<String>,
     /// The client's own.

@@ -8,7 +8,8 @@ use futures_util::Stream;
 use serde_json::Value;
 use tokio::runtime::Handle;
 use trainyard_formats::{FormatError, Loaded, Notes, ReadOptions, read};
-use trainyard_learn::describe::{DescribedColumn, describe};
+use trainyard_learn::describe::{DescribedColumn, describe_on};
+use trainyard_learn::findings;
 
 use super::AppState;
 use super::problem::ApiError;
@@ -74,7 +75,7 @@ pub(super) async fn understand(
             let file = blobs.open_staged(&staged, &runtime)?;
             let name = about.file_name.as_deref().or(about.name.as_deref());
             let loaded = read(file, name, &about.reading, &limits).map_err(unreadable)?;
-            let columns = describe(&loaded.table);
+            let columns = describe_on(&loaded.table, limits.n_threads);
             let content = Content {
                 n_rows: loaded.table.n_rows(),
                 warnings: warnings(&loaded, &columns),
@@ -138,11 +139,13 @@ fn warnings(loaded: &Loaded, columns: &[DescribedColumn]) -> Vec<Warning> {
         let warning = Warning::new(note.code, &note.detail);
         note.column.iter().fold(warning, |warning, name| warning.column(name))
     });
+    let found =
+        findings::at_upload_described(&loaded.table, columns).into_iter().map(Warning::from);
     let overflowed = columns.iter().filter(|column| column.overflowed()).map(|column| {
         let detail = "its statistics are beyond the finite numbers and stand as null";
         about("not_finite", &column.description.name, detail)
     });
-    unnamed.chain(long).chain(told).chain(overflowed).collect()
+    unnamed.chain(long).chain(told).chain(overflowed).chain(found).collect()
 }
 
 fn unreadable(error: FormatError) -> ApiError {

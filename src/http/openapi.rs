@@ -30,6 +30,7 @@ use utoipa::OpenApi;
         trainyard_learn::optim::Clip,
         trainyard_learn::schedule::ScheduleSpec,
         trainyard_learn::training::TrainingSpec,
+        trainyard_learn::preprocess::PreprocessSpec,
     ))
 )]
 struct About;

@@ -1,6 +1,6 @@
 //! Prediction: rows in, classes out. Reads no row of the database once a model is in memory.
 
-mod matrix;
+mod columns;
 mod rows;
 
 use axum::Json;
@@ -13,9 +13,10 @@ use trainyard_formats::csv::{self, CsvError, CsvLimits, CsvOptions};
 use trainyard_learn::artifact::TrainedModel;
 use trainyard_learn::kernels::Crew;
 use trainyard_learn::model::Predicted;
+use trainyard_learn::preprocess::Report;
 use trainyard_learn::problem::Problem;
 use trainyard_learn::scalar::Scalar;
-use trainyard_learn::table::{ColumnType, Table};
+use trainyard_learn::table::{Column, ColumnType, Table};
 use utoipa::ToSchema;
 
 use super::AppState;
@@ -27,7 +28,8 @@ use super::problem::{ApiError, Code, ProblemBody};
 use super::{json, validate};
 use crate::domain::dataset::Warning;
 use crate::domain::ids::ModelId;
-use matrix::matrix;
+use crate::domain::suggest::shown;
+use columns::columns;
 use rows::{Records, Rows};
 
 /// Rows to predict: `rows` in the order of the model's inputs, or `records` by their names.
@@ -234,10 +236,16 @@ fn answer(
             format!("{n_rows} rows; at most {most} at once"),
         ));
     }
-    let x = matrix(input, &model.inputs).map_err(ApiError::invalid)?;
+    let columns = columns(input, &model.preprocessor).map_err(ApiError::invalid)?;
+    let columns: Vec<&Column> = columns.iter().collect();
+    let rows: Vec<u32> = (0..n_rows as u32).collect();
+    let n_features = model.preprocessor.n_features();
+    let mut x = vec![0.0; n_rows * n_features];
+    let met = model.preprocessor.transform(&columns, &rows, &mut x);
+    refuse(&met)?;
+    let mut warnings = unseen(&met);
     let mut crew = Crew::new(1);
-    let (n_inputs, n_classes) = (model.inputs.len(), model.n_classes());
-    let predicted = model.model.predict(model.scaler.as_ref(), &x, n_inputs, n_classes, &mut crew);
+    let predicted = model.model.predict(&x, n_features, model.n_classes(), &mut crew);
     let said = |prediction: &[u32]| {
         Said::Classes(prediction.iter().map(|c| model.classes[*c as usize].clone()).collect())
     };
@@ -266,7 +274,6 @@ fn answer(
             Said::Several(rows)
         }
     };
-    let mut warnings = Vec::new();
     if n_overflowed > 0 {
         let detail = format!(
             "the numbers for {n_overflowed} rows are beyond the finite ones; their predictions mean \
@@ -284,6 +291,49 @@ fn answer(
         warnings,
     };
     Ok(Json(body).into_response())
+}
+
+/// Rows that the model cannot speak of.
+fn refuse(met: &Report) -> Result<(), ApiError> {
+    let mut problems = Vec::new();
+    for rows in &met.missing {
+        let detail = format!(
+            "the value of {} is missing in {} rows, first in row {}, and nothing stands for it",
+            shown(&rows.column),
+            rows.count,
+            rows.first_row
+        );
+        let way_out = "give the value, or train with `impute`";
+        problems.push(Problem::new("", detail).suggest(way_out));
+    }
+    for unseen in met.refused() {
+        let detail = format!(
+            "{} of {} in row {} is a category that the model was not trained on",
+            shown(&unseen.first_value),
+            shown(&unseen.column),
+            unseen.first_row
+        );
+        problems.push(Problem::new("", detail));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(ApiError::invalid(problems)) }
+}
+
+/// Categories that the model was not trained on, where the spec allows them.
+fn unseen(met: &Report) -> Vec<Warning> {
+    met.unseen
+        .iter()
+        .map(|unseen| {
+            let detail = format!(
+                "column {}: {} rows have a category that the model was not trained on, first {} in \
+                 row {}",
+                shown(&unseen.column),
+                unseen.count,
+                shown(&unseen.first_value),
+                unseen.first_row
+            );
+            Warning::new("unseen_category", detail).column(&unseen.column)
+        })
+        .collect()
 }
 
 /// Row by row.

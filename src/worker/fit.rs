@@ -10,9 +10,10 @@ use trainyard_learn::model::{Model, NetworkModel, Predicted};
 use trainyard_learn::network::Network;
 use trainyard_learn::optim::OptimizerSpec;
 use trainyard_learn::perceptron::{self, PerceptronSpec};
+use trainyard_learn::preprocess::{FitProblem, Preprocessor, Report};
+use trainyard_learn::problem::Problem;
 use trainyard_learn::random::stream::derive;
 use trainyard_learn::scalar::Scalar;
-use trainyard_learn::scale::StandardScaler;
 use trainyard_learn::training::{
     self, Control, End, FitError, Fitted, History, Observer, TrainingSpec, hold_out,
 };
@@ -22,6 +23,7 @@ use super::queue::Signal;
 use super::run::{Cores, Failure};
 use crate::domain::job::{FitSummary, JobError};
 use crate::domain::spec::ModelSpec;
+use crate::domain::suggest::shown;
 use crate::store::tasks::JobContext;
 
 /// Which training of a job this is; names its random numbers.
@@ -34,7 +36,8 @@ pub(super) enum Part {
 /// A trained model and how it came about.
 pub(super) struct Fit {
     pub(super) model: Model,
-    pub(super) scaler: Option<StandardScaler>,
+    /// How rows are prepared; none where a fold takes them as they are.
+    pub(super) preprocessor: Option<Preprocessor>,
     pub(super) summary: FitSummary,
     pub(super) history: Option<History>,
 }
@@ -57,21 +60,12 @@ pub(super) fn fit(
     context: Context<'_>,
 ) -> Result<Fit, Failure> {
     let started = Instant::now();
-    let scaler = data.scaler(job, rows);
-    let (model, mut summary, history) = match &job.spec.model {
-        ModelSpec::Perceptron(spec) => {
-            let (model, summary) =
-                fit_perceptron(spec, job, data, (rows, scaler.as_ref()), started, context)?;
-            (model, summary, None)
-        }
-        _ => {
-            let parts = (rows, scaler.as_ref(), part);
-            let (model, summary, history) = fit_network(job, data, parts, crew, started, context)?;
-            (model, summary, Some(history))
-        }
+    let mut fitted = match &job.spec.model {
+        ModelSpec::Perceptron(spec) => fit_perceptron(spec, job, data, rows, started, context)?,
+        _ => fit_network(job, data, (rows, part), crew, started, context)?,
     };
-    summary.fit_s = started.elapsed().as_secs_f64();
-    Ok(Fit { model, scaler, summary, history })
+    fitted.summary.fit_s = started.elapsed().as_secs_f64();
+    Ok(fitted)
 }
 
 /// What the model says of these rows.
@@ -81,31 +75,54 @@ pub(super) fn predict(
     fit: &Fit,
     rows: &[u32],
     crew: &mut Crew,
-) -> Predicted {
+) -> Result<Predicted, Failure> {
     let n_classes = (!job.classes.is_empty()).then_some(job.classes.len());
-    match &fit.model {
+    let preprocessor = fit.preprocessor.as_ref();
+    Ok(match &fit.model {
         Model::Network(model) => {
-            let batch = data.single(fit.scaler.as_ref(), rows);
+            let (batch, met) = data.single(preprocessor, rows);
+            refuse(&met)?;
             model.predict(&batch.x, &batch.rows, n_classes, crew)
         }
         model @ Model::Perceptron(_) => {
-            let x = data.double(fit.scaler.as_ref(), rows);
+            let (x, met) = data.double(preprocessor, rows);
+            refuse(&met)?;
             let n_features = x.ncols();
             let x = x.into_raw_vec_and_offset().0;
-            model.predict(None, &x, n_features, n_classes, crew)
+            model.predict(&x, n_features, n_classes, crew)
         }
-    }
+    })
+}
+
+/// Rows that the preparation cannot do.
+fn unprepared(problem: &FitProblem) -> Failure {
+    let Problem { pointer, detail, suggestion } = problem.problem();
+    let way_out = suggestion.map_or_else(String::new, |way_out| format!("; {way_out}"));
+    Failure::permanent("preprocess", format!("/preprocess{pointer}: {detail}{way_out}"))
+}
+
+/// Categories that the spec refuses where no training row has them.
+fn refuse(met: &Report) -> Result<(), Failure> {
+    let Some(unseen) = met.refused().next() else { return Ok(()) };
+    let detail = format!(
+        "column {} has the category {} in row {}, and no training row has it; set `unseen` to \
+         \"ignore\" or \"rare\"",
+        shown(&unseen.column),
+        shown(&unseen.first_value),
+        unseen.first_row
+    );
+    Err(Failure::permanent("unseen_category", detail))
 }
 
 fn fit_perceptron(
     spec: &PerceptronSpec,
     job: &JobContext,
     data: &Prepared,
-    (rows, scaler): (&[u32], Option<&StandardScaler>),
+    rows: &[u32],
     started: Instant,
     context: Context<'_>,
-) -> Result<(Model, FitSummary), Failure> {
-    let x = data.double(scaler, rows);
+) -> Result<Fit, Failure> {
+    let (preprocessor, x) = data.fit_double(job, rows).map_err(|problem| unprepared(&problem))?;
     let trainyard_learn::model::Truth::Classes(y) = data.truth_of(rows) else {
         return Err(Failure::permanent("internal", "a perceptron tells classes apart"));
     };
@@ -138,25 +155,30 @@ fn fit_perceptron(
         val_loss: None,
         fit_s: 0.0,
     };
-    Ok((Model::Perceptron(model), summary))
+    let (model, preprocessor) = (Model::Perceptron(model), Some(preprocessor));
+    Ok(Fit { model, preprocessor, summary, history: None })
 }
 
 fn fit_network(
     job: &JobContext,
     data: &Prepared,
-    (rows, scaler, part): (&[u32], Option<&StandardScaler>, Part),
+    (rows, part): (&[u32], Part),
     crew: &mut Crew,
     started: Instant,
     context: Context<'_>,
-) -> Result<(Model, FitSummary, History), Failure> {
+) -> Result<Fit, Failure> {
     let (layers, loss, optimizer, training) = network_spec(job)?;
     let internal = |detail: &str| Failure::permanent("internal", detail);
-    let batch = data.single(scaler, rows);
+    let kept = matches!(part, Part::Refit);
+    let (preprocessor, batch) =
+        data.fit_single(job, rows, kept).map_err(|problem| unprepared(&problem))?;
     let examples = data.examples(rows);
     let target = examples.target(job.classes.len());
     let n_outputs = loss.n_outputs(target.kind()).map_err(|found| internal(&found.detail))?;
-    let network = Network::new(&layers, job.spec.features.len(), n_outputs)
-        .map_err(|found| internal(&found[0].detail))?;
+    let n_features =
+        preprocessor.as_ref().map_or(job.spec.features.len(), Preprocessor::n_features);
+    let network =
+        Network::new(&layers, n_features, n_outputs).map_err(|found| internal(&found[0].detail))?;
     let seed = u64::from(job.spec.random_state);
     let seed = match part {
         Part::Refit => derive(seed, 0),
@@ -201,8 +223,8 @@ fn fit_network(
     })?;
     let summary = summary(&fitted);
     let Fitted { parameters, buffers, history, .. } = fitted;
-    let model = NetworkModel { layers, loss, network, parameters, buffers };
-    Ok((Model::Network(model), summary, history))
+    let model = Model::Network(NetworkModel { layers, loss, network, parameters, buffers });
+    Ok(Fit { model, preprocessor, summary, history: Some(history) })
 }
 
 type NetworkParts<'a> =

@@ -1,11 +1,16 @@
 //! A job's data, ready to train on; made once for all its tasks.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use ndarray::Array2;
-use trainyard_learn::model::{Truth, single};
+use trainyard_learn::model::Truth;
+use trainyard_learn::preprocess::{
+    ColumnFacts, FitProblem, PreprocessTarget, Preprocessor, Report,
+};
 use trainyard_learn::scalar::Scalar;
-use trainyard_learn::scale::StandardScaler;
 use trainyard_learn::splits::Folds;
-use trainyard_learn::table::Table;
+use trainyard_learn::table::{Column, Table};
 use trainyard_learn::training::Target;
 
 use crate::domain::spec::ModelSpec;
@@ -14,36 +19,34 @@ use crate::store::tasks::JobContext;
 /// A job's data, ready to train on.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    features: Features,
-    n_features: usize,
+    table: Arc<Table>,
+    /// The places of the features' columns in the table.
+    features: Vec<usize>,
+    /// What networks take of columns that are features as they are, whatever the training rows.
+    as_they_are: Option<Vec<f32>>,
     /// What each row really is.
     pub(super) truth: Truth,
     /// The same in single precision, where it holds values.
     values: Vec<f32>,
     n_outputs: usize,
+    n_classes: usize,
     /// How much each row counts, if not all alike.
     pub(super) weights: Option<Vec<f32>>,
     pub(super) folds: Option<Folds>,
 }
 
-/// Rows × features.
-#[derive(Debug)]
-enum Features {
-    /// As they are in the dataset, for models in double precision and for what is scaled first.
-    Double(Array2<f64>),
-    /// For networks that take the columns as they are.
-    Single(Vec<f32>),
-}
-
 /// Rows as a network takes them, and which of them are meant.
 pub(super) struct Batch<'a> {
-    pub(super) x: std::borrow::Cow<'a, [f32]>,
+    pub(super) x: Cow<'a, [f32]>,
     pub(super) rows: Vec<u32>,
 }
 
+/// Rows are prepared in double precision so many at a time.
+const BLOCK_ROWS: usize = 1024;
+
 impl Prepared {
     /// Takes from the table what the job asks for; `None` when the table has not got it.
-    pub(super) fn new(job: &JobContext, table: &Table) -> Option<Self> {
+    pub(super) fn new(job: &JobContext, table: Arc<Table>) -> Option<Self> {
         let spec = &job.spec;
         let names = spec.target.names();
         let (truth, values) = if job.classes.is_empty() {
@@ -61,13 +64,13 @@ impl Prepared {
                 Some(column.iter().map(|weight| *weight as f32).collect())
             }
         };
-        let x = table.matrix(&spec.features)?;
-        let network = !matches!(spec.model, ModelSpec::Perceptron(_));
-        let features = if network && !spec.preprocess.standardizes() {
-            Features::Single(x.iter().map(|value| *value as f32).collect())
-        } else {
-            Features::Double(x)
-        };
+        let place = |name: &String| table.columns().iter().position(|column| column.name == *name);
+        let features: Vec<usize> = spec.features.iter().map(place).collect::<Option<_>>()?;
+        let is_network = !matches!(spec.model, ModelSpec::Perceptron(_));
+        let as_they_are = (is_network && keeps_numbers(job, &table, &features))
+            .then(|| table.matrix(&spec.features))
+            .flatten()
+            .map(|x| x.iter().map(|value| *value as f32).collect());
         let classes = match &truth {
             Truth::Classes(classes) => Some(classes.as_slice()),
             Truth::Values(_) => None,
@@ -75,57 +78,141 @@ impl Prepared {
         let folds = spec.cv.as_ref().map(|cv| cv.assign(table.n_rows(), classes));
         Some(Self {
             features,
-            n_features: spec.features.len(),
+            as_they_are,
             truth,
             values,
             n_outputs: names.len(),
+            n_classes: job.classes.len(),
             weights,
             folds,
+            table,
         })
     }
 
     pub(super) fn n_rows(&self) -> usize {
+        self.table.n_rows()
+    }
+
+    /// Finds how to prepare columns in these rows. What is needed for predictions alone is left out
+    /// where it changes no feature, unless it is `kept`.
+    pub(super) fn preprocessor(
+        &self,
+        job: &JobContext,
+        rows: &[u32],
+        kept: bool,
+    ) -> Result<Option<Preprocessor>, FitProblem> {
+        if self.as_they_are.is_some() && !kept {
+            return Ok(None);
+        }
+        let (spec, seed) = (&job.spec.preprocess, job.spec.random_state);
+        let found = Preprocessor::fit(spec, &self.columns(), rows, self.target(), seed)?;
+        Ok(Some(found.0))
+    }
+
+    fn columns(&self) -> Vec<&Column> {
+        self.features.iter().map(|place| &self.table.columns()[*place]).collect()
+    }
+
+    fn target(&self) -> Option<PreprocessTarget<'_>> {
         match &self.truth {
-            Truth::Classes(classes) => classes.len(),
-            Truth::Values(values) => values.len() / self.n_outputs,
+            Truth::Classes(classes) => {
+                Some(PreprocessTarget::Classes { classes, n_classes: self.n_classes })
+            }
+            // Which of several values a category should be encoded by, nobody said.
+            Truth::Values(values) if self.n_outputs == 1 => Some(PreprocessTarget::Values(values)),
+            Truth::Values(_) => None,
         }
     }
 
-    /// Brings the features to one scale by what these rows are, if the job wants it.
-    pub(super) fn scaler(&self, job: &JobContext, rows: &[u32]) -> Option<StandardScaler> {
-        let Features::Double(x) = &self.features else { return None };
-        let x = x.as_slice().filter(|_| job.spec.preprocess.standardizes())?;
-        Some(StandardScaler::fit(x, self.n_features, rows))
+    /// The features of the named rows in double precision, and what had no proper number.
+    pub(super) fn double(
+        &self,
+        preprocessor: Option<&Preprocessor>,
+        rows: &[u32],
+    ) -> (Array2<f64>, Report) {
+        let Some(preprocessor) = preprocessor else {
+            return (Array2::zeros((0, 0)), Report::default());
+        };
+        let mut x = Array2::zeros((rows.len(), preprocessor.n_features()));
+        let report = match x.as_slice_mut() {
+            Some(out) => preprocessor.transform(&self.columns(), rows, out),
+            None => Report::default(),
+        };
+        (x, report)
     }
 
-    /// The named rows in double precision, copied together and scaled.
-    pub(super) fn double(&self, scaler: Option<&StandardScaler>, rows: &[u32]) -> Array2<f64> {
-        let Features::Double(x) = &self.features else { return Array2::zeros((0, 0)) };
-        let mut values = Vec::with_capacity(rows.len() * self.n_features);
-        let mut scaled = vec![0.0; self.n_features];
-        for &row in rows {
-            let row = x.row(row as usize);
-            match (scaler, row.as_slice()) {
-                (Some(scaler), Some(row)) => {
-                    scaler.transform_exact(&mut scaled, row);
-                    values.extend_from_slice(&scaled);
+    /// The features of the named rows as a network takes them: where they are, or prepared; and
+    /// what had no proper number.
+    pub(super) fn single(
+        &self,
+        preprocessor: Option<&Preprocessor>,
+        rows: &[u32],
+    ) -> (Batch<'_>, Report) {
+        match (&self.as_they_are, preprocessor) {
+            (Some(x), _) => (Batch { x: x.into(), rows: rows.to_vec() }, Report::default()),
+            (None, None) => (Batch { x: Cow::default(), rows: Vec::new() }, Report::default()),
+            (None, Some(preprocessor)) => {
+                let columns = self.columns();
+                let n_features = preprocessor.n_features();
+                let mut x = Vec::with_capacity(rows.len() * n_features);
+                let mut block = vec![0.0; BLOCK_ROWS.min(rows.len()) * n_features];
+                let mut report = Report::default();
+                for rows in rows.chunks(BLOCK_ROWS) {
+                    let block = &mut block[..rows.len() * n_features];
+                    let met = preprocessor.transform(&columns, rows, block);
+                    if report.is_empty() {
+                        report = met;
+                    }
+                    x.extend(block.iter().map(|value| *value as f32));
                 }
-                _ => values.extend(row),
+                (Batch { x: x.into(), rows: (0..rows.len() as u32).collect() }, report)
             }
         }
-        Array2::from_shape_vec((rows.len(), self.n_features), values)
-            .unwrap_or_else(|_| Array2::zeros((0, self.n_features)))
     }
 
-    /// The named rows as a network takes them: where they are, or scaled copies.
-    pub(super) fn single(&self, scaler: Option<&StandardScaler>, rows: &[u32]) -> Batch<'_> {
-        match &self.features {
-            Features::Single(x) => Batch { x: x.into(), rows: rows.to_vec() },
-            Features::Double(x) => {
-                let x = single(scaler, x.as_slice().unwrap_or_default(), self.n_features, rows);
-                Batch { x: x.into(), rows: (0..rows.len() as u32).collect() }
-            }
+    /// The same for training rows, which a category encoded by the target sees in another way.
+    pub(super) fn fit_single(
+        &self,
+        job: &JobContext,
+        rows: &[u32],
+        kept: bool,
+    ) -> Result<(Option<Preprocessor>, Batch<'_>), FitProblem> {
+        if !self.encodes_by_target(job) {
+            let preprocessor = self.preprocessor(job, rows, kept)?;
+            let (batch, _) = self.single(preprocessor.as_ref(), rows);
+            return Ok((preprocessor, batch));
         }
+        let (preprocessor, x) = self.fit_transform(job, rows)?;
+        let x: Vec<f32> = x.iter().map(|value| *value as f32).collect();
+        let batch = Batch { x: x.into(), rows: (0..rows.len() as u32).collect() };
+        Ok((Some(preprocessor), batch))
+    }
+
+    /// The preparation that these rows give, and their features in double precision.
+    pub(super) fn fit_double(
+        &self,
+        job: &JobContext,
+        rows: &[u32],
+    ) -> Result<(Preprocessor, Array2<f64>), FitProblem> {
+        let (preprocessor, x) = self.fit_transform(job, rows)?;
+        let shape = (rows.len(), preprocessor.n_features());
+        let x = Array2::from_shape_vec(shape, x).map_err(|_| FitProblem::NoFeatures)?;
+        Ok((preprocessor, x))
+    }
+
+    fn fit_transform(
+        &self,
+        job: &JobContext,
+        rows: &[u32],
+    ) -> Result<(Preprocessor, Vec<f64>), FitProblem> {
+        let (spec, seed) = (&job.spec.preprocess, job.spec.random_state);
+        let (preprocessor, _, x) =
+            Preprocessor::fit_transform(spec, &self.columns(), rows, self.target(), seed)?;
+        Ok((preprocessor, x))
+    }
+
+    fn encodes_by_target(&self, job: &JobContext) -> bool {
+        job.spec.preprocess.encodes_by_target(&facts(&self.table, &self.features))
     }
 
     /// What the named rows really are.
@@ -140,7 +227,7 @@ impl Prepared {
 
     /// What the named rows should give, as a network takes it, in the order of a [`Batch`].
     pub(super) fn examples(&self, rows: &[u32]) -> Examples<'_> {
-        let in_place = matches!(self.features, Features::Single(_));
+        let in_place = self.as_they_are.is_some();
         let n_outputs = self.n_outputs;
         let target = match &self.truth {
             Truth::Classes(classes) if in_place => Owned::Classes(classes.into()),
@@ -160,15 +247,34 @@ impl Prepared {
     }
 }
 
+fn keeps_numbers(job: &JobContext, table: &Table, features: &[usize]) -> bool {
+    job.spec.preprocess.keeps_numbers(&facts(table, features))
+}
+
+/// What is known of the features' columns.
+fn facts<'t>(table: &'t Table, features: &[usize]) -> Vec<ColumnFacts<'t>> {
+    let fact = |place: &usize| {
+        let Column { name, values } = &table.columns()[*place];
+        ColumnFacts {
+            name,
+            column_type: values.column_type(),
+            n_unique: 0,
+            has_gaps: values.has_gaps(),
+            width: 1,
+        }
+    };
+    features.iter().map(fact).collect()
+}
+
 /// Targets and weights of the rows of a [`Batch`].
 pub(super) struct Examples<'a> {
     target: Owned<'a>,
-    pub(super) weights: Option<std::borrow::Cow<'a, [f32]>>,
+    pub(super) weights: Option<Cow<'a, [f32]>>,
 }
 
 enum Owned<'a> {
-    Classes(std::borrow::Cow<'a, [u32]>),
-    Values(std::borrow::Cow<'a, [f32]>, usize),
+    Classes(Cow<'a, [u32]>),
+    Values(Cow<'a, [f32]>, usize),
 }
 
 impl Examples<'_> {

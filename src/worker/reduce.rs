@@ -53,18 +53,19 @@ pub(super) fn reduce(
     if fitted.summary.converged == Some(false) {
         result.warnings.push(Warning::new("not_converged", format!("the model {NOT_CONVERGED}")));
     }
-    let predicted = predict(job, data, &fitted, &rows, crew);
+    let predicted = predict(job, data, &fitted, &rows, crew)?;
     let scores = predicted.scores(&job.spec.scoring, &data.truth, job.classes.len());
     let model_id = ModelId::new(&runner.resources.clock);
     result.train = by_name(&job.spec.scoring, &scores);
     result.model_id = Some(model_id);
-    let Fit { model, scaler, summary, history } = fitted;
+    let Fit { model, preprocessor, summary, history } = fitted;
+    let preprocessor = preprocessor
+        .ok_or_else(|| Failure::permanent("internal", "a model without its preparation"))?;
     result.refit = Some(RefitResult { n_train: rows.len() as u32, fit: summary });
     let trained = TrainedModel {
-        inputs: job.spec.features.clone(),
+        preprocessor,
         targets: job.spec.target.names().to_vec(),
         classes: job.classes.clone(),
-        scaler,
         model,
     };
     let bytes = trained.to_bytes().map_err(|error| Failure::permanent("internal", error))?;

@@ -143,7 +143,7 @@ impl Runner {
                         TableError::Changed => Failure::permanent("dataset_changed", error),
                     }
                 })?;
-            Prepared::new(job, &table)
+            Prepared::new(job, table)
                 .map(|value| Weighed { value, weight: 1 })
                 .ok_or_else(|| Failure::permanent("dataset_changed", TableError::Changed))
         })
@@ -178,7 +178,7 @@ fn fold(
                 other => other,
             }
         })?;
-    let predicted = predict(job, data, &fitted, &split.test, crew);
+    let predicted = predict(job, data, &fitted, &split.test, crew)?;
     let truth = data.truth_of(&split.test);
     let scores = predicted.scores(&job.spec.scoring, &truth, job.classes.len());
     let Fit { summary, history, .. } = fitted;

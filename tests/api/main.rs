@@ -16,6 +16,7 @@ mod leases;
 mod models;
 mod networks;
 mod operations;
+mod preparation;
 mod process;
 mod readme;
 mod support;

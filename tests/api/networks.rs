@@ -122,7 +122,7 @@ fn a_resolved_spec_gives_the_same_model_again() {
     assert_eq!(resolved["optimizer"]["type"], "adam");
     assert_eq!(resolved["loss"]["type"], "cross_entropy");
     assert_eq!(resolved["training"]["batch_size"], 32);
-    assert_eq!(resolved["preprocess"]["numeric"]["scale"], "standard");
+    assert_eq!(resolved["preprocess"]["numeric"]["scale"]["type"], "standard");
     assert_eq!(resolved["model"]["layers"][5]["units"], 3);
     let again = world.api.run(resolved);
     assert_eq!(&again["resolved_spec"], resolved);

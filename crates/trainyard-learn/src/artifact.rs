@@ -14,20 +14,18 @@ use crate::losses::LossSpec;
 use crate::model::{Model, NetworkModel};
 use crate::network::LayerSpec;
 use crate::perceptron::Perceptron;
+use crate::preprocess::Preprocessor;
 use crate::scalar::Scalar;
-use crate::scale::StandardScaler;
 
 /// A trained model with what is needed to use it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainedModel {
-    /// The columns it takes, in their order.
-    pub inputs: Vec<String>,
+    /// How the columns that it takes become features.
+    pub preprocessor: Preprocessor,
     /// The columns it predicts.
     pub targets: Vec<String>,
     /// The classes it chooses from, in the order of their indices; none where it predicts values.
     pub classes: Vec<Scalar>,
-    /// What brings the inputs to one scale, if anything does.
-    pub scaler: Option<StandardScaler>,
     /// Its parameters.
     pub model: Model,
 }
@@ -54,20 +52,17 @@ pub enum ArtifactError {
     },
 }
 
-const FORMAT_VERSION: u32 = 2;
+const FORMAT_VERSION: u32 = 3;
 const MANIFEST: &str = "trainyard";
-const MEAN: &str = "scaler.mean";
-const SCALE: &str = "scaler.scale";
 const BUFFERS: &str = "buffers";
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Manifest {
     format_version: u32,
-    inputs: Vec<String>,
+    preprocessor: Preprocessor,
     targets: Vec<String>,
     classes: Vec<Scalar>,
-    scaled: bool,
     model: Family,
 }
 
@@ -110,10 +105,6 @@ impl TrainedModel {
     /// When a tensor does not fit the format, which no trained model's does.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ArtifactError> {
         let mut tensors = Vec::new();
-        if let Some(StandardScaler { mean, scale }) = &self.scaler {
-            tensors.push(Tensor::f64(MEAN, vec![mean.len()], mean.iter().copied()));
-            tensors.push(Tensor::f64(SCALE, vec![scale.len()], scale.iter().copied()));
-        }
         let family = match &self.model {
             Model::Perceptron(Perceptron { coef, intercept, n_iter, converged }) => {
                 tensors.push(Tensor::f64("coef", coef.shape().to_vec(), coef.iter().copied()));
@@ -135,10 +126,9 @@ impl TrainedModel {
         };
         let manifest = Manifest {
             format_version: FORMAT_VERSION,
-            inputs: self.inputs.clone(),
+            preprocessor: self.preprocessor.clone(),
             targets: self.targets.clone(),
             classes: self.classes.clone(),
-            scaled: self.scaler.is_some(),
             model: family,
         };
         let manifest = serde_json::to_string(&manifest)
@@ -172,14 +162,8 @@ impl TrainedModel {
         if manifest.classes.len() == 1 {
             return Err(ArtifactError::Manifest("a single class".to_owned()));
         }
-        let n_inputs = manifest.inputs.len();
+        let n_inputs = manifest.preprocessor.n_features();
         let tensors = SafeTensors::deserialize(bytes)?;
-        let scaler = if manifest.scaled {
-            let mean = doubles(&tensors, MEAN, &[n_inputs])?;
-            Some(StandardScaler { mean, scale: doubles(&tensors, SCALE, &[n_inputs])? })
-        } else {
-            None
-        };
         let model = match manifest.model {
             Family::Perceptron { n_iter, converged } => {
                 let n_vectors = match manifest.classes.len() {
@@ -197,8 +181,8 @@ impl TrainedModel {
                 Model::Network(network(&tensors, layers, loss, (n_inputs, n_outputs))?)
             }
         };
-        let Manifest { inputs, targets, classes, .. } = manifest;
-        Ok(Self { inputs, targets, classes, scaler, model })
+        let Manifest { preprocessor, targets, classes, .. } = manifest;
+        Ok(Self { preprocessor, targets, classes, model })
     }
 }
 
@@ -261,15 +245,31 @@ fn data<'t>(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use ndarray::array;
+
+    use super::*;
+    use crate::preprocess::PreprocessSpec;
+    use crate::preprocess::scale::{ScaleSpec, StandardSpec};
+    use crate::table::{Column, Values as Numbers};
+
+    /// Of these columns, scaled, each with a gap.
+    fn preprocessor(names: &[&str]) -> Preprocessor {
+        let column = |name: &&str| Column {
+            name: (*name).to_owned(),
+            values: Numbers::Numeric(vec![0.1, 1e-300, f64::NAN]),
+        };
+        let columns: Vec<Column> = names.iter().map(column).collect();
+        let columns: Vec<&Column> = columns.iter().collect();
+        let spec = PreprocessSpec::default()
+            .with_default_scale(&ScaleSpec::Standard(StandardSpec::default()));
+        Preprocessor::fit(&spec, &columns, &[0, 1, 2], None, 0).unwrap().0
+    }
 
     fn model() -> TrainedModel {
         TrainedModel {
-            inputs: vec!["a".into(), "b".into()],
+            preprocessor: preprocessor(&["a", "b"]),
             targets: vec!["y".into()],
             classes: vec![Scalar::Number(0.0), Scalar::Text("1".into())],
-            scaler: None,
             model: Model::Perceptron(Perceptron {
                 coef: array![[0.1, -1e-300]],
                 intercept: array![f64::MIN_POSITIVE],
@@ -290,12 +290,7 @@ mod tests {
             NetworkModel::new(layers, loss, (2, 1), Values::default(), Vec::new()).unwrap();
         model.parameters = model.network.initial(3);
         model.buffers = model.network.initial_buffers();
-        TrainedModel {
-            classes: Vec::new(),
-            scaler: Some(StandardScaler { mean: vec![0.1, 0.2], scale: vec![1.0, 2.0] }),
-            model: Model::Network(model),
-            ..self::model()
-        }
+        TrainedModel { classes: Vec::new(), model: Model::Network(model), ..self::model() }
     }
 
     #[test]
@@ -318,7 +313,7 @@ mod tests {
     #[test]
     fn tensors_that_do_not_fit_the_manifest_are_refused() {
         let mut wide = model();
-        wide.inputs.push("c".into());
+        wide.preprocessor = preprocessor(&["a", "b", "c"]);
         let error = TrainedModel::from_bytes(&wide.to_bytes().unwrap()).unwrap_err();
         assert!(
             matches!(error, ArtifactError::Tensor { ref name, .. } if name == "coef"),

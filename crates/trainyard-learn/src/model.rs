@@ -9,7 +9,6 @@ use crate::metrics::{Judged, Scorer, scores};
 use crate::network::{LayerSpec, Network};
 use crate::perceptron::Perceptron;
 use crate::problem::Problem;
-use crate::scale::StandardScaler;
 use crate::training::outputs;
 
 /// A trained model of any family.
@@ -118,30 +117,21 @@ impl NetworkModel {
 }
 
 impl Model {
-    /// What it says of rows of values as they are in the dataset, rows × inputs.
+    /// What it says of rows of features, rows × `n_features`.
     pub fn predict(
         &self,
-        scaler: Option<&StandardScaler>,
         x: &[f64],
-        n_inputs: usize,
+        n_features: usize,
         n_classes: Option<usize>,
         crew: &mut Crew,
     ) -> Predicted {
+        let n_rows = x.len() / n_features.max(1);
         match self {
             Self::Perceptron(perceptron) => {
                 let n_values = perceptron.n_scores();
-                let n_rows = x.len() / n_inputs.max(1);
                 let mut decision = vec![0.0; n_rows * n_values];
-                let mut scaled = vec![0.0; n_inputs];
-                let rows = x.chunks_exact(n_inputs.max(1)).zip(decision.chunks_exact_mut(n_values));
-                for (row, scores) in rows {
-                    let row = match scaler {
-                        None => row,
-                        Some(scaler) => {
-                            scaler.transform_exact(&mut scaled, row);
-                            &scaled
-                        }
-                    };
+                let rows = x.chunks_exact(n_features.max(1));
+                for (row, scores) in rows.zip(decision.chunks_exact_mut(n_values)) {
                     perceptron.decide_row(row, scores);
                 }
                 let prediction =
@@ -149,32 +139,12 @@ impl Model {
                 Predicted::Decisions { prediction, decision, n_values }
             }
             Self::Network(model) => {
-                let rows: Vec<u32> = (0..(x.len() / n_inputs.max(1)) as u32).collect();
-                let prepared = single(scaler, x, n_inputs, &rows);
-                model.predict(&prepared, &rows, n_classes, crew)
+                let rows: Vec<u32> = (0..n_rows as u32).collect();
+                let singles: Vec<f32> = x.iter().map(|value| *value as f32).collect();
+                model.predict(&singles, &rows, n_classes, crew)
             }
         }
     }
-}
-
-/// The given rows of `x` as a network takes them: scaled in `f64`, then rounded to `f32`.
-pub fn single(
-    scaler: Option<&StandardScaler>,
-    x: &[f64],
-    n_inputs: usize,
-    rows: &[u32],
-) -> Vec<f32> {
-    let mut prepared = vec![0.0; rows.len() * n_inputs];
-    match scaler {
-        Some(scaler) => scaler.transform_rows(&mut prepared, x, rows),
-        None => {
-            for (to, row) in prepared.chunks_exact_mut(n_inputs.max(1)).zip(rows) {
-                let from = &x[*row as usize * n_inputs..][..n_inputs];
-                to.iter_mut().zip(from).for_each(|(to, from)| *to = *from as f32);
-            }
-        }
-    }
-    prepared
 }
 
 impl Predicted {

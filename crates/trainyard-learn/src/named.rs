@@ -81,11 +81,15 @@ mod schema {
         }
     }
 
-    /// The tag of a variant: an object whose `type` has one value.
+    /// The tag of a variant: an object whose `type` has one value, or all of such an object and of a
+    /// struct with the other fields.
     fn name_of(variant: &RefOr<Schema>) -> Option<String> {
         let variant = serde_json::to_value(variant).ok()?;
-        let tag = variant.pointer("/properties/type/enum/0")?;
-        tag.as_str().map(str::to_owned)
+        let parts = variant["allOf"].as_array().cloned().unwrap_or_else(|| vec![variant]);
+        let tag = |part: &serde_json::Value| {
+            Some(part.pointer("/properties/type/enum/0")?.as_str()?.to_owned())
+        };
+        parts.iter().find_map(tag)
     }
 }
 

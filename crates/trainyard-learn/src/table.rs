@@ -4,7 +4,7 @@
 //! table. Start reading at [`Table`]; [`crate::describe`] says what is in one. Files become tables
 //! elsewhere.
 
-use chrono::{DateTime, SecondsFormat};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -183,6 +183,18 @@ impl Values {
         }
     }
 
+    /// Whether a row has no value.
+    pub fn has_gaps(&self) -> bool {
+        match self {
+            Self::Numeric(rows) => rows.iter().any(|value| value.is_nan()),
+            Self::Boolean(rows) => rows.contains(&None),
+            Self::Categorical { codes, .. } => codes.contains(&MISSING_CODE),
+            Self::Datetime(rows) => rows.contains(&MISSING_TIME),
+            Self::Text(rows) => rows.contains(&None),
+            Self::Tensor { .. } => false,
+        }
+    }
+
     fn size_bytes(&self) -> usize {
         match self {
             Self::Numeric(rows) => size_of_val(rows.as_slice()),
@@ -246,6 +258,21 @@ pub fn number_text(value: f64) -> String {
 pub fn time_text(microseconds: i64) -> Option<String> {
     let time = DateTime::from_timestamp_micros(microseconds)?;
     Some(time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+}
+
+/// A moment in microseconds since 1970, from RFC 3339, or from a date with or without a time of day,
+/// which is then UTC.
+pub fn parse_time(text: &str) -> Option<i64> {
+    let text = text.trim();
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Some(time.timestamp_micros());
+    }
+    let with_time =
+        ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
+            .iter()
+            .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
+    let date = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0);
+    Some(with_time.or_else(date)?.and_utc().timestamp_micros())
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Rows as they are read from JSON: straight into one buffer, since a body of 32 MB can hold sixteen
-//! million values.
+//! Rows as they are read from JSON: straight into a few buffers, since a body of 32 MB can hold
+//! sixteen million values.
 
 use std::fmt;
 
@@ -13,29 +13,20 @@ use crate::http::json::Strict;
 /// Rows beyond this are not read on; the server's own limit is lower unless it was raised.
 const MAX_ROWS: usize = 1_000_000;
 
-/// Values that are no numbers are remembered up to this many.
-const MAX_ODD: usize = 50;
-
-/// Rows of values, in one buffer.
+/// Values, row after row.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    /// Row after row; NaN where a value is no number.
+    /// Numbers, and booleans as 0 and 1; NaN for what is neither.
     pub(super) values: Vec<f64>,
     /// Where each row ends in `values`.
     ends: Vec<usize>,
-    /// The first values that are no numbers.
-    pub(super) odd: Vec<Odd>,
-    /// How many there are.
-    pub(super) n_odd: usize,
-}
-
-/// A value that is no number.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Odd {
-    pub(super) row: usize,
-    pub(super) column: usize,
-    /// Whether it is null, or something else that is no number.
-    pub(super) missing: bool,
+    texts: String,
+    /// Which values are texts, ascending, and where each of them ends in `texts`.
+    text_ends: Vec<(u32, u32)>,
+    /// Which values are arrays of numbers, ascending; arrays in arrays are one.
+    pub(super) arrays: Vec<(u32, Vec<f32>)>,
+    /// Which values are objects, or arrays of other things.
+    pub(super) odd: Vec<u32>,
 }
 
 impl Rows {
@@ -47,6 +38,61 @@ impl Rows {
     pub(super) fn widths(&self) -> impl Iterator<Item = usize> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         self.ends.iter().zip(starts).map(|(end, start)| end - start)
+    }
+
+    /// How many values a row has.
+    pub(super) fn width(&self, row: usize) -> usize {
+        self.ends[row] - self.start(row)
+    }
+
+    fn start(&self, row: usize) -> usize {
+        if row == 0 { 0 } else { self.ends[row - 1] }
+    }
+
+    /// The rows and columns of texts and of what is no value.
+    pub(super) fn places_of_words(&self) -> impl Iterator<Item = (usize, usize)> {
+        let places = self.text_ends.iter().map(|(place, _)| place).chain(&self.odd);
+        places.map(|place| {
+            let place = *place as usize;
+            let row = self.ends.partition_point(|end| *end <= place);
+            (row, place - self.start(row))
+        })
+    }
+
+    /// The values that are texts, by their places, ascending.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (usize, &str)> {
+        let starts = std::iter::once(0).chain(self.text_ends.iter().map(|(_, end)| *end));
+        self.text_ends.iter().zip(starts).map(|((place, end), start)| {
+            (*place as usize, &self.texts[start as usize..*end as usize])
+        })
+    }
+
+    /// Adds a value to the row that [`end_row`](Self::end_row) will end.
+    pub(super) fn push(&mut self, cell: Cell) {
+        // A body is far from four billion bytes.
+        let place = self.values.len() as u32;
+        let number = match cell {
+            Cell::Number(value) => value,
+            Cell::Missing => f64::NAN,
+            Cell::Text(text) => {
+                self.texts.push_str(&text);
+                self.text_ends.push((place, self.texts.len() as u32));
+                f64::NAN
+            }
+            Cell::Array(numbers) => {
+                self.arrays.push((place, numbers));
+                f64::NAN
+            }
+            Cell::Odd => {
+                self.odd.push(place);
+                f64::NAN
+            }
+        };
+        self.values.push(number);
+    }
+
+    pub(super) fn end_row(&mut self) {
+        self.ends.push(self.values.len());
     }
 }
 
@@ -86,31 +132,52 @@ impl<'de> DeserializeSeed<'de> for Row<'_> {
 impl<'de> Visitor<'de> for Row<'_> {
     type Value = ();
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a row, which is an array of numbers and booleans")
+        f.write_str("a row, which is an array of values")
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<(), A::Error> {
-        let rows = self.0;
-        let (row, start) = (rows.ends.len(), rows.values.len());
         while let Some(cell) = access.next_element::<Cell>()? {
-            let column = rows.values.len() - start;
-            if let Cell::Missing | Cell::Other = cell {
-                rows.n_odd += 1;
-                if rows.odd.len() < MAX_ODD {
-                    rows.odd.push(Odd { row, column, missing: matches!(cell, Cell::Missing) });
-                }
-            }
-            rows.values.push(if let Cell::Number(value) = cell { value } else { f64::NAN });
+            self.0.push(cell);
         }
-        rows.ends.push(rows.values.len());
+        self.0.end_row();
         Ok(())
     }
 }
 
 /// A value in a row; booleans are 0 and 1.
-enum Cell {
+#[derive(Debug)]
+pub(super) enum Cell {
     Number(f64),
     Missing,
-    Other,
+    Text(String),
+    Array(Vec<f32>),
+    Odd,
+}
+
+impl From<&Value> for Cell {
+    fn from(value: &Value) -> Self {
+        match value {
+            Value::Null => Self::Missing,
+            Value::Bool(value) => Self::Number(f64::from(u8::from(*value))),
+            Value::Number(number) => number.as_f64().map_or(Self::Odd, Self::Number),
+            Value::String(text) => Self::Text(text.clone()),
+            Value::Array(_) => {
+                let mut numbers = Vec::new();
+                if flatten(value, &mut numbers) { Self::Array(numbers) } else { Self::Odd }
+            }
+            Value::Object(_) => Self::Odd,
+        }
+    }
+}
+
+/// Appends the numbers of arrays in arrays; false where something else is in them.
+fn flatten(value: &Value, numbers: &mut Vec<f32>) -> bool {
+    match value {
+        Value::Array(values) => values.iter().all(|value| flatten(value, numbers)),
+        value => value.as_f64().is_some_and(|number| {
+            numbers.push(number as f32);
+            true
+        }),
+    }
 }
 
 impl<'de> Deserialize<'de> for Cell {
@@ -136,19 +203,29 @@ impl<'de> Deserialize<'de> for Cell {
             fn visit_unit<E>(self) -> Result<Cell, E> {
                 Ok(Cell::Missing)
             }
-            fn visit_str<E>(self, _: &str) -> Result<Cell, E> {
-                Ok(Cell::Other)
+            fn visit_str<E>(self, text: &str) -> Result<Cell, E> {
+                Ok(Cell::Text(text.to_owned()))
+            }
+            fn visit_string<E>(self, text: String) -> Result<Cell, E> {
+                Ok(Cell::Text(text))
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Cell, A::Error> {
-                while access.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Cell::Other)
+                let mut numbers = Some(Vec::new());
+                while let Some(cell) = access.next_element::<Cell>()? {
+                    match (cell, &mut numbers) {
+                        (Cell::Number(value), Some(numbers)) => numbers.push(value as f32),
+                        (Cell::Array(inner), Some(numbers)) => numbers.extend(inner),
+                        _ => numbers = None,
+                    }
+                }
+                Ok(numbers.map_or(Cell::Odd, Cell::Array))
             }
             fn visit_map<A: serde::de::MapAccess<'de>>(
                 self,
                 mut access: A,
             ) -> Result<Cell, A::Error> {
                 while access.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Cell::Other)
+                Ok(Cell::Odd)
             }
         }
         deserializer.deserialize_any(Any)

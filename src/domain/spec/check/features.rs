@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use trainyard_learn::describe::DescribedColumn;
 use trainyard_learn::problem::Problem;
 
 use super::super::JobRequest;
@@ -44,37 +43,11 @@ pub(super) fn features(
         } else if is_weight(request, name) {
             let detail = format!("column {} is the `sample_weight`", shown(name));
             push(Problem::new(pointer, detail).suggest("leave it out"));
-        } else if let Some(column) = dataset.column(name) {
-            if let Some(problem) = unusable_feature(column, request, pointer) {
-                push(problem);
-            }
-        } else {
+        } else if dataset.column(name).is_none() {
             push(no_column(pointer, name, dataset));
         }
     }
     names
-}
-
-fn unusable_feature(
-    column: &DescribedColumn,
-    request: &JobRequest,
-    pointer: String,
-) -> Option<Problem> {
-    let column = &column.description;
-    let name = shown(&column.name);
-    let way_out = format!("name the columns to use in `features`, without {name}");
-    if !column.column_type.is_number() {
-        let detail = format!(
-            "column {name} holds text; a {} takes numbers and booleans",
-            request.model.name()
-        );
-        Some(Problem::new(pointer, detail).suggest(way_out))
-    } else if column.n_missing > 0 {
-        let detail = format!("column {name} has {} missing values", column.n_missing);
-        Some(Problem::new(pointer, detail).suggest(format!("fill them, or {way_out}")))
-    } else {
-        None
-    }
 }
 
 pub(super) fn no_column(pointer: impl Into<String>, name: &str, dataset: &Dataset) -> Problem {

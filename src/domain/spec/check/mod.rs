@@ -6,14 +6,16 @@
 mod features;
 mod network;
 mod perceptron;
+mod preprocess;
 mod target;
 
 use trainyard_learn::metrics::Scorer;
 use trainyard_learn::perceptron::PerceptronSpec;
+use trainyard_learn::preprocess::scale::{ScaleSpec, StandardSpec};
 use trainyard_learn::problem::Problem;
 use trainyard_learn::scalar::Scalar;
 
-use super::{CheckedJob, JobRequest, JobSpec, ModelSpec, Preprocess, Scale, TaskRequest};
+use super::{CheckedJob, JobRequest, JobSpec, ModelSpec, TaskRequest};
 use crate::domain::dataset::{Dataset, Warning};
 use crate::domain::limits::Limits;
 use target::Target;
@@ -47,30 +49,32 @@ pub fn check(
         let detail = format!("is {metadata_bytes} bytes; at most {MAX_METADATA_BYTES} are kept");
         problems.push(Problem::new("/metadata", detail));
     }
-    let scale = request.preprocess.unwrap_or_default().numeric.scale;
+    let scale = match &request.model {
+        ModelSpec::Perceptron(_) => ScaleSpec::None,
+        _ => ScaleSpec::Standard(StandardSpec::default()),
+    };
+    let preprocess = request.preprocess.clone().unwrap_or_default().with_default_scale(&scale);
+    let n_classes = target.as_ref().map_or(0, |target| target.classes().len());
+    let n_features = preprocess::check(&preprocess, &features, dataset, n_classes, &mut problems);
 
     let learner = match &request.model {
         ModelSpec::Perceptron(model) => {
-            let scale = scale.unwrap_or(Scale::None);
-            let (n_features, n_folds) = (features.len(), n_folds);
             let target = target.as_ref();
             check_perceptron(model, &request, dataset, target, &mut problems);
             target.filter(|_| problems.is_empty()).map(|target| {
                 let n_classes = target.classes().len();
                 let mut warnings = Vec::new();
-                if scale == Scale::None {
+                if matches!(preprocess.numeric.scale.as_deref(), None | Some(ScaleSpec::None)) {
                     warnings = perceptron::scale_warnings(&features, dataset);
                 }
                 let estimate = perceptron::estimate(model, dataset, n_features, n_classes, n_folds);
-                Learner { network: None, scale, estimate, warnings }
+                Learner { network: None, estimate, warnings }
             })
         }
         _ => target.as_ref().and_then(|target| {
-            let data =
-                network::Data { dataset, n_features: features.len(), target, n_folds, n_train };
+            let data = network::Data { dataset, n_features, target, n_folds, n_train };
             let resolved = network::check(&request, data, &scoring, &mut problems)?;
             Some(Learner {
-                scale: scale.unwrap_or(Scale::Standard),
                 estimate: resolved.estimate,
                 warnings: resolved.warnings.clone(),
                 network: Some(resolved),
@@ -80,7 +84,7 @@ pub fn check(
     let (Some(target), Some(learner), true) = (target, learner, problems.is_empty()) else {
         return Err(problems);
     };
-    let Learner { network, scale, estimate, mut warnings } = learner;
+    let Learner { network, estimate, mut warnings } = learner;
     if estimate.memory_bytes > limits.max_task_megabytes << 20 {
         let detail = format!(
             "a task would need about {} MB; the limit is {} MB",
@@ -120,7 +124,7 @@ pub fn check(
         optimizer,
         loss,
         training,
-        preprocess: Preprocess::scaled(scale),
+        preprocess,
         sample_weight: request.sample_weight,
         metadata: request.metadata,
     };
@@ -131,7 +135,6 @@ pub fn check(
 struct Learner {
     /// Of a network, what was resolved.
     network: Option<network::Resolved>,
-    scale: Scale,
     estimate: super::Estimate,
     warnings: Vec<Warning>,
 }

@@ -36,14 +36,19 @@ pub(super) fn check(
     }
     let n_features = spec.most_features(&columns, n_classes);
     if found.is_empty() && n_features > MAX_FEATURES {
-        let detail = format!("the columns become {n_features} features; {MAX_FEATURES} are allowed");
+        let detail =
+            format!("the columns become {n_features} features; {MAX_FEATURES} are allowed");
         let way_out = "set categorical.max_categories, or another categorical.encode";
         found.push(Problem::new("", detail).suggest(way_out));
-    } else if found.is_empty() && n_features == 0 && !names.is_empty() {
+    } else if found.is_empty()
+        && n_features == 0
+        && !names.is_empty()
+        && columns.len() == names.len()
+    {
         found.push(Problem::new("/columns", "no feature is left of the columns"));
     }
     problems.extend(found.into_iter().map(|problem| problem.below("/preprocess")));
-    n_features
+    n_features.max(1)
 }
 
 /// What is known of the named columns; those that are not there are told of elsewhere.
@@ -55,7 +60,7 @@ pub(super) fn facts<'d>(names: &[String], dataset: &'d Dataset) -> Vec<ColumnFac
             column_type: column.column_type,
             n_unique: column.n_unique,
             has_gaps: column.n_missing > 0,
-            width: 1,
+            width: column.shape.as_ref().map_or(1, |shape| shape.iter().product()),
         })
     };
     names.iter().filter_map(fact).collect()

@@ -1,0 +1,167 @@
+//! From raw files with categories, moments, texts and gaps to predictions on raw records.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::support::World;
+
+/// Passengers whose survival follows from their sex, mostly; with gaps in two columns.
+fn passengers() -> String {
+    let mut csv = "age,sex,port,boarded,ticket,survived\n".to_owned();
+    for i in 0..120 {
+        let sex = if i % 3 == 0 { "male" } else { "female" };
+        let survived = if (i % 3 == 0) == (i % 20 == 0) { "yes" } else { "no" };
+        let age = if i % 7 == 0 { String::new() } else { (18 + i * 13 % 50).to_string() };
+        let port = ["Cherbourg", "Queenstown", "Southampton", ""][i % 4];
+        let day = 1 + i % 28;
+        let ticket = format!("passenger number {i} travels with {} other people", i % 5);
+        let _ = writeln!(csv, "{age},{sex},{port},1912-04-{day:02},{ticket},{survived}");
+    }
+    csv
+}
+
+fn job(dataset: &str) -> Value {
+    json!({
+        "dataset_id": dataset, "target": "survived", "random_state": 1,
+        "model": {"type": "mlp", "hidden": [16]}, "training": {"epochs": 30},
+        "cv": {"type": "stratified_kfold", "n_splits": 5, "shuffle": true, "random_state": 1}
+    })
+}
+
+#[test]
+fn a_table_with_categories_and_gaps_goes_from_raw_upload_to_predictions_on_raw_records() {
+    let world = World::new();
+    let dataset = world.api.upload(&passengers()).expect(201);
+    let types: Vec<&Value> =
+        dataset["columns"].as_array().unwrap().iter().map(|column| &column["type"]).collect();
+    assert_eq!(types, ["numeric", "categorical", "categorical", "datetime", "text", "categorical"]);
+    let job = world.api.run(&job(dataset["id"].as_str().unwrap()));
+    assert_eq!(job["status"], "succeeded", "{job}");
+    let accuracy = job["result"]["cv"]["accuracy"]["mean"].as_f64().unwrap();
+    assert!(accuracy > 0.8, "{accuracy}");
+
+    let path = format!("/v1/models/{}/predict", job["result"]["model_id"].as_str().unwrap());
+    let record = |sex: &str, port: Value| {
+        json!({
+            "age": null, "sex": sex, "port": port, "boarded": "1912-04-10",
+            "ticket": "passenger number 9999 travels with 2 other people"
+        })
+    };
+    let records = json!({"records": [
+        record("male", json!("Cherbourg")), record("female", Value::Null)
+    ]});
+    let answer = world.api.post(&path, &records).expect(200);
+    assert_eq!(answer["predictions"], json!(["no", "yes"]));
+    assert_eq!(answer["classes"], json!(["no", "yes"]));
+    assert_eq!(answer["warnings"], json!([]));
+    // In rows, and in a file, they are the same.
+    let ticket = "passenger number 9999 travels with 2 other people";
+    let rows = json!({"rows": [
+        [null, "male", "Cherbourg", "1912-04-10", ticket],
+        [null, "female", null, "1912-04-10", ticket]
+    ]});
+    assert_eq!(world.api.post(&path, &rows).expect(200), answer);
+    let csv = format!(
+        "age,sex,port,boarded,ticket\n,male,Cherbourg,1912-04-10,{ticket}\n\
+         ,female,,1912-04-10,{ticket}\n"
+    );
+    let by_csv = world.api.send(&path, &[("content-type", "text/csv")], csv.as_bytes());
+    assert_eq!(by_csv.expect(200), answer);
+
+    let unseen = json!({"records": [record("male", json!("Belfast"))]});
+    let answer = world.api.post(&path, &unseen).expect(200);
+    assert_eq!(answer["warnings"][0]["code"], "unseen_category");
+    assert_eq!(answer["warnings"][0]["column"], "port");
+
+    let wrong = json!({"records": [{
+        "age": "old", "sex": "male", "port": {}, "boarded": "yesterday", "ticket": "a"
+    }]});
+    let found = world.api.post(&path, &wrong).errors(422, "invalid_request");
+    let mut pointers: Vec<&str> = found.iter().map(|(pointer, _)| pointer.as_str()).collect();
+    pointers.sort_unstable();
+    assert_eq!(pointers, ["/records/0/age", "/records/0/boarded", "/records/0/port"]);
+}
+
+#[test]
+fn a_perceptron_takes_prepared_columns_too() {
+    let world = World::new();
+    let dataset = world.api.dataset(&passengers());
+    let mut spec = job(&dataset);
+    spec["model"] = json!({"type": "perceptron"});
+    spec.as_object_mut().unwrap().remove("training");
+    spec["features"] = json!(["age", "sex", "port"]);
+    spec["preprocess"] = json!({
+        "numeric": {"impute": "median", "indicator": true, "scale": "robust"},
+        "categorical": {"encode": "target"},
+        "columns": {"port": {"encode": "ordinal"}}
+    });
+    let job = world.api.run(&spec);
+    assert_eq!(job["status"], "succeeded", "{job}");
+    let accuracy = job["result"]["cv"]["accuracy"]["mean"].as_f64().unwrap();
+    assert!(accuracy > 0.7, "{accuracy}");
+}
+
+#[test]
+fn a_preparation_that_does_not_fit_is_refused_before_anything_is_queued() {
+    let world = World::new();
+    let dataset = world.api.dataset(&passengers());
+    for (preprocess, pointer) in [
+        (json!({"numeric": {"impute": "none"}}), "/preprocess/numeric/impute"),
+        (json!({"numeric": {"impute": "mena"}}), "/preprocess/numeric/impute"),
+        (json!({"columns": {"sexx": "drop"}}), "/preprocess/columns/sexx"),
+        (json!({"columns": {"sex": {"scale": "standard"}}}), "/preprocess/columns/sex/scale"),
+        (json!({"columns": {"age": "passthrough"}}), "/preprocess/columns/age"),
+        (json!({"numerics": {}}), "/preprocess/numerics"),
+    ] {
+        let mut spec = job(&dataset);
+        spec["preprocess"] = preprocess;
+        let found = world.api.post("/v1/jobs", &spec).errors(422, "invalid_request");
+        assert!(found.iter().any(|(at, _)| at == pointer), "{pointer}: {found:?}");
+    }
+    assert_eq!(world.api.get("/v1/jobs").expect(200)["data"], json!([]));
+}
+
+#[test]
+fn a_category_that_only_the_test_rows_have_is_refused_where_the_spec_says_so() {
+    let world = World::new();
+    let rows: String = (0..40).map(|i| format!("{},{}\n", ["a", "b"][i / 2 % 2], i % 2)).collect();
+    let dataset = world.api.dataset(&format!("kind,y\nrare,0\n{rows}"));
+    let mut spec = json!({
+        "dataset_id": dataset, "target": "y", "model": {"type": "perceptron"},
+        "cv": {"type": "kfold", "n_splits": 4}
+    });
+    assert_eq!(world.api.run(&spec)["status"], "succeeded");
+    spec["preprocess"] = json!({"categorical": {"unseen": "error"}});
+    let job = world.api.run(&spec);
+    assert_eq!(job["status"], "failed");
+    assert_eq!(job["error"]["code"], "unseen_category");
+}
+
+/// Arrays of numbers, as NumPy saves them, beside a target in JSON Lines.
+#[test]
+fn arrays_are_trained_on_and_predicted_from() {
+    let world = World::new();
+    let lines: String = (0..60)
+        .map(|i| {
+            let side = if i % 2 == 0 { 1.0 } else { -1.0 };
+            let z = f64::from(i % 7) / 10.0;
+            format!("{{\"pixels\": [[{side}, {z}], [0.5, {side}]], \"y\": \"k{}\"}}\n", i % 2)
+        })
+        .collect();
+    let raw = [("content-type", "application/x-ndjson")];
+    let dataset = world.api.send("/v1/datasets", &raw, lines.as_bytes()).expect(201);
+    assert_eq!(dataset["columns"][0]["type"], "tensor");
+    assert_eq!(dataset["columns"][0]["shape"], json!([2, 2]));
+    let job = world.api.run(&json!({
+        "dataset_id": dataset["id"], "target": "y", "model": {"type": "linear"},
+        "cv": {"type": "stratified_kfold", "n_splits": 3}, "training": {"epochs": 50}
+    }));
+    assert_eq!(job["result"]["cv"]["accuracy"]["mean"], 1.0, "{job}");
+    let path = format!("/v1/models/{}/predict", job["result"]["model_id"].as_str().unwrap());
+    let rows = json!({"rows": [[[[1, 0.1], [0.5, 1]]], [[[-1, 0.1], [0.5, -1]]]]});
+    assert_eq!(world.api.post(&path, &rows).expect(200)["predictions"], json!(["k0", "k1"]));
+    let short = json!({"rows": [[[1, 2]]]});
+    let found = world.api.post(&path, &short).errors(422, "invalid_request");
+    assert_eq!(found[0].0, "/rows/0/0");
+}
