@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use trainyard_learn::kernels::Crew;
 use trainyard_learn::losses::LossSpec;
-use trainyard_learn::metrics::Scorer;
 use trainyard_learn::model::{Model, NetworkModel, Predicted};
 use trainyard_learn::network::Network;
 use trainyard_learn::optim::OptimizerSpec;
@@ -166,16 +165,13 @@ fn fit_network(
     let (train, validation) = hold_out(target, &batch.rows, share, seed)
         .map_err(|error| Failure::permanent("validation_split", error))?;
     let class_weights = class_weights(job, training, target, &train)?;
-    // Probabilities are not computed on the way; the losses say the same.
-    let scorers: Vec<Scorer> =
-        job.spec.scoring.iter().copied().filter(|scorer| !scorer.needs_probabilities()).collect();
     let fit = training::Fit {
         network: &network,
         loss: &loss,
         optimizer,
         training,
         batch_size: training.batch_size.map_or(train.len(), |size| size as usize),
-        scorers: &scorers,
+        scorers: &job.spec.scoring,
         seed,
         initial: None,
     };
