@@ -43,6 +43,9 @@ pub fn follow(client: &Client, id: &str, err: &mut dyn Write) -> Result<Job, Cli
     follow_at(PACE, client, id, &mut view)
 }
 
+/// A bar is so many steps long; within a task it moves too.
+const BAR_STEPS: u64 = 1_000;
+
 /// Where progress is shown.
 enum View<'a> {
     Bar(ProgressBar),
@@ -83,21 +86,21 @@ impl<'a> View<'a> {
     }
 
     fn bar(target: ProgressDrawTarget) -> Self {
-        let style = ProgressStyle::with_template("{prefix} [{bar:32}] {pos} of {len} tasks {msg}")
+        let style = ProgressStyle::with_template("{prefix} [{bar:32}] {msg}")
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("=> ");
-        let bar = ProgressBar::with_draw_target(Some(0), target).with_style(style);
+        let bar = ProgressBar::with_draw_target(Some(BAR_STEPS), target).with_style(style);
         Self::Bar(bar)
     }
 
     fn show(&mut self, job: &Job) {
         match self {
             Self::Bar(bar) => {
-                // The counts come first: each call may draw, and what is drawn should be true.
-                bar.set_length(job.tasks.total);
-                bar.set_position(job.tasks.succeeded);
+                // The share comes first: each call may draw, and what is drawn should be true.
+                bar.set_position((share(job) * BAR_STEPS as f64) as u64);
                 bar.set_prefix(doing(job));
-                bar.set_message(left(job.eta_s));
+                let (total, done) = (job.tasks.total, job.tasks.succeeded);
+                bar.set_message(format!("{done} of {total} tasks {}", left(job.eta_s)));
             }
             Self::Lines { .. } => self.note(&line(job)),
         }
@@ -133,6 +136,12 @@ fn line(job: &Job) -> String {
         (_, 0) if job.status == "queued" => job.status.clone(),
         (total, done) => format!("{}: {done} of {total} tasks", job.status),
     }
+}
+
+/// The share that is done; a server that does not say it still counts tasks.
+fn share(job: &Job) -> f64 {
+    let of_tasks = job.tasks.succeeded as f64 / job.tasks.total.max(1) as f64;
+    job.progress.unwrap_or(of_tasks).clamp(0.0, 1.0)
 }
 
 /// The phase while a job runs, otherwise its status.
@@ -252,12 +261,16 @@ mod tests {
     fn a_bar_shows_phase_tasks_and_time() {
         let mut view = View::bar(ProgressDrawTarget::hidden());
         view.show(&job(&json!({
-            "phase": "cross_validation", "eta_s": 12.4, "tasks": {"total": 31, "succeeded": 12}
+            "phase": "cross_validation", "eta_s": 12.4, "progress": 0.75,
+            "tasks": {"total": 2, "succeeded": 1}
         })));
         let View::Bar(bar) = &view else { panic!("it is a bar") };
-        assert_eq!((bar.position(), bar.length()), (12, Some(31)));
+        assert_eq!((bar.position(), bar.length()), (750, Some(1_000)));
         assert_eq!(bar.prefix(), "cross validation");
-        assert_eq!(bar.message(), "(12 s left)");
+        assert_eq!(bar.message(), "1 of 2 tasks (12 s left)");
+        view.show(&job(&json!({"tasks": {"total": 2, "succeeded": 1}})));
+        let View::Bar(bar) = &view else { panic!("it is a bar") };
+        assert_eq!(bar.position(), 500);
     }
 
     #[test]

@@ -136,9 +136,10 @@ pub struct Job {
     pub status: JobStatus,
     /// What is being done.
     pub phase: JobPhase,
-    /// The share of its tasks that are done, from 0 to 1.
+    /// The share that is done, from 0 to 1: of its tasks, and of the epochs of a task that runs. A
+    /// task that is tried again starts again.
     pub progress: f64,
-    /// Seconds until it ends, by the pace so far; null before the first task is done.
+    /// Seconds until it ends, by the pace so far; null while nothing of it is done.
     pub eta_s: Option<f64>,
     /// How often its most tried task was tried.
     pub attempt: i64,

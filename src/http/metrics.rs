@@ -1,4 +1,4 @@
-//! `/v1/jobs/{id}/metrics`: how a training went, epoch by epoch.
+//! `/v1/jobs/{id}/metrics`: how a training goes or went, epoch by epoch.
 
 use axum::Json;
 use axum::extract::State;
@@ -14,6 +14,7 @@ use super::jobs::find;
 use super::problem::{ApiError, Code, ProblemBody};
 use crate::domain::ids::JobId;
 use crate::domain::suggest::nearest;
+use crate::store::jobs::StoredHistory;
 
 /// Which points.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -30,11 +31,15 @@ pub(super) struct MetricsQuery {
     max_points: Option<i64>,
 }
 
-/// How a training went.
+/// How a training goes, or went.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Metrics {
     /// The fold; null for the training of the final model.
     fold: Option<u32>,
+    /// Whether the training has ended and this is all of it. False while it runs, and for ever where
+    /// it was broken off: these are its epochs so far, and of long trainings not every one. A task
+    /// that is tried again starts its curves again.
+    finished: bool,
     /// All series that there are: losses, scores, `learning_rate`, and for each layer
     /// `grad_norm.0`, `weight_norm.0`, `update_ratio.0` (how much a step changes the weights) and
     /// `dead_units.1` (the share of units of an activation that nothing moves).
@@ -44,7 +49,7 @@ pub(super) struct Metrics {
     data: Vec<Map<String, Value>>,
 }
 
-/// Look at a training's losses, scores and norms by epoch.
+/// Look at a training's losses, scores and norms by epoch; of one that runs, about a second ago.
 #[utoipa::path(
     operation_id = "get_job_metrics",
     get, path = "/v1/jobs/{id}/metrics", tag = "jobs", params(("id" = JobId, Path), MetricsQuery),
@@ -70,17 +75,19 @@ pub(super) async fn metrics(
         let detail = format!("there are {n_folds} folds, counted from 0");
         return Err(ApiError::invalid_parameter("query/fold", detail));
     }
-    let Some(history) = state.store.history(state.project(), id, fold).await? else {
+    let Some(StoredHistory { epochs: history, finished }) =
+        state.store.history(state.project(), id, fold).await?
+    else {
         let detail = if job.resolved_spec["model"]["type"] == "perceptron" {
             "a perceptron keeps no record of its epochs"
         } else {
-            "this training has not ended, or has not begun"
+            "this training has not begun, or not yet shown its first epochs; look again in a second"
         };
         return Err(ApiError::new(Code::NotFound, detail));
     };
     let chosen = chosen(query.series.as_deref(), &history).map_err(ApiError::invalid)?;
     let data = points(&history, &chosen, max_points as usize);
-    Ok(Json(Metrics { fold, series: history.names().to_vec(), data }))
+    Ok(Json(Metrics { fold, finished, series: history.names().to_vec(), data }))
 }
 
 /// The columns of the series asked for, or what is wrong with their names.

@@ -50,6 +50,15 @@ pub struct StoredPredictions {
     pub predictions: FoldPredictions,
 }
 
+/// What the epochs of a training were like.
+#[derive(Clone, Debug)]
+pub struct StoredHistory {
+    /// Up to now, or up to its end.
+    pub epochs: History,
+    /// Whether the training has ended by itself; otherwise it runs, or was broken off.
+    pub finished: bool,
+}
+
 /// How often a task is tried before its job fails.
 const MAX_ATTEMPTS: i64 = 3;
 
@@ -273,7 +282,7 @@ impl Store {
     }
 
     /// What the epochs of a training were like: of a fold by its number, or without of the final
-    /// one. `None` where that has not ended, or has no epochs to tell of.
+    /// one. `None` where nothing was told of them yet, or there is nothing to tell.
     ///
     /// # Errors
     /// When the database fails or holds what this version cannot read.
@@ -282,19 +291,19 @@ impl Store {
         project: ProjectId,
         job: JobId,
         fold: Option<u32>,
-    ) -> Result<Option<History>> {
-        let epochs: Option<Vec<u8>> = sqlx::query_scalar(
-            "SELECT epochs FROM histories WHERE project_id = $1 AND job_id = $2 AND idx = $3",
+    ) -> Result<Option<StoredHistory>> {
+        let row: Option<(Vec<u8>, bool)> = sqlx::query_as(
+            "SELECT epochs, finished FROM histories WHERE project_id = $1 AND job_id = $2 AND idx = $3",
         )
         .bind(project.to_string())
         .bind(job.to_string())
         .bind(fold.map_or(REFIT, i64::from))
         .fetch_optional(&self.readers)
         .await?;
-        let unpack = |epochs: Vec<u8>| {
-            History::unpack(&epochs).ok_or_else(|| StoreError::corrupt("history", "wrong form"))
-        };
-        epochs.map(unpack).transpose()
+        let Some((epochs, finished)) = row else { return Ok(None) };
+        let epochs =
+            History::unpack(&epochs).ok_or_else(|| StoreError::corrupt("history", "wrong form"))?;
+        Ok(Some(StoredHistory { epochs, finished }))
     }
 
     /// The classes of a job's target, in the order of their indices.

@@ -1,9 +1,11 @@
 //! Tasks: claimed with a lease, renewed, published once, handed back, reaped.
 //!
 //! A claim takes several short tasks under one lease; every later statement about a task names the
-//! lease's token, so that whoever lost the lease changes nothing.
+//! lease's token, so that whoever lost the lease changes nothing. While a task runs, `report` notes
+//! how far it is.
 
 mod publish;
+mod report;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -22,6 +24,8 @@ use crate::domain::job::{FoldResult, JobError, JobEvent, JobStatus};
 use crate::domain::spec::JobSpec;
 pub(super) use publish::REFIT;
 pub use publish::{Finished, NewModel, Outcome};
+pub use report::Report;
+use report::forget_progress;
 
 /// What a worker asks for.
 #[derive(Clone, Debug)]
@@ -244,6 +248,7 @@ impl Store {
                 publish::settle_cancelled(&mut tx, (project, job), now).await?;
             } else if attempt < max_attempts {
                 requeue(&mut tx, *id, now.0 + if all { 0 } else { BACKOFF_MS * attempt }).await?;
+                forget_progress(&mut tx, *id).await?;
                 let data = json!({"reason": "worker_lost", "attempt": attempt});
                 events::append(&mut tx, (project, job), now, "retrying", data).await?;
             } else {
@@ -277,7 +282,7 @@ impl Store {
             let job = task.job.id;
             let Some((project, status)) = project_and_status(&mut tx, job).await? else { continue };
             let open = status == JobStatus::Running;
-            sqlx::query(
+            let changed = sqlx::query(
                 "UPDATE tasks SET state = $4, attempt = attempt - 1, lease_token = NULL,
                                   lease_until = NULL, worker = NULL
                  WHERE id = $1 AND attempt = $2 AND lease_token = $3 AND state = 'running'",
@@ -288,6 +293,9 @@ impl Store {
             .bind(if open { "queued" } else { "cancelled" })
             .execute(&mut *tx)
             .await?;
+            if open && changed.rows_affected() > 0 {
+                forget_progress(&mut tx, task.id).await?;
+            }
             if status == JobStatus::Cancelling {
                 publish::settle_cancelled(&mut tx, (project, job), now).await?;
             }

@@ -1,26 +1,23 @@
 //! One training of the job's model on some rows, whatever the model.
 
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use trainyard_learn::kernels::Crew;
 use trainyard_learn::losses::LossSpec;
-use trainyard_learn::metrics::Scorer;
 use trainyard_learn::model::{Model, NetworkModel, Predicted};
 use trainyard_learn::network::Network;
 use trainyard_learn::optim::OptimizerSpec;
-use trainyard_learn::perceptron::{self, PerceptronSpec};
+use trainyard_learn::perceptron::{self, Epoch, PerceptronSpec};
 use trainyard_learn::preprocess::{FitProblem, Preprocessor, Report};
 use trainyard_learn::problem::Problem;
 use trainyard_learn::random::stream::derive;
 use trainyard_learn::scalar::Scalar;
-use trainyard_learn::training::{
-    self, Control, End, FitError, Fitted, History, Observer, TrainingSpec, hold_out,
-};
+use trainyard_learn::training::{self, End, FitError, Fitted, History, TrainingSpec, hold_out};
 
+use super::observe::{Context, Watch};
 use super::prepare::Prepared;
-use super::queue::Signal;
-use super::run::{Cores, Failure};
+use super::run::Failure;
 use crate::domain::job::{FitSummary, JobError};
 use crate::domain::spec::ModelSpec;
 use crate::domain::suggest::shown;
@@ -40,14 +37,6 @@ pub(super) struct Fit {
     pub(super) preprocessor: Option<Preprocessor>,
     pub(super) summary: FitSummary,
     pub(super) history: Option<History>,
-}
-
-/// What a training needs besides the job and its data.
-#[derive(Clone, Copy)]
-pub(super) struct Context<'a> {
-    pub(super) signal: &'a Signal,
-    pub(super) time_limit: Duration,
-    pub(super) cores: &'a Cores,
 }
 
 /// Trains the job's model on these rows.
@@ -130,10 +119,13 @@ fn fit_perceptron(
     let class_weight = spec
         .class_weights(&labels, &y)
         .map_err(|found| Failure::permanent("class_weight", found[0].detail.clone()))?;
-    let Context { signal, time_limit, .. } = context;
-    let mut observer = |_| {
-        let stop = signal.stop().is_some() || started.elapsed() > time_limit;
-        if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    let mut watch = Watch::new(context, started, None);
+    let mut observer = |Epoch { class, n_problems, epoch, max_iter, .. }: Epoch| {
+        // One weight vector after the other; of two classes the only one has the number 1.
+        let n_before = if n_problems == 1 { 0 } else { class };
+        let share = (n_before as f64 + epoch as f64 / max_iter as f64) / n_problems as f64;
+        watch.report(share, || None);
+        if watch.must_stop() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let model =
         perceptron::fit(spec, x.view(), &y, &class_weight, &mut observer).map_err(|error| {
@@ -188,16 +180,13 @@ fn fit_network(
     let (train, validation) = hold_out(target, &batch.rows, share, seed)
         .map_err(|error| Failure::permanent("validation_split", error))?;
     let class_weights = class_weights(job, training, target, &train)?;
-    // Probabilities are not computed on the way; the losses say the same.
-    let scorers: Vec<Scorer> =
-        job.spec.scoring.iter().copied().filter(|scorer| !scorer.needs_probabilities()).collect();
     let fit = training::Fit {
         network: &network,
         loss: &loss,
         optimizer,
         training,
         batch_size: training.batch_size.map_or(train.len(), |size| size as usize),
-        scorers: &scorers,
+        scorers: &job.spec.scoring,
         seed,
         initial: None,
     };
@@ -209,7 +198,7 @@ fn fit_network(
         train: &train,
         validation: &validation,
     };
-    let mut watch = Watch { context, started, max_seconds: training.max_seconds };
+    let mut watch = Watch::new(context, started, Some(training));
     let fitted = training::fit(&fit, &examples, crew, &mut watch).map_err(|error| {
         let detail = error.to_string();
         match error {
@@ -287,28 +276,4 @@ fn stopped(context: Context<'_>) -> Failure {
     }
     let seconds = context.time_limit.as_secs();
     Failure::permanent("time_limit", format!("training took longer than {seconds} s"))
-}
-
-/// Listens to the signal and to the clock on behalf of a fit.
-struct Watch<'a> {
-    context: Context<'a>,
-    started: Instant,
-    max_seconds: Option<f64>,
-}
-
-impl Observer for Watch<'_> {
-    fn threads(&self) -> usize {
-        self.context.cores.share()
-    }
-
-    fn step(&mut self) -> Control {
-        let elapsed = self.started.elapsed();
-        if self.context.signal.stop().is_some() || elapsed > self.context.time_limit {
-            Control::Cancel
-        } else if self.max_seconds.is_some_and(|most| elapsed.as_secs_f64() > most) {
-            Control::Finish
-        } else {
-            Control::Continue
-        }
-    }
 }

@@ -3,16 +3,19 @@
 //! Three parties share the work. The *dispatcher* (a task of the runtime) claims and publishes; the
 //! *training threads* (plain threads, so that however busy they are the runtime answers) run one
 //! task each; the *renewer* (a task of the runtime) keeps the leases alive and passes on that a job
-//! was cancelled. The worker knows nothing of HTTP; it meets the rest in the store.
+//! was cancelled. A fourth, in `report`, shows how far they are. The worker knows nothing of HTTP; it
+//! meets the rest in the store.
 //!
 //! Start reading at `dispatch`, then `run`, which is one task from start to end.
 
 mod dispatch;
 mod fit;
+mod observe;
 mod prepare;
 mod queue;
 mod reduce;
 mod renew;
+mod report;
 mod run;
 
 use std::sync::Arc;
@@ -53,6 +56,7 @@ pub struct Worker {
     stop: watch::Sender<bool>,
     dispatcher: JoinHandle<()>,
     renewer: JoinHandle<()>,
+    reports: JoinHandle<()>,
 }
 
 impl Worker {
@@ -64,7 +68,9 @@ impl Worker {
         let queue = Arc::new(Queue::default());
         let flights = Arc::new(Flights::default());
         let (done_sender, done) = mpsc::unbounded_channel();
-        let runner = Arc::new(Runner::new(resources.clone(), Handle::current(), n_threads));
+        let (reporter, reports) = report::channel(n_threads);
+        let runner = Runner::new(resources.clone(), Handle::current(), n_threads, reporter);
+        let runner = Arc::new(runner);
         for index in 0..n_threads {
             let (queue, runner) = (Arc::clone(&queue), Arc::clone(&runner));
             let done_sender = done_sender.clone();
@@ -81,6 +87,7 @@ impl Worker {
         }
         let (stop, stopped) = watch::channel(false);
         let renewer = tokio::spawn(renew::renew(resources.store.clone(), Arc::clone(&flights)));
+        let reports = tokio::spawn(report::show(resources.store.clone(), reports));
         let dispatcher = dispatch::Dispatcher {
             store: resources.store.clone(),
             clock: resources.clock.clone(),
@@ -91,7 +98,7 @@ impl Worker {
             done,
             stopped,
         };
-        Ok(Self { stop, dispatcher: tokio::spawn(dispatcher.run()), renewer })
+        Ok(Self { stop, dispatcher: tokio::spawn(dispatcher.run()), renewer, reports })
     }
 
     /// Stops claiming, publishes what is finished and hands back the rest.
@@ -101,5 +108,6 @@ impl Worker {
             tracing::error!(%error, "the dispatcher ended badly");
         }
         self.renewer.abort();
+        self.reports.abort();
     }
 }

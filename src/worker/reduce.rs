@@ -7,7 +7,8 @@ use trainyard_learn::inference::corrected_t_interval;
 use trainyard_learn::kernels::Crew;
 use trainyard_learn::metrics::Scorer;
 
-use super::fit::{Context, Fit, Part, fit, predict};
+use super::fit::{Fit, Part, fit, predict};
+use super::observe::Context;
 use super::prepare::Prepared;
 use super::run::{Failure, Runner};
 use crate::domain::dataset::Warning;

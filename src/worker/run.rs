@@ -10,10 +10,12 @@ use trainyard_learn::kernels::Crew;
 use trainyard_learn::splits::Folds;
 
 use super::Resources;
-use super::fit::{Context, Fit, Part, fit, predict};
+use super::fit::{Fit, Part, fit, predict};
+use super::observe::Context;
 use super::prepare::Prepared;
 use super::queue::{Flight, Signal, Stop};
 use super::reduce;
+use super::report::Reporter;
 use crate::cache::{SharedCache, Weighed};
 use crate::domain::ids::JobId;
 use crate::domain::job::{FoldResult, JobError};
@@ -38,6 +40,7 @@ pub(super) struct Runner {
     pub(super) resources: Resources,
     pub(super) runtime: Handle,
     pub(super) cores: Cores,
+    reporter: Reporter,
     prepared: SharedCache<JobId, Prepared, Failure>,
 }
 
@@ -84,11 +87,16 @@ impl Failure {
 }
 
 impl Runner {
-    pub(super) fn new(resources: Resources, runtime: Handle, n_threads: usize) -> Self {
+    pub(super) fn new(
+        resources: Resources,
+        runtime: Handle,
+        n_threads: usize,
+        reporter: Reporter,
+    ) -> Self {
         // One job's data for each thread is enough to keep all of them busy.
         let prepared = SharedCache::new(n_threads.max(2));
         let cores = Cores { n_threads, n_busy: AtomicUsize::new(0) };
-        Self { resources, runtime, cores, prepared }
+        Self { resources, runtime, cores, reporter, prepared }
     }
 
     /// Runs a task, whatever happens in it.
@@ -112,7 +120,7 @@ impl Runner {
             let data = self.prepare(&task.job)?;
             load_us = load.elapsed().as_micros() as i64;
             started_us = clock.now_us();
-            let context = self.context(&signal);
+            let context = self.context(&task, &signal);
             match &task.kind {
                 TaskKind::Fold { idx } => fold(&task.job, &data, *idx, crew, context),
                 TaskKind::Reduce { folds } => {
@@ -149,8 +157,14 @@ impl Runner {
         })
     }
 
-    fn context<'a>(&'a self, signal: &'a Signal) -> Context<'a> {
-        Context { signal, time_limit: self.resources.time_limit, cores: &self.cores }
+    fn context<'a>(&'a self, task: &'a ClaimedTask, signal: &'a Signal) -> Context<'a> {
+        Context {
+            task,
+            signal,
+            time_limit: self.resources.time_limit,
+            cores: &self.cores,
+            reporter: &self.reporter,
+        }
     }
 }
 

@@ -72,6 +72,7 @@ fn a_network_is_scored_followed_and_predicts() {
     assert_eq!(points.len(), 20);
     let losses: Vec<f64> = points.iter().map(|p| p["train_loss"].as_f64().unwrap()).collect();
     assert!(losses[19] < losses[0] / 2.0, "{losses:?}");
+    assert!(metrics["series"].as_array().unwrap().contains(&json!("train_neg_log_loss")));
     for series in metrics["series"].as_array().unwrap() {
         assert!(points[19][series.as_str().unwrap()].is_number(), "{series}");
     }
@@ -203,7 +204,7 @@ fn training_ends_early_by_its_rule_or_by_the_clock() {
     let world = World::new();
     let dataset = world.api.dataset(&clouds());
     let stopping = json!({"epochs": 5000, "batch_size": 16,
-        "early_stopping": {"monitor": "val_accuracy", "patience": 4}});
+        "early_stopping": {"monitor": "val_neg_log_loss", "patience": 4}});
     let job = world.api.run(&colours(&dataset, &json!({"training": stopping, "cv": null})));
     let refit = &job["result"]["refit"];
     assert_eq!(refit["stop_reason"], "early_stopping", "{job}");

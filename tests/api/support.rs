@@ -175,7 +175,7 @@ impl Api {
     }
 
     /// The job once it is as asked.
-    pub fn until(&self, id: &str, is: impl Fn(&Value) -> bool) -> Value {
+    pub fn until(&self, id: &str, mut is: impl FnMut(&Value) -> bool) -> Value {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             let job = self.get(&format!("/v1/jobs/{id}?wait=0.2")).expect(200);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use trainyard_learn::kernels::Crew;
 use trainyard_learn::losses::LossSpec;
+use trainyard_learn::metrics::Scorer;
 use trainyard_learn::network::{MlpSpec, Network};
 use trainyard_learn::optim::{AdamSpec, OptimizerSpec};
 use trainyard_learn::training::{Examples, Fit, Target, TrainingSpec, Unobserved, fit};
@@ -54,7 +55,7 @@ fn measure(batch_size: usize) -> (usize, usize, usize) {
         optimizer: &OptimizerSpec::Adam(AdamSpec::default()),
         training: &training,
         batch_size,
-        scorers: &[],
+        scorers: &[Scorer::Accuracy, Scorer::NegLogLoss],
         seed: 1,
         initial: None,
     };

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use trainyard_learn::activation::Activation;
 use trainyard_learn::kernels::Crew;
 use trainyard_learn::losses::LossSpec;
-use trainyard_learn::metrics::Scorer;
+use trainyard_learn::metrics::{Judged, Scorer, scores};
 use trainyard_learn::network::{LayerSpec, MlpSpec, Network};
 use trainyard_learn::optim::{AdamSpec, OptimizerSpec, SgdSpec};
 use trainyard_learn::random::stream::Stream;
@@ -277,6 +277,60 @@ fn the_history_tells_of_every_layer() {
     }
     let ratio = history.series("update_ratio.0").expect("ratios");
     assert!(ratio.iter().all(|ratio| (1e-6..1.0).contains(ratio)), "{ratio:?}");
+}
+
+/// All batches of an epoch make one step, so the training scores are those of the first weights
+/// and the validation scores those of the last.
+#[test]
+fn probabilities_are_scored_after_every_epoch() {
+    let cases = [
+        (LossSpec::Focal { gamma: 2.0 }, 3),
+        (LossSpec::BinaryCrossEntropy { label_smoothing: 0.1 }, 2),
+    ];
+    for (loss, n_classes) in cases {
+        let mut clouds = Clouds::new(300);
+        clouds.classes.iter_mut().for_each(|class| *class %= n_classes);
+        let n_classes = n_classes as usize;
+        let target = Target::Classes { classes: &clouds.classes, n_classes };
+        let n_outputs = loss.n_outputs(target.kind()).expect("a loss that fits");
+        let layers = [LayerSpec::Dense { units: None, bias: true, init: None }];
+        let network = Network::new(&layers, N_FEATURES, n_outputs).expect("a network");
+        let initial = network.initial(1);
+        let training =
+            TrainingSpec { epochs: 1, accumulation_steps: 100, ..TrainingSpec::default() };
+        let spec = Fit {
+            network: &network,
+            loss: &loss,
+            optimizer: &OptimizerSpec::Sgd(SgdSpec { learning_rate: 0.5, ..SgdSpec::default() }),
+            training: &training,
+            batch_size: 32,
+            scorers: &[Scorer::Accuracy, Scorer::NegLogLoss],
+            seed: 1,
+            initial: Some(&initial),
+        };
+        let (train, validation) = clouds.rows.split_at(210);
+        let examples = Examples { target, ..clouds.examples(train, validation) };
+        let mut crew = Crew::new(1);
+        let fitted = fit(&spec, &examples, &mut crew, &mut Unobserved).expect("a fit");
+        for (name, parameters, rows) in [
+            ("train_neg_log_loss", &initial, train),
+            ("val_neg_log_loss", &fitted.parameters, validation),
+        ] {
+            let z = outputs(&network, parameters, &fitted.buffers, &clouds.x, rows, &mut crew);
+            let mut probabilities = vec![0.0; rows.len() * n_classes];
+            loss.probabilities(&mut probabilities, &z, n_outputs, n_classes);
+            let of_rows: Vec<u32> = rows.iter().map(|row| clouds.classes[*row as usize]).collect();
+            let judged = Judged::Classes {
+                target: &of_rows,
+                prediction: &of_rows,
+                n_classes,
+                probabilities: Some(&probabilities),
+            };
+            let expected = scores(&[Scorer::NegLogLoss], &judged)[0].expect("a score");
+            let found = fitted.history.series(name).expect("scores")[0];
+            assert!((found - expected).abs() < 1e-6, "{name} of {loss:?}: {found} {expected}");
+        }
+    }
 }
 
 #[test]

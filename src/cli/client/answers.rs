@@ -47,6 +47,9 @@ pub struct Job {
     /// What is being done.
     #[serde(default)]
     pub phase: Option<String>,
+    /// The share that is done, from 0 to 1.
+    #[serde(default)]
+    pub progress: Option<f64>,
     /// Seconds until it ends.
     #[serde(default)]
     pub eta_s: Option<f64>,

@@ -99,15 +99,18 @@ pub(super) async fn read(
 }
 
 async fn with_tasks(tx: &mut Transaction<'static, Sqlite>, row: Row) -> Result<Job> {
-    let states: Vec<(String, i64, i64)> = sqlx::query_as(
-        "SELECT state, COUNT(*), MAX(attempt) FROM tasks WHERE job_id = $1 GROUP BY state",
+    let states: Vec<(String, i64, i64, f64)> = sqlx::query_as(
+        "SELECT state, COUNT(*), MAX(attempt), SUM(progress) FROM tasks
+         WHERE job_id = $1 GROUP BY state",
     )
     .bind(&row.id)
     .fetch_all(&mut **tx)
     .await?;
     let mut tasks = TaskCounts::default();
-    for (state, n, _) in &states {
+    let mut n_done = 0.0;
+    for (state, n, _, progress) in &states {
         tasks.total += n;
+        n_done += if state == "succeeded" { *n as f64 } else { *progress };
         match state.as_str() {
             "queued" | "blocked" => tasks.queued += n,
             "running" => tasks.running += n,
@@ -116,18 +119,18 @@ async fn with_tasks(tx: &mut Transaction<'static, Sqlite>, row: Row) -> Result<J
             _ => {}
         }
     }
-    let attempt = states.iter().map(|(_, _, attempt)| *attempt).max().unwrap_or(0);
-    row.job(tasks, attempt)
+    let attempt = states.iter().map(|(_, _, attempt, _)| *attempt).max().unwrap_or(0);
+    let progress = (n_done / tasks.total.max(1) as f64).min(1.0);
+    row.job(tasks, progress, attempt)
 }
 
 impl Row {
-    fn job(self, tasks: TaskCounts, attempt: i64) -> Result<Job> {
+    fn job(self, tasks: TaskCounts, progress: f64, attempt: i64) -> Result<Job> {
         let status = JobStatus::from_name(&self.status)
             .ok_or_else(|| StoreError::corrupt("job status", &self.status))?;
         let created_at = Timestamp(self.created_at);
         let started_at = self.started_at.map(Timestamp);
         let finished_at = self.finished_at.map(Timestamp);
-        let progress = tasks.succeeded as f64 / tasks.total.max(1) as f64;
         let seconds = |us: i64| us as f64 / 1e6;
         let resolved_spec: Value = from_json("resolved spec", &self.resolved_spec)?;
         Ok(Job {

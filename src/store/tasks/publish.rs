@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::{Value, json};
 use sqlx::{QueryBuilder, Sqlite, Transaction};
 
-use super::{BACKOFF_MS, ClaimedTask, TaskKind, project_and_status};
+use super::{BACKOFF_MS, ClaimedTask, TaskKind, forget_progress, project_and_status};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{JobId, ModelId, ProjectId};
 use crate::domain::job::{FoldResult, JobError, JobEvent, JobResult, JobStatus};
@@ -247,6 +247,7 @@ async fn add(
             tally.end = Some(End::Failed(error.clone()));
         }
         Outcome::Retry(error) => {
+            forget_progress(tx, task.id).await?;
             let JobError { code, detail, .. } = error;
             let data = json!({"reason": code, "detail": detail, "attempt": attempts.so_far});
             tally.events.push(("retrying", data));
@@ -283,7 +284,7 @@ async fn insert_folds(
     Ok(())
 }
 
-/// A task that is tried again may have left one.
+/// Where a task has reported how it went so far, this takes its place.
 async fn insert_histories(
     tx: &mut Tx,
     (project, job): (ProjectId, JobId),
@@ -299,7 +300,7 @@ async fn insert_histories(
             .push_bind(project.to_string())
             .push_bind(epochs);
     });
-    insert.push(" ON CONFLICT (job_id, idx) DO UPDATE SET epochs = excluded.epochs");
+    insert.push(" ON CONFLICT (job_id, idx) DO UPDATE SET epochs = excluded.epochs, finished = 1");
     insert.build().execute(&mut **tx).await?;
     Ok(())
 }

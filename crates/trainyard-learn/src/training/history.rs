@@ -54,8 +54,9 @@ impl History {
         Some((0..self.epochs.len()).map(|index| self.row(index)[column]).collect())
     }
 
-    /// Adds an epoch. The latest is always there; of the others, those on the stride.
-    pub(super) fn push(&mut self, epoch: u32, row: &[f64]) {
+    /// Adds an epoch after the others, with a value for each name. The latest is always there; of the
+    /// others, those on the stride.
+    pub fn push(&mut self, epoch: u32, row: &[f64]) {
         let width = self.names.len();
         if self.epochs.last().is_some_and(|last| !last.is_multiple_of(self.stride)) {
             self.epochs.pop();
@@ -75,14 +76,31 @@ impl History {
 
     /// As bytes: version, length of a JSON head, the head, epochs, values; all little-endian.
     pub fn pack(&self) -> Vec<u8> {
-        let head = Head { names: self.names.clone(), n_points: self.epochs.len() };
+        self.pack_thinned(usize::MAX)
+    }
+
+    /// The same with at most so many values, or those of two epochs: of every second epoch, every
+    /// fourth and so on, and of the latest.
+    pub fn pack_thinned(&self, most_values: usize) -> Vec<u8> {
+        let n = self.epochs.len();
+        let most = (most_values / self.names.len().max(1)).max(2);
+        let mut stride = self.stride.max(1);
+        let mut kept: Vec<usize> = (0..n).collect();
+        while kept.len() > most {
+            stride = stride.saturating_mul(2);
+            kept.retain(|i| i + 1 == n || self.epochs[*i].is_multiple_of(stride));
+        }
+        let head = Head { names: self.names.clone(), n_points: kept.len() };
         let head = serde_json::to_vec(&head).unwrap_or_default();
-        let mut bytes = Vec::with_capacity(8 + head.len() + 12 * self.values.len());
+        let row_bytes = 4 + 8 * self.names.len();
+        let mut bytes = Vec::with_capacity(8 + head.len() + row_bytes * kept.len());
         bytes.extend(VERSION.to_le_bytes());
         bytes.extend((head.len() as u32).to_le_bytes());
         bytes.extend(head);
-        bytes.extend(self.epochs.iter().flat_map(|epoch| epoch.to_le_bytes()));
-        bytes.extend(self.values.iter().flat_map(|value| value.to_le_bytes()));
+        bytes.extend(kept.iter().flat_map(|i| self.epochs[*i].to_le_bytes()));
+        for value in kept.iter().flat_map(|i| self.row(*i)) {
+            bytes.extend(value.to_le_bytes());
+        }
         bytes
     }
 
@@ -123,6 +141,18 @@ mod tests {
         assert_eq!(read.series("absent"), None);
         let bytes = history.pack();
         assert!((0..bytes.len()).all(|n| History::unpack(&bytes[..n]).is_none()));
+    }
+
+    #[test]
+    fn a_thinned_history_ends_in_the_last_epoch_too() {
+        for (n_epochs, epochs) in [(3, vec![1, 2, 3]), (5, vec![2, 4, 5]), (9, vec![4, 8, 9])] {
+            let read = History::unpack(&of(n_epochs).pack_thinned(2 * 4)).unwrap();
+            assert_eq!(read.epochs(), epochs);
+            let losses: Vec<f64> = epochs.iter().map(|epoch| f64::from(*epoch)).collect();
+            assert_eq!(read.series("train_loss"), Some(losses));
+        }
+        let long = History::unpack(&of(100_001).pack_thinned(0)).unwrap();
+        assert_eq!(long.epochs(), [65_536, 100_001]);
     }
 
     #[test]

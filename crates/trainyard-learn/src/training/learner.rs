@@ -6,11 +6,11 @@ use std::ops::Range;
 use super::batches::Batches;
 use super::outputs::{Scratch, gather, validate, weight_of};
 use super::record::{LayerNorms, Summary};
+use super::scored::{Said, judge, n_probabilities};
 use super::{Examples, Fit, Target};
 use crate::kernels::simd::simd;
 use crate::kernels::{Crew, Values};
 use crate::losses::{TargetRows, Weights};
-use crate::metrics::{Judged, Scorer, scores};
 use crate::network::{Pass, Tape, Training};
 use crate::optim::{MAX_SLOTS, Optimizer, State, Update};
 use crate::random::stream::{Stream, derive};
@@ -62,6 +62,8 @@ struct Batch {
 struct Validation {
     scratch: Scratch,
     outputs: Vec<f32>,
+    /// Rows × classes; empty unless a scorer needs them.
+    probabilities: Vec<f32>,
 }
 
 /// What an epoch's batches add up to.
@@ -73,6 +75,8 @@ struct Tally {
     /// What was predicted of the rows seen, in the epoch's order.
     classes: Vec<u32>,
     values: Vec<f32>,
+    /// Rows × classes; empty unless a scorer needs them.
+    probabilities: Vec<f32>,
 }
 
 impl<'a> Learner<'a> {
@@ -91,6 +95,7 @@ impl<'a> Learner<'a> {
             Target::Values { n_outputs, .. } => (0, n_rows * n_outputs, (0, n_train * n_outputs)),
         };
         let n_validation = examples.validation.len();
+        let n_probabilities = n_probabilities(fit, examples.target);
         Self {
             fit,
             examples,
@@ -111,6 +116,7 @@ impl<'a> Learner<'a> {
             validation: (n_validation > 0).then(|| Validation {
                 scratch: Scratch::new(network, n_validation),
                 outputs: vec![0.0; n_validation * network.n_outputs()],
+                probabilities: vec![0.0; n_validation * n_probabilities],
             }),
             n_steps: 0,
             n_portions: 0,
@@ -119,6 +125,7 @@ impl<'a> Learner<'a> {
             tally: Tally {
                 classes: vec![0; seen.0],
                 values: vec![0.0; seen.1],
+                probabilities: vec![0.0; n_train * n_probabilities],
                 ..Tally::default()
             },
             tensors: network.tensors().iter().map(|tensor| tensor.range.clone()).collect(),
@@ -264,15 +271,16 @@ impl<'a> Learner<'a> {
     pub(super) fn summarize(&mut self, order: &[u32], crew: &mut Crew) -> Summary {
         let Fit { network, loss, scorers, .. } = *self.fit;
         let n = self.tally.n_seen;
-        let (classes, values) = (&self.tally.classes, &self.tally.values);
+        let Tally { classes, values, probabilities, .. } = &self.tally;
+        let said = Said { classes, values, probabilities };
         let mut summary = Summary {
             train_loss: self.tally.loss / self.tally.weight,
-            train_scores: judge(scorers, self.examples, &order[..n], classes, values),
+            train_scores: judge(scorers, self.examples, &order[..n], said),
             learning_rate: self.learning_rate,
             ..Summary::default()
         };
         if let Some(validation) = &mut self.validation {
-            let Validation { scratch, outputs } = validation;
+            let Validation { scratch, outputs, probabilities } = validation;
             let learned = (&**self.average.as_ref().unwrap_or(&self.parameters), &*self.buffers);
             let found = validate(network, loss, learned, self.examples, outputs, scratch, crew);
             summary.val_loss = Some(found);
@@ -289,7 +297,12 @@ impl<'a> Learner<'a> {
                 values.clone_from(outputs);
                 loss.values(&mut values);
             }
-            summary.val_scores = judge(scorers, self.examples, rows, &classes, &values);
+            if !probabilities.is_empty() {
+                let n_classes = probabilities.len() / rows.len();
+                loss.probabilities(probabilities, outputs, n_outputs, n_classes);
+            }
+            let said = Said { classes: &classes, values: &values, probabilities };
+            summary.val_scores = judge(scorers, self.examples, rows, said);
         }
         summary
     }
@@ -348,40 +361,17 @@ impl Tally {
             for (class, z) in seen.iter_mut().zip(z.chunks_exact(n_outputs)) {
                 *class = fit.loss.class_of(z);
             }
+            if !self.probabilities.is_empty() {
+                let n_classes = self.probabilities.len() / self.classes.len();
+                let seen = &mut self.probabilities[self.n_seen * n_classes..][..n_rows * n_classes];
+                fit.loss.probabilities(seen, z, n_outputs, n_classes);
+            }
         } else {
             let seen = &mut self.values[self.n_seen * n_outputs..][..z.len()];
             seen.copy_from_slice(z);
             fit.loss.values(seen);
         }
         self.n_seen += n_rows;
-    }
-}
-
-/// The scores of what was predicted of some rows.
-fn judge(
-    scorers: &[Scorer],
-    examples: &Examples<'_>,
-    rows: &[u32],
-    classes: &[u32],
-    values: &[f32],
-) -> Vec<Option<f64>> {
-    match examples.target {
-        Target::Classes { classes: target, n_classes } => {
-            let target: Vec<u32> = rows.iter().map(|row| target[*row as usize]).collect();
-            let prediction = &classes[..rows.len()];
-            scores(
-                scorers,
-                &Judged::Classes { target: &target, prediction, n_classes, probabilities: None },
-            )
-        }
-        Target::Values { values: target, n_outputs } => {
-            let row = |row: &u32| &target[*row as usize * n_outputs..][..n_outputs];
-            let target: Vec<f64> =
-                rows.iter().flat_map(|at| row(at).iter().map(|v| f64::from(*v))).collect();
-            let prediction: Vec<f64> =
-                values[..target.len()].iter().map(|v| f64::from(*v)).collect();
-            scores(scorers, &Judged::Values { target: &target, prediction: &prediction, n_outputs })
-        }
     }
 }
 

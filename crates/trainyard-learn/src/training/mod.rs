@@ -15,6 +15,7 @@ mod hold_out;
 mod learner;
 mod outputs;
 mod record;
+mod scored;
 mod spec;
 mod stopping;
 

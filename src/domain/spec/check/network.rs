@@ -264,7 +264,7 @@ fn has_batch_norm(layers: &[LayerSpec]) -> bool {
 fn monitor(training: &TrainingSpec, scoring: &[Scorer], problems: &mut Vec<Problem>) {
     let Some(stopping) = &training.early_stopping else { return };
     let mut known = vec!["val_loss".to_owned(), "train_loss".to_owned()];
-    for scorer in scoring.iter().filter(|scorer| !scorer.needs_probabilities()) {
+    for scorer in scoring {
         known.extend(["val_", "train_"].map(|prefix| format!("{prefix}{}", scorer.name())));
     }
     if !known.contains(&stopping.monitor) {

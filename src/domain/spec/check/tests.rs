@@ -89,23 +89,21 @@ fn columns_that_do_not_exist_get_the_nearest_that_do() {
 }
 
 #[test]
-fn features_that_a_perceptron_cannot_take() {
+fn columns_of_words_and_with_gaps_are_prepared_unless_the_spec_keeps_their_gaps() {
     let rows: String =
         (0..20).map(|i| format!("{i},red,{},{}\n", if i == 3 { "" } else { "1" }, i % 2)).collect();
     let dataset = dataset(&format!("a,colour,gap,bloom\n{rows}"));
-    let found = problems(&dataset, &json!({}));
-    let details: Vec<&str> = found.iter().map(|p| p.detail.as_str()).collect();
-    assert_eq!(
-        details,
-        [
-            "column \"colour\" holds text; a perceptron takes numbers and booleans",
-            "column \"gap\" has 1 missing values",
-        ]
-    );
-    assert_eq!(only(&dataset, &json!({"features": ["a", "colour"]})).pointer, "/features/1");
-    assert!(
-        check(request(&dataset, &json!({"features": ["a"]})), &dataset, &Limits::default()).is_ok()
-    );
+    let limits = Limits::default();
+    let checked = check(request(&dataset, &json!({})), &dataset, &limits).unwrap();
+    // Of two numbers and of one category, with the intercept.
+    assert_eq!(checked.estimate.n_parameters, 4);
+    let found = only(&dataset, &json!({"preprocess": {"numeric": {"impute": "none"}}}));
+    assert_eq!(found.pointer, "/preprocess/numeric/impute");
+    assert!(found.detail.contains("\"gap\""), "{}", found.detail);
+    let kept = json!({
+        "features": ["a", "colour"], "preprocess": {"numeric": {"impute": "none"}}
+    });
+    assert!(check(request(&dataset, &kept), &dataset, &limits).is_ok());
 }
 
 #[test]

@@ -1,0 +1,150 @@
+//! What a fit hears from outside while it trains, and what it says: stop signals and the clock in,
+//! reports of how it goes out.
+
+use std::time::{Duration, Instant};
+
+use trainyard_learn::training::{Control, History, Observer, TrainingSpec};
+
+use super::queue::Signal;
+use super::report::{REPORT_EVERY, Reporter};
+use super::run::Cores;
+use crate::store::tasks::{ClaimedTask, Report};
+
+/// A report's curves hold at most so many values: about 128 kB, however long the fit.
+const MOST_VALUES: usize = 16_384;
+
+/// What a training needs besides the job and its data.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) task: &'a ClaimedTask,
+    pub(super) signal: &'a Signal,
+    pub(super) time_limit: Duration,
+    pub(super) cores: &'a Cores,
+    pub(super) reporter: &'a Reporter,
+}
+
+/// Listens to the signal and to the clock on behalf of a fit, and reports how it goes.
+pub(super) struct Watch<'a> {
+    context: Context<'a>,
+    started: Instant,
+    /// Of a network.
+    training: Option<&'a TrainingSpec>,
+    pace: Pace,
+}
+
+impl<'a> Watch<'a> {
+    pub(super) fn new(
+        context: Context<'a>,
+        started: Instant,
+        training: Option<&'a TrainingSpec>,
+    ) -> Self {
+        Self { context, started, training, pace: Pace::default() }
+    }
+
+    /// Whether the fit must end without a result.
+    pub(super) fn must_stop(&self) -> bool {
+        self.must_stop_after(self.started.elapsed())
+    }
+
+    fn must_stop_after(&self, elapsed: Duration) -> bool {
+        self.context.signal.stop().is_some() || elapsed > self.context.time_limit
+    }
+
+    /// Reports, where that is due, that so much of the fit is done; only then are its curves packed.
+    pub(super) fn report(&mut self, share: f64, history: impl FnOnce() -> Option<Vec<u8>>) {
+        // What is done is about to be published.
+        if share < 1.0 && self.pace.is_due(self.started.elapsed()) {
+            let ClaimedTask { id, attempt, lease_token, .. } = self.context.task;
+            self.context.reporter.send(Report {
+                task: *id,
+                attempt: *attempt,
+                lease_token: lease_token.clone(),
+                progress: share,
+                history: history(),
+            });
+        }
+    }
+
+    fn max_seconds(&self) -> Option<f64> {
+        self.training.and_then(|training| training.max_seconds)
+    }
+}
+
+impl Observer for Watch<'_> {
+    fn threads(&self) -> usize {
+        self.context.cores.share()
+    }
+
+    fn step(&mut self) -> Control {
+        let elapsed = self.started.elapsed();
+        if self.must_stop_after(elapsed) {
+            Control::Cancel
+        } else if self.max_seconds().is_some_and(|most| elapsed.as_secs_f64() > most) {
+            Control::Finish
+        } else {
+            Control::Continue
+        }
+    }
+
+    fn epoch(&mut self, epoch: u32, history: &History) -> Control {
+        let epochs = self.training.map_or(epoch, |training| training.epochs);
+        let share = share((epoch, epochs), self.started.elapsed(), self.max_seconds());
+        self.report(share, || Some(history.pack_thinned(MOST_VALUES)));
+        Control::Continue
+    }
+}
+
+/// How much of a fit is done, by its epochs or by the time it may take, whichever ends it first.
+fn share((epoch, epochs): (u32, u32), elapsed: Duration, max_seconds: Option<f64>) -> f64 {
+    let by_epochs = f64::from(epoch) / f64::from(epochs.max(1));
+    let by_time = max_seconds.map_or(0.0, |most| elapsed.as_secs_f64() / most);
+    by_epochs.max(by_time).clamp(0.0, 1.0)
+}
+
+/// When a fit reports: once it has taken [`REPORT_EVERY`], and so long after each report.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    next: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { next: REPORT_EVERY }
+    }
+}
+
+impl Pace {
+    fn is_due(&mut self, elapsed: Duration) -> bool {
+        let due = elapsed >= self.next;
+        if due {
+            self.next = elapsed + REPORT_EVERY;
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_fit_reports_nothing_and_a_long_one_once_a_second() {
+        let mut pace = Pace::default();
+        let due: Vec<u64> =
+            (0..3_500).filter(|ms| pace.is_due(Duration::from_millis(*ms))).collect();
+        assert_eq!(due, [1_000, 2_000, 3_000]);
+        // After a long epoch the next report is a second away, and not at once.
+        assert!(pace.is_due(Duration::from_millis(9_900)));
+        assert!(!pace.is_due(Duration::from_millis(10_100)));
+    }
+
+    #[test]
+    fn the_share_done_is_by_epochs_or_by_time() {
+        let after = Duration::from_secs(3);
+        assert_eq!(share((5, 20), after, None), 0.25);
+        assert_eq!(share((5, 20), after, Some(6.0)), 0.5);
+        assert_eq!(share((15, 20), after, Some(6.0)), 0.75);
+        assert_eq!(share((20, 20), after, None), 1.0);
+        assert_eq!(share((1, 20), after, Some(2.0)), 1.0);
+    }
+}
