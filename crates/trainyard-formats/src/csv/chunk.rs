@@ -5,7 +5,7 @@
 //! words is in the end is decided when all of them are known, in [`super::merge`].
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use trainyard_learn::table::{ColumnType, MISSING_TIME};
 
@@ -28,8 +28,6 @@ pub(super) struct Plan<'a> {
     pub(super) row_bytes: usize,
     /// More rows than this are refused, so that reading on is in vain.
     pub(super) max_rows: usize,
-    /// Rows that were read in all parts so far.
-    pub(super) n_rows: AtomicUsize,
 }
 
 pub(super) struct PlannedColumn {
@@ -75,8 +73,8 @@ pub(super) enum Ending {
     /// A quote is open at the end of the file.
     Open(Place),
     TooLong(Place),
-    /// There were too many rows already.
-    Stopped,
+    /// There are more rows than the limit.
+    TooMany,
 }
 
 /// A part of a file.
@@ -146,7 +144,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Reads the rows that begin in a part of the file.
-    pub(super) fn read(&self, start: usize, end: usize, may_stop: bool) -> Chunk<'a> {
+    pub(super) fn read(&self, start: usize, end: usize) -> Chunk<'a> {
         let mut chunk = Chunk {
             start,
             bound: end,
@@ -157,10 +155,6 @@ impl<'a> Plan<'a> {
             faults: Faults::default(),
             ending: Ending::Complete,
         };
-        if may_stop && self.n_rows.load(Ordering::Relaxed) > self.max_rows {
-            chunk.ending = Ending::Stopped;
-            return chunk;
-        }
         let capacity = (end - start.min(end)) / self.row_bytes.max(1) * 17 / 16 + 16;
         let mut reader = Reader { plan: self, scratch: Vec::new(), capacity };
         let ahead = self.reads_ahead();
@@ -174,11 +168,15 @@ impl<'a> Plan<'a> {
             }
         }
         chunk.end = position;
-        self.n_rows.fetch_add(chunk.n_rows, Ordering::Relaxed);
         let again: Vec<usize> = (0..chunk.parts.len())
             .filter(|column| matches!(chunk.parts[*column], Part::Again))
             .collect();
-        self.read_words(&mut chunk, &again);
+        let (words, mut faults) = self.words(start, position, chunk.n_rows, &again);
+        for (column, words) in again.into_iter().zip(words) {
+            chunk.parts[column] = Part::Words(words);
+        }
+        chunk.faults.found.append(&mut faults.found);
+        chunk.faults.n_more += faults.n_more;
         for part in &mut chunk.parts {
             if let Part::Words(words) = part {
                 words.finish();
@@ -187,15 +185,21 @@ impl<'a> Plan<'a> {
         chunk
     }
 
-    /// Reads columns of a chunk again, as words.
-    pub(super) fn read_words(&self, chunk: &mut Chunk<'a>, columns: &[usize]) {
-        let Some(last) = columns.last() else { return };
+    /// Reads some columns of so many rows, as words.
+    pub(super) fn words(
+        &self,
+        start: usize,
+        end: usize,
+        n_rows: usize,
+        columns: &[usize],
+    ) -> (Vec<Words<'a>>, Faults) {
         let mut words: Vec<Words<'a>> = columns.iter().map(|_| Words::default()).collect();
         let mut faults = Faults::default();
+        let Some(last) = columns.last() else { return (words, faults) };
         let mut reader = Reader { plan: self, scratch: Vec::new(), capacity: 0 };
-        let (mut position, mut n_lines) = (chunk.start, 0);
-        for row in 1..=chunk.n_rows {
-            self.scanner.row_start(&mut position, chunk.end, &mut n_lines);
+        let (mut position, mut n_lines) = (start, 0);
+        for row in 1..=n_rows {
+            self.scanner.row_start(&mut position, end, &mut n_lines);
             let place = Place { row, line: n_lines + 1 };
             let begin = position;
             let mut wanted = columns.iter().zip(&mut words).peekable();
@@ -203,6 +207,9 @@ impl<'a> Plan<'a> {
             loop {
                 let field = self.scanner.field(begin, position);
                 position = field.next;
+                if matches!(field.stop, Stop::Open | Stop::TooLong) {
+                    break;
+                }
                 n_lines += self.scanner.lines_within(&field);
                 if let Some((_, words)) = wanted.next_if(|(next, _)| **next == column)
                     && let Err(what) = reader.word(words, &field)
@@ -213,7 +220,7 @@ impl<'a> Plan<'a> {
                     break;
                 }
                 column += 1;
-                if column > *last && field.form == Form::Plain && self.skips_plainly() {
+                if column > *last && self.skips_plainly() {
                     position = self.scanner.line_end(position);
                     break;
                 }
@@ -222,12 +229,8 @@ impl<'a> Plan<'a> {
             // Rows that are too short.
             wanted.for_each(|(_, words)| words.push_missing());
         }
-        for (column, mut words) in columns.iter().zip(words) {
-            words.finish();
-            chunk.parts[*column] = Part::Words(words);
-        }
-        chunk.faults.found.append(&mut faults.found);
-        chunk.faults.n_more += faults.n_more;
+        words.iter_mut().for_each(Words::finish);
+        (words, faults)
     }
 
     /// How many lines end between a place and the row that has so many before it.
@@ -463,6 +466,16 @@ impl Times {
 }
 
 impl Part<'_> {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Missing(n_rows) => *n_rows,
+            Self::Numbers(numbers) => numbers.values.len(),
+            Self::Times(times) => times.values.len(),
+            Self::Words(words) => words.codes.len(),
+            Self::Again => 0,
+        }
+    }
+
     pub(super) fn push_missing(&mut self) {
         match self {
             Self::Missing(n_rows) => *n_rows += 1,

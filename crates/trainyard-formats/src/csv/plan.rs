@@ -1,6 +1,6 @@
 //! How a file is to be read: what the beginning says, and the options.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicBool;
 
 use trainyard_learn::problem::Problem;
 
@@ -134,7 +134,6 @@ impl<'a> Layout<'a> {
             columns: self.names.iter().zip(&self.columns).map(planned).collect(),
             row_bytes: self.row_bytes,
             max_rows: limits.max_rows.min(limits.max_cells / self.names.len().max(1)),
-            n_rows: AtomicUsize::new(0),
         }
     }
 }

@@ -97,10 +97,42 @@ pub(super) fn iso(text: &[u8]) -> Option<Moment> {
     if text.len() < 7 || !matches!(text[4], b'-' | b'/') {
         return None;
     }
+    if let Some(moment) = usual(text) {
+        return Some(moment);
+    }
     match read(std::str::from_utf8(text).ok()?)? {
         Reading::Moment(moment) => Some(moment),
         _ => None,
     }
+}
+
+/// The form in which nearly all are written, read at fixed places: 2024-01-31, and with 10:11:12
+/// after a space or a T, and a Z after that.
+fn usual(text: &[u8]) -> Option<Moment> {
+    let pair = |at: usize| {
+        let (tens, ones) = (text[at].wrapping_sub(b'0'), text[at + 1].wrapping_sub(b'0'));
+        (tens < 10 && ones < 10).then(|| u32::from(tens) * 10 + u32::from(ones))
+    };
+    let dated = text.len() >= 10 && text[4] == b'-' && text[7] == b'-';
+    if !dated {
+        return None;
+    }
+    let date = Date { year: pair(0)? * 100 + pair(2)?, month: pair(5)?, day: pair(8)? };
+    let (seconds, zoned) = match text.len() {
+        10 => (0, false),
+        19 | 20 if matches!(text[10], b'T' | b' ') && text[13] == b':' && text[16] == b':' => {
+            let (hour, minute, second) = (pair(11)?, pair(14)?, pair(17)?);
+            let zoned = text.len() == 20;
+            if hour > 23 || minute > 59 || second > 59 || (zoned && text[19] != b'Z') {
+                return None;
+            }
+            (hour * 3600 + minute * 60 + second, zoned)
+        }
+        _ => return None,
+    };
+    let microseconds =
+        date.days()? * MICROSECONDS_PER_DAY + i64::from(seconds) * MICROSECONDS_PER_SECOND;
+    Some(Moment { microseconds, zoned })
 }
 
 const MICROSECONDS_PER_SECOND: i64 = 1_000_000;
@@ -385,6 +417,35 @@ mod tests {
             let text = format!("{text}{}", if text.ends_with(' ') { "x" } else { "" });
             assert_eq!(read(&text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn the_usual_form_is_read_as_the_others_are() {
+        let mut n_usual = 0;
+        for text in [
+            "2024-02-29",
+            "2023-02-29",
+            "2024-02-29T23:59:59",
+            "2024-02-29 23:59:59Z",
+            "2024-02-29 24:00:00",
+            "2024-02-29 23:60:00",
+            "2024-02-29T23:59:60",
+            "2024-02-29T23:59:59z",
+            "2024-02-29T2a:59:59",
+            "2024-13-01",
+            "0000-01-01",
+            "2024-02/29",
+            "2024-02-29T23:59:59X",
+            "2024-1-1",
+            "202x-01-01",
+            "2024-02-29x",
+        ] {
+            if let Some(found) = usual(text.as_bytes()) {
+                assert_eq!(read(text), Some(Reading::Moment(found)), "{text}");
+                n_usual += 1;
+            }
+        }
+        assert_eq!(n_usual, 3);
     }
 
     #[test]
