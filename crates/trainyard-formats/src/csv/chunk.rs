@@ -446,15 +446,25 @@ fn bad_number(text: &[u8]) -> Wrong {
 }
 
 impl Numbers {
+    /// Whether these are to be kept as text. Where one has a fraction, all are quantities, and the
+    /// long ones are only written with more digits than they have.
+    pub(super) fn are_identifiers(&self) -> bool {
+        self.any_identifier && !self.values.iter().copied().any(has_fraction)
+    }
+
     fn push(&mut self, value: f64, place: Place, identifier: bool) {
         self.values.push(value);
         self.any_identifier |= identifier;
-        // A whole number of 400 digits is an identifier as well.
-        if !value.is_finite() && !identifier {
+        if !value.is_finite() {
             self.n_infinite += 1;
             self.first_infinite.get_or_insert(place);
         }
     }
+}
+
+/// Whether a number is not whole.
+pub(super) fn has_fraction(value: f64) -> bool {
+    value.is_finite() && value.fract() != 0.0
 }
 
 impl Times {

@@ -199,8 +199,7 @@ impl<'a> Gather<'_, 'a> {
     /// Reads again what has to be words after all.
     fn finish(mut self, n_threads: usize) -> Gathered<'a> {
         for (column, planned) in self.columns.iter_mut().zip(&self.plan.columns) {
-            let identifiers =
-                matches!(&column.part, Part::Numbers(numbers) if numbers.any_identifier);
+            let identifiers = matches!(&column.part, Part::Numbers(n) if n.are_identifiers());
             if identifiers && planned.demanded.is_none() {
                 *column = Column { part: Part::Missing(0), again: self.chunks.len() };
             }

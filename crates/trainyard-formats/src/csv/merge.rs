@@ -8,7 +8,7 @@ use std::mem;
 use trainyard_learn::problem::Problem;
 use trainyard_learn::table::{ColumnType, MISSING_CODE, MISSING_TIME, Values};
 
-use super::chunk::{Numbers, Part, Place, Times};
+use super::chunk::{Numbers, Part, Place, Times, has_fraction};
 use super::header::short;
 use super::number::NumberFormat;
 use super::problems::{CsvNote, counted};
@@ -144,7 +144,10 @@ impl Column {
         let numbers: Option<Vec<f64>> = self.distinct.iter().map(number).collect();
         if let Some(numbers) = numbers {
             let identifier = |word: &String| context.numbers.is_identifier(word.as_bytes());
-            if let Some(first) = self.distinct.iter().find(|word| identifier(word)) {
+            let quantities = numbers.iter().copied().any(has_fraction);
+            if let Some(first) = self.distinct.iter().find(|word| identifier(word))
+                && !quantities
+            {
                 merged.notes.push(kept_as_text(name, first));
                 return Some(self.words());
             }

@@ -8,8 +8,9 @@
 //! [`CsvTable::options`], and what could be wrong about it in [`CsvTable::notes`].
 //!
 //! A column is, of what all of its values allow, the first of: nothing but missing values
-//! (numeric); booleans (`true` and `false` in any case); numbers; moments; words. Numbers with
-//! leading zeros or with more digits than an `f64` holds stay words. Words are
+//! (numeric); booleans (`true` and `false` in any case); numbers; moments; words. Whole
+//! numbers with leading zeros or with more digits than an `f64` holds stay words, and with them their
+//! column, unless one in it has a fraction. Words are
 //! [`Text`](trainyard_learn::table::ColumnType::Text) where more than half of the values are there once and they have 24 bytes or
 //! more on average, and [`Categorical`](trainyard_learn::table::ColumnType::Categorical) otherwise.
 //!

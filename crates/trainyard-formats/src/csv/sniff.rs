@@ -343,16 +343,24 @@ pub(super) fn usual_length(rows: &[Row]) -> usize {
     runs.max_by_key(|run| (run.len(), run[0])).map_or(0, |run| run[0])
 }
 
-/// How many rows before the header are a title and the like: of one field, where all rows after
-/// them are of another length and begin with one that can only be a header.
+/// How many rows at the beginning are no part of the table: a title of rows of one field, where all
+/// rows after them are of another length and begin with one that can only be a header; or one row
+/// of counts, which is far shorter than all the others and holds a number.
 pub(super) fn preamble(rows: &[Row], missing: &MissingValues) -> usize {
+    let kind = |cell: &Cell| kind(&cell.text, missing, &FORMATS);
+    let even = |rows: &[Row], length: usize| rows.iter().all(|row| row.cells.len() == length);
+    if let [first, second, _, _, ..] = rows
+        && first.cells.len() + 2 <= second.cells.len()
+        && first.cells.iter().any(|cell| kind(cell) == Kind::Number)
+        && even(&rows[1..], second.cells.len())
+    {
+        return 1;
+    }
     let n = rows.iter().take_while(|row| row.cells.len() == 1).count();
-    let rest = &rows[n..];
-    let [header, body @ ..] = rest else { return 0 };
-    let length = header.cells.len();
-    let even = !body.is_empty() && body.iter().all(|row| row.cells.len() == length);
-    let named = header.cells.iter().all(|cell| kind(&cell.text, missing, &FORMATS) == Kind::Word);
-    if n <= 20 && even && named { n } else { 0 }
+    let [header, body @ ..] = &rows[n..] else { return 0 };
+    let named = header.cells.iter().all(|cell| kind(cell) == Kind::Word);
+    let is_title = n <= 20 && named && !body.is_empty() && even(body, header.cells.len());
+    if is_title { n } else { 0 }
 }
 
 /// How numbers are written, and whether they could as well be written another way.
