@@ -11,8 +11,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use trainyard_learn::table::{MISSING_CODE, MISSING_TIME};
 
-use super::chunk::{Chunk, Ending, Fault, Faults, Numbers, Part, Place, Plan, Times};
+use super::chunk::Plan;
 use super::parallel;
+use super::part::{Chunk, Ending, Fault, Faults, Numbers, Part, Place, Times};
 use super::words::Words;
 
 /// Parts that wait for one before them, for each thread, before their readers wait as well.

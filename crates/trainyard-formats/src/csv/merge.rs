@@ -8,9 +8,9 @@ use std::mem;
 use trainyard_learn::problem::Problem;
 use trainyard_learn::table::{ColumnType, MISSING_CODE, MISSING_TIME, Values};
 
-use super::chunk::{Numbers, Part, Place, Times, has_fraction};
 use super::header::short;
 use super::number::NumberFormat;
+use super::part::{Numbers, Part, Place, Times, has_fraction};
 use super::problems::{CsvNote, counted};
 use super::words::Words;
 use super::{dates, parse_boolean};

@@ -27,8 +27,10 @@ mod missing;
 mod number;
 mod options;
 mod parallel;
+mod part;
 mod plan;
 mod problems;
+mod sample;
 mod scan;
 mod schema;
 mod sniff;
@@ -46,9 +48,9 @@ pub use options::{CsvLimits, CsvOptions};
 pub use problems::CsvNote;
 pub use schema::{CsvSchema, infer, read_as};
 
-use chunk::{Ending, Fault, Place, Wrong};
 use header::short;
 use merge::{Context, Merged, Pieces};
+use part::{Ending, Fault, Place, Wrong};
 use plan::Layout;
 use problems::{Problems, invalid};
 

@@ -11,9 +11,9 @@ use super::header::{header_names, looks_like_header, numbered_names, short};
 use super::number::NumberFormat;
 use super::options::{CsvLimits, CsvOptions, Given};
 use super::problems::{CsvNote, Problems, invalid};
+use super::sample::{Kind, Row, Sample, kind};
 use super::scan::{Dialect, Scanner, Stop};
-use super::sniff::{self, Kind, Row, Sample, kind};
-use super::time;
+use super::{sniff, time};
 
 /// Where the table is in a file, and how it is written.
 pub(super) struct Layout<'a> {
