@@ -73,7 +73,7 @@ pub(super) fn dialect(
             };
             // Quotes that are never closed properly are no quotes; only then are they none.
             let no_quote = candidate.quote.is_none() && given.quote.is_none();
-            if no_quote && (score.n_loose > 0 || !quotes_are_text(sample, from, &base, limits)) {
+            if no_quote && !quotes_are_text(sample, from, &base, limits) {
                 continue;
             }
             let single = candidate.quote == Some(b'\'') && given.quote.is_none();

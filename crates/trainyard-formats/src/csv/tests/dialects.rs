@@ -182,12 +182,13 @@ fn numbers_that_can_be_read_in_two_ways_are_told() {
 fn missing_values_are_the_usual_and_those_that_are_said() {
     let found = guess("a,b\n1,x\nNA,null\n<NA>,n/a\n\"\",\"\"\n2,-nan\n");
     assert_eq!(cells(&found), ["a: 1 - - - 2", "b: x - - - -"]);
-    let text = b"a,b\n-999,?\n-999.0,x\n1,NA\n";
+    // The number is missing before there is a number in the column, and after.
+    let text = b"a,b\n-999,?\n1,x\n-999.0,NA\n";
     let found = guess(text);
-    assert_eq!(cells(&found), ["a: -999 -999 1", "b: ? x -"]);
+    assert_eq!(cells(&found), ["a: -999 1 -999", "b: ? x -"]);
     let said = options(r#"{"na_values": ["-999", "?"], "default_na": false}"#);
     let found = read(text, &said, &CsvLimits::default(), 1).unwrap();
-    assert_eq!(cells(&found), ["a: - - 1", "b: - x NA"]);
+    assert_eq!(cells(&found), ["a: - 1 -", "b: - x NA"]);
 
     let found = guess("a\n1\n2\n3\n4\n?\n");
     assert_eq!(codes(&found), ["mixed_types"]);
