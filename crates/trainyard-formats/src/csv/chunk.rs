@@ -5,18 +5,16 @@
 //! words is in the end is decided when all of them are known, in [`super::merge`].
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use trainyard_learn::table::{ColumnType, MISSING_TIME};
 
 use super::missing::MissingValues;
 use super::number::{self, NumberFormat};
+use super::part::{Chunk, Ending, Fault, Faults, Numbers, Part, Place, Times, Wrong};
 use super::scan::{Field, Form, Scanner, Stop};
 use super::time;
 use super::words::{BadText, Words};
-
-/// Of what is wrong in one part of a file, so much is told and the rest is counted.
-pub(super) const MAX_FAULTS: usize = 20;
 
 /// How a file is to be read: the same for all of its parts.
 pub(super) struct Plan<'a> {
@@ -28,8 +26,6 @@ pub(super) struct Plan<'a> {
     pub(super) row_bytes: usize,
     /// More rows than this are refused, so that reading on is in vain.
     pub(super) max_rows: usize,
-    /// Rows that were read in all parts so far.
-    pub(super) n_rows: AtomicUsize,
 }
 
 pub(super) struct PlannedColumn {
@@ -38,102 +34,6 @@ pub(super) struct PlannedColumn {
     /// Whether a value was seen that makes words of all. Only saves time: what the column is does
     /// not depend on it.
     pub(super) words: AtomicBool,
-}
-
-/// Where something is, counted from the beginning of the part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) row: usize,
-    pub(super) line: usize,
-}
-
-/// What is wrong in one place.
-#[derive(Debug)]
-pub(super) struct Fault {
-    pub(super) place: Place,
-    pub(super) column: usize,
-    pub(super) what: Wrong,
-}
-
-#[derive(Debug)]
-pub(super) enum Wrong {
-    Ragged {
-        n_fields: usize,
-    },
-    Nul,
-    /// The first byte that is none, from the beginning of the text.
-    NotUtf8 {
-        offset: usize,
-    },
-    NotNumeric(String),
-}
-
-/// How the reading of a part ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
-    Complete,
-    /// A quote is open at the end of the file.
-    Open(Place),
-    TooLong(Place),
-    /// There were too many rows already.
-    Stopped,
-}
-
-/// A part of a file.
-pub(super) struct Chunk<'a> {
-    pub(super) start: usize,
-    /// No row of it begins here or later.
-    pub(super) bound: usize,
-    /// Where its last row ends.
-    pub(super) end: usize,
-    pub(super) n_rows: usize,
-    pub(super) n_lines: usize,
-    pub(super) parts: Vec<Part<'a>>,
-    pub(super) faults: Faults,
-    pub(super) ending: Ending,
-}
-
-#[derive(Default)]
-pub(super) struct Faults {
-    pub(super) found: Vec<Fault>,
-    pub(super) n_more: usize,
-}
-
-/// A part of a column.
-pub(super) enum Part<'a> {
-    /// So many missing values.
-    Missing(usize),
-    Numbers(Numbers),
-    Times(Times),
-    Words(Words<'a>),
-    /// To be read again, as words.
-    Again,
-}
-
-#[derive(Default)]
-pub(super) struct Numbers {
-    pub(super) values: Vec<f64>,
-    pub(super) n_infinite: usize,
-    pub(super) first_infinite: Option<Place>,
-    /// Whether one of them has leading zeros or more digits than can be held.
-    pub(super) any_identifier: bool,
-}
-
-#[derive(Default)]
-pub(super) struct Times {
-    pub(super) values: Vec<i64>,
-    pub(super) any_zoned: bool,
-    pub(super) any_local: bool,
-}
-
-impl Faults {
-    fn push(&mut self, fault: Fault) {
-        if self.found.len() < MAX_FAULTS {
-            self.found.push(fault);
-        } else {
-            self.n_more += 1;
-        }
-    }
 }
 
 impl<'a> Plan<'a> {
@@ -146,7 +46,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Reads the rows that begin in a part of the file.
-    pub(super) fn read(&self, start: usize, end: usize, may_stop: bool) -> Chunk<'a> {
+    pub(super) fn read(&self, start: usize, end: usize) -> Chunk<'a> {
         let mut chunk = Chunk {
             start,
             bound: end,
@@ -157,10 +57,6 @@ impl<'a> Plan<'a> {
             faults: Faults::default(),
             ending: Ending::Complete,
         };
-        if may_stop && self.n_rows.load(Ordering::Relaxed) > self.max_rows {
-            chunk.ending = Ending::Stopped;
-            return chunk;
-        }
         let capacity = (end - start.min(end)) / self.row_bytes.max(1) * 17 / 16 + 16;
         let mut reader = Reader { plan: self, scratch: Vec::new(), capacity };
         let ahead = self.reads_ahead();
@@ -174,11 +70,15 @@ impl<'a> Plan<'a> {
             }
         }
         chunk.end = position;
-        self.n_rows.fetch_add(chunk.n_rows, Ordering::Relaxed);
         let again: Vec<usize> = (0..chunk.parts.len())
             .filter(|column| matches!(chunk.parts[*column], Part::Again))
             .collect();
-        self.read_words(&mut chunk, &again);
+        let (words, mut faults) = self.words(start, position, chunk.n_rows, &again);
+        for (column, words) in again.into_iter().zip(words) {
+            chunk.parts[column] = Part::Words(words);
+        }
+        chunk.faults.found.append(&mut faults.found);
+        chunk.faults.n_more += faults.n_more;
         for part in &mut chunk.parts {
             if let Part::Words(words) = part {
                 words.finish();
@@ -187,15 +87,21 @@ impl<'a> Plan<'a> {
         chunk
     }
 
-    /// Reads columns of a chunk again, as words.
-    pub(super) fn read_words(&self, chunk: &mut Chunk<'a>, columns: &[usize]) {
-        let Some(last) = columns.last() else { return };
+    /// Reads some columns of so many rows, as words.
+    pub(super) fn words(
+        &self,
+        start: usize,
+        end: usize,
+        n_rows: usize,
+        columns: &[usize],
+    ) -> (Vec<Words<'a>>, Faults) {
         let mut words: Vec<Words<'a>> = columns.iter().map(|_| Words::default()).collect();
         let mut faults = Faults::default();
+        let Some(last) = columns.last() else { return (words, faults) };
         let mut reader = Reader { plan: self, scratch: Vec::new(), capacity: 0 };
-        let (mut position, mut n_lines) = (chunk.start, 0);
-        for row in 1..=chunk.n_rows {
-            self.scanner.row_start(&mut position, chunk.end, &mut n_lines);
+        let (mut position, mut n_lines) = (start, 0);
+        for row in 1..=n_rows {
+            self.scanner.row_start(&mut position, end, &mut n_lines);
             let place = Place { row, line: n_lines + 1 };
             let begin = position;
             let mut wanted = columns.iter().zip(&mut words).peekable();
@@ -203,6 +109,9 @@ impl<'a> Plan<'a> {
             loop {
                 let field = self.scanner.field(begin, position);
                 position = field.next;
+                if matches!(field.stop, Stop::Open | Stop::TooLong) {
+                    break;
+                }
                 n_lines += self.scanner.lines_within(&field);
                 if let Some((_, words)) = wanted.next_if(|(next, _)| **next == column)
                     && let Err(what) = reader.word(words, &field)
@@ -213,7 +122,7 @@ impl<'a> Plan<'a> {
                     break;
                 }
                 column += 1;
-                if column > *last && field.form == Form::Plain && self.skips_plainly() {
+                if column > *last && self.skips_plainly() {
                     position = self.scanner.line_end(position);
                     break;
                 }
@@ -222,12 +131,8 @@ impl<'a> Plan<'a> {
             // Rows that are too short.
             wanted.for_each(|(_, words)| words.push_missing());
         }
-        for (column, mut words) in columns.iter().zip(words) {
-            words.finish();
-            chunk.parts[*column] = Part::Words(words);
-        }
-        chunk.faults.found.append(&mut faults.found);
-        chunk.faults.n_more += faults.n_more;
+        words.iter_mut().for_each(Words::finish);
+        (words, faults)
     }
 
     /// How many lines end between a place and the row that has so many before it.
@@ -440,36 +345,4 @@ fn wrong(bad: BadText, field: &Field) -> Wrong {
 fn bad_number(text: &[u8]) -> Wrong {
     let shown: String = String::from_utf8_lossy(text).chars().take(40).collect();
     Wrong::NotNumeric(shown)
-}
-
-impl Numbers {
-    fn push(&mut self, value: f64, place: Place, identifier: bool) {
-        self.values.push(value);
-        self.any_identifier |= identifier;
-        // A whole number of 400 digits is an identifier as well.
-        if !value.is_finite() && !identifier {
-            self.n_infinite += 1;
-            self.first_infinite.get_or_insert(place);
-        }
-    }
-}
-
-impl Times {
-    fn push(&mut self, moment: time::Moment) {
-        self.values.push(moment.microseconds);
-        self.any_zoned |= moment.zoned;
-        self.any_local |= !moment.zoned;
-    }
-}
-
-impl Part<'_> {
-    pub(super) fn push_missing(&mut self) {
-        match self {
-            Self::Missing(n_rows) => *n_rows += 1,
-            Self::Numbers(numbers) => numbers.values.push(f64::NAN),
-            Self::Times(times) => times.values.push(MISSING_TIME),
-            Self::Words(words) => words.push_missing(),
-            Self::Again => {}
-        }
-    }
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::missing::MissingValues;
 use super::number::NumberFormat;
 use super::problems::Problems;
-use super::sniff::{Cell, Kind, Row, kind};
+use super::sample::{Cell, Kind, Row, kind};
 
 /// Names longer than this are refused, since a name is repeated in every model and message.
 const MAX_NAME_BYTES: usize = 1_000;

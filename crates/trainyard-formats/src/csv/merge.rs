@@ -1,17 +1,16 @@
-//! Parts of a column become the column, of the type that all of its values allow.
+//! What a column is, of the types that all of its values allow.
 //!
 //! The type depends on the values alone: which of them came first, and where the file was divided,
 //! does not matter.
 
 use std::mem;
 
-use hashbrown::HashMap;
 use trainyard_learn::problem::Problem;
 use trainyard_learn::table::{ColumnType, MISSING_CODE, MISSING_TIME, Values};
 
-use super::chunk::{Numbers, Part, Place, Times};
 use super::header::short;
 use super::number::NumberFormat;
+use super::part::{Numbers, Part, Place, Times, has_fraction};
 use super::problems::{CsvNote, counted};
 use super::words::Words;
 use super::{dates, parse_boolean};
@@ -27,16 +26,13 @@ const MAX_SHOWN_VALUES: usize = 5;
 pub(super) struct Pieces<'a> {
     pub(super) name: &'a str,
     pub(super) demanded: Option<ColumnType>,
-    pub(super) parts: Vec<Part<'a>>,
+    pub(super) part: Part<'a>,
 }
 
 /// What is the same for all columns.
 pub(super) struct Context<'c> {
     pub(super) numbers: NumberFormat,
     pub(super) day_first: Option<bool>,
-    pub(super) n_rows: usize,
-    /// Where a place in a part is in the file.
-    pub(super) place_in: &'c (dyn Fn(usize, Place) -> Place + Sync),
     /// In which line a row begins.
     pub(super) line_of: &'c (dyn Fn(usize) -> usize + Sync),
 }
@@ -49,98 +45,31 @@ pub(super) struct Merged {
     pub(super) problems: Vec<Problem>,
 }
 
-/// Whether parts of a column have to be words because of others, or of what is in them.
-pub(super) fn needs_words<'p, 'a: 'p>(parts: impl Iterator<Item = &'p Part<'a>>) -> bool {
-    let (mut words, mut numbers, mut times, mut identifiers) = (false, false, false, false);
-    for part in parts {
-        match part {
-            Part::Missing(_) => {}
-            Part::Numbers(part) => {
-                numbers = true;
-                identifiers |= part.any_identifier;
-            }
-            Part::Times(_) => times = true,
-            Part::Words(_) | Part::Again => words = true,
-        }
-    }
-    words || identifiers || (numbers && times)
-}
-
 impl Pieces<'_> {
-    pub(super) fn merge(mut self, context: &Context<'_>) -> Merged {
+    pub(super) fn merge(self, context: &Context<'_>) -> Merged {
+        let Self { name, demanded, part } = self;
         let mut merged = Merged::default();
-        let any = |test: fn(&Part<'_>) -> bool| self.parts.iter().any(test);
-        let values = if any(|part| matches!(part, Part::Words(_))) {
-            let column = Column::new(&mut self.parts, context.n_rows);
-            column.values(&self, context, &mut merged)
-        } else if any(|part| matches!(part, Part::Times(_))) {
-            Some(self.times(context, &mut merged))
-        } else {
-            self.numbers(context, &mut merged)
+        merged.values = match part {
+            Part::Words(words) => Column::new(words).values(name, demanded, context, &mut merged),
+            // Nothing but missing values; after an error also what was not read.
+            Part::Missing(_) | Part::Again => Some(Values::Numeric(vec![f64::NAN; part.len()])),
+            Part::Times(Times { mut values, any_zoned, any_local }) => {
+                if any_zoned && any_local {
+                    merged.notes.push(dates::mixed_zones(name));
+                }
+                values.shrink_to_fit();
+                Some(Values::Datetime(values))
+            }
+            Part::Numbers(Numbers { first_infinite: Some(place), n_infinite, .. }) => {
+                merged.problems.push(not_finite(name, n_infinite, place));
+                None
+            }
+            Part::Numbers(Numbers { mut values, .. }) => {
+                values.shrink_to_fit();
+                Some(Values::Numeric(values))
+            }
         };
-        merged.values = values;
         merged
-    }
-
-    fn numbers(&mut self, context: &Context<'_>, merged: &mut Merged) -> Option<Values> {
-        let (mut n_infinite, mut first) = (0, None);
-        for (index, part) in self.parts.iter().enumerate() {
-            if let Part::Numbers(numbers) = part {
-                n_infinite += numbers.n_infinite;
-                let place = numbers.first_infinite.map(|place| (context.place_in)(index, place));
-                first = first.or(place);
-            }
-        }
-        if let Some(place) = first {
-            merged.problems.push(not_finite(self.name, n_infinite, place));
-            return None;
-        }
-        let mut all = Vec::new();
-        for part in mem::take(&mut self.parts) {
-            match part {
-                // A file of one part is not copied.
-                Part::Numbers(Numbers { values, .. }) if values.len() == context.n_rows => {
-                    return Some(Values::Numeric(values));
-                }
-                Part::Numbers(Numbers { values, .. }) => {
-                    all.reserve_exact(context.n_rows - all.len());
-                    all.extend_from_slice(&values);
-                }
-                part => all.resize(all.len() + part.len(), f64::NAN),
-            }
-        }
-        Some(Values::Numeric(all))
-    }
-
-    fn times(&mut self, context: &Context<'_>, merged: &mut Merged) -> Values {
-        let mut all = Vec::with_capacity(context.n_rows);
-        let (mut zoned, mut local) = (false, false);
-        for part in mem::take(&mut self.parts) {
-            match part {
-                Part::Times(Times { values, any_zoned, any_local }) => {
-                    all.extend_from_slice(&values);
-                    zoned |= any_zoned;
-                    local |= any_local;
-                }
-                part => all.resize(all.len() + part.len(), MISSING_TIME),
-            }
-        }
-        if zoned && local {
-            merged.notes.push(dates::mixed_zones(self.name));
-        }
-        Values::Datetime(all)
-    }
-}
-
-impl Part<'_> {
-    fn len(&self) -> usize {
-        match self {
-            Self::Missing(n_rows) => *n_rows,
-            Self::Numbers(numbers) => numbers.values.len(),
-            Self::Times(times) => times.values.len(),
-            Self::Words(words) => words.codes.len(),
-            Self::Again => 0,
-        }
     }
 }
 
@@ -152,36 +81,10 @@ struct Column {
 }
 
 impl Column {
-    fn new(parts: &mut Vec<Part<'_>>, n_rows: usize) -> Self {
-        let mut codes = Vec::with_capacity(n_rows);
-        let mut distinct: Vec<String> = Vec::new();
-        let mut index: HashMap<Box<str>, u32> = HashMap::new();
-        let single = parts.len() == 1;
-        for part in mem::take(parts) {
-            let Part::Words(Words { codes: local, distinct: words, .. }) = part else {
-                codes.resize(codes.len() + part.len(), MISSING_CODE);
-                continue;
-            };
-            if single {
-                (codes, distinct) = (local, words.into_iter().map(String::from).collect());
-                break;
-            }
-            let global: Vec<u32> = words
-                .into_iter()
-                .map(|word| {
-                    if let Some(code) = index.get(&*word) {
-                        return *code;
-                    }
-                    // The limit of rows is far below the number of codes.
-                    let code = distinct.len() as u32;
-                    distinct.push(word.clone().into_owned());
-                    index.insert(word.into(), code);
-                    code
-                })
-                .collect();
-            let translate = |code: u32| global.get(code as usize).copied().unwrap_or(MISSING_CODE);
-            codes.extend(local.into_iter().map(translate));
-        }
+    fn new(words: Words<'_>) -> Self {
+        let Words { mut codes, distinct, .. } = words;
+        codes.shrink_to_fit();
+        let distinct: Vec<String> = distinct.into_iter().map(String::from).collect();
         let mut counts = vec![0; distinct.len()];
         for code in &codes {
             if let Some(count) = counts.get_mut(*code as usize) {
@@ -205,12 +108,12 @@ impl Column {
 
     fn values(
         self,
-        column: &Pieces<'_>,
+        name: &str,
+        demanded: Option<ColumnType>,
         context: &Context<'_>,
         merged: &mut Merged,
     ) -> Option<Values> {
-        let name = column.name;
-        match column.demanded {
+        match demanded {
             Some(ColumnType::Categorical) => return Some(self.categorical()),
             Some(ColumnType::Text) => return Some(self.text()),
             Some(ColumnType::Boolean) => {
@@ -241,7 +144,10 @@ impl Column {
         let numbers: Option<Vec<f64>> = self.distinct.iter().map(number).collect();
         if let Some(numbers) = numbers {
             let identifier = |word: &String| context.numbers.is_identifier(word.as_bytes());
-            if let Some(first) = self.distinct.iter().find(|word| identifier(word)) {
+            let quantities = numbers.iter().copied().any(has_fraction);
+            if let Some(first) = self.distinct.iter().find(|word| identifier(word))
+                && !quantities
+            {
                 merged.notes.push(kept_as_text(name, first));
                 return Some(self.words());
             }

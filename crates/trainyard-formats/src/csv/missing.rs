@@ -55,10 +55,35 @@ impl MissingValues {
 }
 
 fn is_usual(text: &[u8]) -> bool {
-    text.len() <= LONGEST_USUAL && USUAL.contains(&text)
+    // Nearly every value is told apart by how it begins.
+    match text.first() {
+        None => true,
+        Some(b'#' | b'-' | b'1' | b'<' | b'N' | b'n') => {
+            text.len() <= LONGEST_USUAL && USUAL.contains(&text)
+        }
+        Some(_) => false,
+    }
 }
 
 /// Whether a text usually stands for a missing value.
 pub fn is_missing(text: &str) -> bool {
     is_usual(text.trim().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_usual_text_is_known_and_others_are_added() {
+        let usual = MissingValues::new(true, &[]);
+        for text in USUAL {
+            assert!(usual.contains(text) && usual.contains(&[b" ", text, b"\t"].concat()));
+        }
+        assert!(!usual.contains(b"na") && !usual.contains(b"-") && !usual.contains(b"?"));
+        let other = MissingValues::new(false, &["?".into(), " -999 ".into()]);
+        assert!(other.contains(b"?") && other.contains(b"-999") && !other.contains(b"NA"));
+        assert!(other.contains_number(-999.0) && !other.contains_number(999.0));
+        assert!(!other.contains(b""));
+    }
 }

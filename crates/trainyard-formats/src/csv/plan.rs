@@ -1,6 +1,6 @@
 //! How a file is to be read: what the beginning says, and the options.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicBool;
 
 use trainyard_learn::problem::Problem;
 
@@ -11,9 +11,9 @@ use super::header::{header_names, looks_like_header, numbered_names, short};
 use super::number::NumberFormat;
 use super::options::{CsvLimits, CsvOptions, Given};
 use super::problems::{CsvNote, Problems, invalid};
+use super::sample::{Kind, Row, Sample, kind};
 use super::scan::{Dialect, Scanner, Stop};
-use super::sniff::{self, Kind, Row, Sample, kind};
-use super::time;
+use super::{sniff, time};
 
 /// Where the table is in a file, and how it is written.
 pub(super) struct Layout<'a> {
@@ -134,7 +134,6 @@ impl<'a> Layout<'a> {
             columns: self.names.iter().zip(&self.columns).map(planned).collect(),
             row_bytes: self.row_bytes,
             max_rows: limits.max_rows.min(limits.max_cells / self.names.len().max(1)),
-            n_rows: AtomicUsize::new(0),
         }
     }
 }

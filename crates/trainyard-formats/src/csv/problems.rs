@@ -46,6 +46,8 @@ pub(super) fn counted(n: usize, noun: &str) -> String {
 pub(super) struct Problems {
     found: Vec<Problem>,
     n_more: usize,
+    /// For the way out of ragged rows.
+    pub(super) delimiter: u8,
 }
 
 impl Problems {
@@ -65,25 +67,26 @@ impl Problems {
         self.n_more += n;
     }
 
-    /// Adds what is told even where there is no room: it ends the file.
-    pub(super) fn add_last(&mut self, problem: Problem) {
+    /// An error that says all, and last what ended the reading.
+    pub(super) fn ended_by(mut self, problem: Problem) -> CsvError {
         self.found.push(problem);
+        self.into_error()
     }
 
     /// An error where there is one.
-    pub(super) fn finish(self, delimiter: u8) -> Result<(), CsvError> {
-        if self.found.is_empty() { Ok(()) } else { Err(self.into_error(delimiter)) }
+    pub(super) fn finish(self) -> Result<(), CsvError> {
+        if self.found.is_empty() { Ok(()) } else { Err(self.into_error()) }
     }
 
     /// All of them, with a way out of ragged rows at the first of those.
-    pub(super) fn into_error(mut self, delimiter: u8) -> CsvError {
+    fn into_error(mut self) -> CsvError {
         let ragged = |problem: &&mut Problem| {
             problem.suggestion.is_none() && problem.detail.contains(" field")
         };
         if let Some(first) = self.found.iter_mut().find(ragged) {
             first.suggestion = Some(format!(
                 "quote a field that holds {:?}, or name another delimiter in options",
-                char::from(delimiter)
+                char::from(self.delimiter)
             ));
         }
         if self.n_more > 0 {

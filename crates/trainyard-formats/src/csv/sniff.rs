@@ -6,167 +6,33 @@
 use super::missing::MissingValues;
 use super::number::NumberFormat;
 use super::options::{CsvLimits, Given};
-use super::scan::{Dialect, Form, Scanner, Stop};
-use super::time;
+use super::sample::{Cell, FORMATS, Kind, Row, Sample, kind};
+use super::scan::{Dialect, Form, Stop};
 
-/// Bytes that are looked at, and rows and fields of them.
-const SAMPLE_BYTES: usize = 256 << 10;
-const SAMPLE_ROWS: usize = 300;
-const SAMPLE_FIELDS: usize = 30_000;
-
-/// Delimiters with how likely each is before anything is seen. The last ones must also make a
-/// table of numbers out of every row, because they are common in text.
-const DELIMITERS: [(u8, f64, bool); 10] = [
-    (b',', 1.0, true),
-    (b'\t', 1.5, true),
-    (b';', 1.0, true),
-    (b'|', 1.0, true),
-    (b' ', 0.6, false),
-    (b':', 0.5, false),
-    (b'^', 0.5, false),
-    (b'~', 0.5, false),
-    (0x01, 0.5, false),
-    (0x1f, 0.5, false),
+/// Delimiters with how likely each is before anything is seen, and what it has to make of the rows.
+/// A colon is none of them: times are far more common.
+const DELIMITERS: [(u8, f64, Needs); 9] = [
+    (b',', 1.0, Needs::Most),
+    (b'\t', 1.5, Needs::Most),
+    (b';', 1.0, Needs::Most),
+    (b'|', 1.0, Needs::Most),
+    (b'^', 0.5, Needs::All),
+    (b'~', 0.5, Needs::All),
+    (0x01, 0.5, Needs::All),
+    (0x1f, 0.5, Needs::All),
+    (b' ', 0.6, Needs::Numbers),
 ];
 
-/// The first rows of a file.
-pub(super) struct Sample<'a> {
-    pub(super) bytes: &'a [u8],
-    /// Whether there is nothing after it.
-    complete: bool,
+/// What a delimiter has to make of the rows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    /// Most of them of one length.
+    Most,
+    /// All of them.
+    All,
+    /// All of them, and half of what is in them numbers, because it is common in text.
+    Numbers,
 }
-
-impl<'a> Sample<'a> {
-    /// The beginning of a text: whole lines, and a few of them even where they are long.
-    pub(super) fn of(text: &'a [u8], limits: &CsvLimits) -> Self {
-        let most = limits.max_row_bytes.saturating_mul(4).max(SAMPLE_BYTES).min(text.len());
-        let few = memchr::memchr_iter(b'\n', &text[..most]).nth(4).map_or(most, |end| end + 1);
-        let end = few.max(SAMPLE_BYTES.min(text.len()));
-        if end == text.len() {
-            return Self { bytes: text, complete: true };
-        }
-        let end = memchr::memrchr2(b'\n', b'\r', &text[..end]).map_or(end, |last| last + 1);
-        Self { bytes: &text[..end], complete: false }
-    }
-
-    /// The fields of the first rows, as their texts.
-    pub(super) fn rows(&self, dialect: &Dialect, from: usize, limits: &CsvLimits) -> Vec<Row> {
-        let scanner = Scanner { bytes: self.bytes, dialect, max_row_bytes: limits.max_row_bytes };
-        let mut rows: Vec<Row> = Vec::new();
-        let (mut position, mut n_lines, mut n_fields) = (from, 0, 0);
-        let mut scratch = Vec::new();
-        let end = self.bytes.len();
-        while rows.len() < SAMPLE_ROWS
-            && n_fields < SAMPLE_FIELDS
-            && scanner.row_start(&mut position, end, &mut n_lines)
-        {
-            let (fields, next) = scanner.row(position, limits.max_columns.saturating_add(1));
-            let last = fields.last().map_or(Stop::File, |field| field.stop);
-            let cut = matches!(last, Stop::Open | Stop::TooLong);
-            if cut && !self.complete && !rows.is_empty() {
-                break;
-            }
-            let line = n_lines;
-            n_lines += 1 + fields.iter().map(|f| scanner.lines_within(f)).sum::<usize>();
-            n_fields += fields.len();
-            let cells = fields
-                .iter()
-                .map(|field| Cell {
-                    text: scanner.text(field, &mut scratch).to_vec(),
-                    form: field.form,
-                })
-                .collect();
-            let row = Row { line, start: position, end: next, cells, last };
-            position = next;
-            // Lines of spaces before the first row are no rows.
-            if !rows.is_empty() || !row.is_blank() {
-                rows.push(row);
-            }
-            if cut {
-                break;
-            }
-        }
-        rows
-    }
-}
-
-/// A row of the sample.
-pub(super) struct Row {
-    /// Lines before it.
-    pub(super) line: usize,
-    pub(super) start: usize,
-    /// Where the next line begins.
-    pub(super) end: usize,
-    pub(super) cells: Vec<Cell>,
-    pub(super) last: Stop,
-}
-
-pub(super) struct Cell {
-    pub(super) text: Vec<u8>,
-    form: Form,
-}
-
-impl Row {
-    /// An empty field alone is not blank: only a pair of quotes makes one, and it is a value.
-    fn is_blank(&self) -> bool {
-        let [cell] = self.cells.as_slice() else { return false };
-        cell.form == Form::Plain && cell.text.trim_ascii().is_empty()
-    }
-}
-
-/// What a text looks like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Missing,
-    Number,
-    Date,
-    Boolean,
-    Word,
-    Other,
-}
-
-pub(super) fn kind(text: &[u8], missing: &MissingValues, formats: &[NumberFormat]) -> Kind {
-    let trimmed = text.trim_ascii();
-    if missing.contains(trimmed) {
-        return Kind::Missing;
-    }
-    let has_digit = trimmed.iter().any(u8::is_ascii_digit);
-    if has_digit && formats.iter().any(|format| format.parse(trimmed).is_some()) {
-        return Kind::Number;
-    }
-    let Ok(text) = std::str::from_utf8(trimmed) else { return Kind::Word };
-    if has_digit && time::read(text).is_some() {
-        return Kind::Date;
-    }
-    if super::parse_boolean(text).is_some() {
-        return Kind::Boolean;
-    }
-    let mut before = ' ';
-    for character in text.chars() {
-        // A comma between two words that is followed by a space is one of a sentence.
-        let allowed = character.is_alphanumeric()
-            || " _-.'/()%$€£&!?*#@+=\n".contains(character)
-            || !character.is_ascii()
-            || character == ','
-            || (character == ':' && before.is_alphanumeric());
-        if !allowed || (before == ',' && character != ' ') {
-            return Kind::Other;
-        }
-        before = character;
-    }
-    Kind::Word
-}
-
-/// The ways in which numbers may be written, the plain one first.
-const FORMATS: [NumberFormat; 7] = [
-    NumberFormat { decimal: '.', thousands: None },
-    NumberFormat { decimal: '.', thousands: Some(',') },
-    NumberFormat { decimal: ',', thousands: None },
-    NumberFormat { decimal: ',', thousands: Some('.') },
-    NumberFormat { decimal: '.', thousands: Some('\'') },
-    NumberFormat { decimal: ',', thousands: Some('\u{a0}') },
-    NumberFormat { decimal: ',', thousands: Some('\u{202f}') },
-];
 
 /// How well a dialect explains the sample.
 struct Score {
@@ -188,7 +54,7 @@ pub(super) fn dialect(
     let n_marked = comment_lines(bytes);
     let comment = given.comment.clone().unwrap_or_else(|| (n_marked > 0).then(|| b"#".to_vec()));
     let mut best: Option<(f64, Dialect)> = None;
-    for (delimiter, weight, common) in DELIMITERS {
+    for (delimiter, weight, needs) in DELIMITERS {
         let delimiter = given.delimiter.unwrap_or(delimiter);
         if !bytes.contains(&delimiter) {
             continue;
@@ -201,19 +67,23 @@ pub(super) fn dialect(
             trim: trim.unwrap_or_else(|| spaces_before_quotes(bytes, delimiter)),
         };
         for (index, candidate) in variants(&base, given, bytes).into_iter().enumerate() {
-            let all = common || given.delimiter.is_some();
-            let Some(score) = score(sample, from, &candidate, given, all, limits) else { continue };
+            let needs = if given.delimiter.is_some() { Needs::Most } else { needs };
+            let Some(score) = score(sample, from, &candidate, given, needs, limits) else {
+                continue;
+            };
             // Quotes that are never closed properly are no quotes; only then are they none.
             let no_quote = candidate.quote.is_none() && given.quote.is_none();
-            if no_quote && (score.n_loose > 0 || !quotes_are_text(sample, from, &base, limits)) {
+            if no_quote && !quotes_are_text(sample, from, &base, limits) {
                 continue;
             }
             let single = candidate.quote == Some(b'\'') && given.quote.is_none();
             if single && (score.n_quoted == 0 || score.n_loose > 0) {
                 continue;
             }
-            // What is found without assuming anything is preferred where it explains as much.
-            let value = score.value * weight - 1e-9 * index as f64;
+            // What is found without assuming anything is preferred where it explains as much; but
+            // where single quotes enclose fields, always as a pair, that is no chance.
+            let order = if single { 1.0 } else { -(index as f64) };
+            let value = score.value * weight + 1e-9 * order;
             if best.as_ref().is_none_or(|(most, _)| value > *most) {
                 best = Some((value, candidate));
             }
@@ -235,13 +105,24 @@ pub(super) fn dialect(
         let rows = sample.rows(&dialect, from, limits);
         let bare = Dialect { comment: None, ..dialect.clone() };
         let with = sample.rows(&bare, from, limits);
-        let same = |a: &Row, b: &Row| a.cells.len() == b.cells.len();
-        let is_header = with.first().zip(rows.first()).is_none_or(|(a, b)| same(a, b));
+        let fits =
+            with.first().zip(rows.first()).is_none_or(|(a, b)| a.cells.len() == b.cells.len());
+        let is_header = fits && !has_names_above_numbers(&rows, &given.missing);
         if is_header {
             dialect.comment = None;
         }
     }
     dialect
+}
+
+fn has_names_above_numbers(rows: &[Row], missing: &MissingValues) -> bool {
+    let [names, values, ..] = rows else { return false };
+    let kind = |cell: &Cell| kind(&cell.text, missing, &FORMATS);
+    names
+        .cells
+        .iter()
+        .zip(&values.cells)
+        .any(|(name, value)| kind(name) == Kind::Word && kind(value) == Kind::Number)
 }
 
 /// Other ways to quote that the bytes give reason to try.
@@ -290,7 +171,7 @@ fn score(
     from: usize,
     dialect: &Dialect,
     given: &Given,
-    common: bool,
+    needs: Needs,
     limits: &CsvLimits,
 ) -> Option<Score> {
     let rows = sample.rows(dialect, from, limits);
@@ -325,7 +206,10 @@ fn score(
         }
     }
     let below_header = n_cells - first;
-    if !common && (n_even < rows.len() || rows.len() < 2 || n_numbers * 2 < below_header) {
+    if needs != Needs::Most && (n_even < rows.len() || rows.len() < 2) {
+        return None;
+    }
+    if needs == Needs::Numbers && n_numbers * 2 < below_header {
         return None;
     }
     let known = n_known as f64 / n_cells as f64;
@@ -343,16 +227,24 @@ pub(super) fn usual_length(rows: &[Row]) -> usize {
     runs.max_by_key(|run| (run.len(), run[0])).map_or(0, |run| run[0])
 }
 
-/// How many rows before the header are a title and the like: of one field, where all rows after
-/// them are of another length and begin with one that can only be a header.
+/// How many rows at the beginning are no part of the table: a title of rows of one field, where all
+/// rows after them are of another length and begin with one that can only be a header; or one row
+/// of counts, which is far shorter than all the others and holds a number.
 pub(super) fn preamble(rows: &[Row], missing: &MissingValues) -> usize {
+    let kind = |cell: &Cell| kind(&cell.text, missing, &FORMATS);
+    let even = |rows: &[Row], length: usize| rows.iter().all(|row| row.cells.len() == length);
+    if let [first, second, _, _, ..] = rows
+        && first.cells.len() + 2 <= second.cells.len()
+        && first.cells.iter().any(|cell| kind(cell) == Kind::Number)
+        && even(&rows[1..], second.cells.len())
+    {
+        return 1;
+    }
     let n = rows.iter().take_while(|row| row.cells.len() == 1).count();
-    let rest = &rows[n..];
-    let [header, body @ ..] = rest else { return 0 };
-    let length = header.cells.len();
-    let even = !body.is_empty() && body.iter().all(|row| row.cells.len() == length);
-    let named = header.cells.iter().all(|cell| kind(&cell.text, missing, &FORMATS) == Kind::Word);
-    if n <= 20 && even && named { n } else { 0 }
+    let [header, body @ ..] = &rows[n..] else { return 0 };
+    let named = header.cells.iter().all(|cell| kind(cell) == Kind::Word);
+    let is_title = n <= 20 && named && !body.is_empty() && even(body, header.cells.len());
+    if is_title { n } else { 0 }
 }
 
 /// How numbers are written, and whether they could as well be written another way.

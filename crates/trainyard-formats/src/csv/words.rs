@@ -59,9 +59,50 @@ impl<'a> Words<'a> {
         Ok(())
     }
 
-    /// What is needed after the last row only.
+    /// Adds the rows of a later part.
+    pub(super) fn absorb(&mut self, part: Self) {
+        if self.distinct.is_empty() && self.codes.is_empty() {
+            *self = part.indexed();
+            return;
+        }
+        let codes: Vec<u32> = part
+            .distinct
+            .into_iter()
+            .map(|word| {
+                if let Some(code) = self.index.get(word.as_bytes()) {
+                    return *code;
+                }
+                // The limit of rows is below the number of codes.
+                let code = self.distinct.len() as u32;
+                self.index.insert(key(&word), code);
+                self.distinct.push(word);
+                code
+            })
+            .collect();
+        let code = |local: u32| codes.get(local as usize).copied().unwrap_or(MISSING_CODE);
+        self.codes.extend(part.codes.into_iter().map(code));
+    }
+
+    /// Without what is needed to add rows, while it waits.
     pub(super) fn finish(&mut self) {
         self.index = HashMap::new();
+    }
+
+    /// With what is needed to add rows.
+    pub(super) fn indexed(mut self) -> Self {
+        if self.index.is_empty() {
+            let keys =
+                self.distinct.iter().enumerate().map(|(code, word)| (key(word), code as u32));
+            self.index = keys.collect();
+        }
+        self
+    }
+}
+
+fn key<'a>(word: &Cow<'a, str>) -> Cow<'a, [u8]> {
+    match word {
+        Cow::Borrowed(word) => Cow::Borrowed(word.as_bytes()),
+        Cow::Owned(word) => Cow::Owned(word.as_bytes().to_vec()),
     }
 }
 

@@ -2,6 +2,8 @@ use trainyard_learn::table::ColumnType;
 
 use super::*;
 
+mod dialects;
+mod numbers;
 mod random;
 
 fn schema(text: &str) -> Result<CsvSchema, CsvError> {
