@@ -39,6 +39,25 @@ fields! {
     }
 }
 
+impl DatetimeSpec {
+    /// All parts, by every imputer.
+    pub fn examples() -> Vec<Self> {
+        let parts = DatetimePart::ALL.to_vec();
+        let of = |impute, cyclic, indicator| Self {
+            parts: parts.clone(),
+            cyclic,
+            impute,
+            indicator,
+            scale: None,
+        };
+        vec![
+            of(DatetimeImpute::Median, false, true),
+            of(DatetimeImpute::MostFrequent, true, false),
+            of(DatetimeImpute::None, false, false),
+        ]
+    }
+}
+
 /// A part of a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

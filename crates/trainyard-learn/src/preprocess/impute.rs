@@ -40,6 +40,12 @@ impl NumericImpute {
         }
     }
 
+    /// Every imputer of numbers.
+    pub fn examples() -> Vec<Self> {
+        let constant = Self::Constant { value: -1.5 };
+        vec![Self::Mean, Self::Median, Self::MostFrequent, constant, Self::None]
+    }
+
     /// The number that stands for a missing one.
     pub(super) fn fit(&self, values: &[f64]) -> Option<f64> {
         match self {
@@ -69,6 +75,13 @@ pub enum CategoricalImpute {
     /// Nothing: to be missing is a category of its own, except that `ordinal` leaves a missing
     /// number.
     None,
+}
+
+impl CategoricalImpute {
+    /// Every imputer of categories.
+    pub fn examples() -> Vec<Self> {
+        vec![Self::MostFrequent, Self::Constant { value: missing() }, Self::None]
+    }
 }
 
 fn missing() -> String {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::ColumnSpec;
 use super::datetime::DatetimeSpec;
-use super::encode::{EncodeSpec, OneHotSpec};
+use super::encode::{EncodeSpec, OneHotSpec, TargetSpec};
 use super::impute::{CategoricalImpute, NumericImpute};
 use super::polynomial::PolynomialSpec;
 use super::scale::ScaleSpec;
@@ -50,6 +50,65 @@ impl PreprocessSpec {
             place.get_or_insert_with(|| scale.clone().into());
         }
         self
+    }
+
+    /// The defaults, and then every option that changes what is found in training rows: what a
+    /// test of all preparations runs over.
+    pub fn examples() -> Vec<Self> {
+        let mut all = vec![Self::default()];
+        let mut add = |change: &dyn Fn(&mut Self)| {
+            let mut spec = Self::default();
+            change(&mut spec);
+            all.push(spec);
+        };
+        for scale in ScaleSpec::examples() {
+            add(&|spec| {
+                spec.numeric.scale = Some(scale.clone().into());
+                spec.datetime.scale = spec.numeric.scale.clone();
+                spec.tensor.scale = scale.clone().into();
+            });
+        }
+        for impute in NumericImpute::examples() {
+            add(&|spec| {
+                spec.numeric.impute = impute.clone().into();
+                spec.numeric.indicator = true;
+            });
+        }
+        for encode in EncodeSpec::examples() {
+            for impute in CategoricalImpute::examples() {
+                add(&|spec| {
+                    spec.categorical.encode = encode.clone().into();
+                    spec.categorical.impute = impute.clone().into();
+                });
+            }
+            if !matches!(encode, EncodeSpec::Hashing(_)) {
+                add(&|spec| {
+                    spec.categorical.encode = encode.clone().into();
+                    spec.categorical.min_frequency = Some(3.0);
+                    spec.categorical.max_categories = Some(4);
+                    spec.categorical.unseen = UnseenCategory::Rare;
+                });
+            }
+        }
+        for spec in DatetimeSpec::examples() {
+            add(&|all| all.datetime = spec.clone());
+        }
+        for spec in TextSpec::examples() {
+            add(&|all| all.text = spec.clone());
+        }
+        for degree in [2, 3] {
+            let interaction_only = degree == 3;
+            let polynomial = PolynomialSpec { degree, interaction_only, ..Default::default() };
+            add(&|spec| {
+                spec.polynomial = Some(polynomial.clone());
+                spec.variance_threshold = interaction_only.then_some(0.1);
+            });
+        }
+        add(&|spec| {
+            spec.variance_threshold = Some(0.05);
+            spec.categorical.encode = EncodeSpec::Target(TargetSpec::default()).into();
+        });
+        all
     }
 }
 

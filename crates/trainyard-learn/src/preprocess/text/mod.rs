@@ -66,6 +66,25 @@ pub enum Norm {
 unlimited!(Analyzer, Norm);
 
 impl TextSpec {
+    /// Every analyzer and norm, with and without what is found in training rows.
+    pub fn examples() -> Vec<Self> {
+        let of = |analyzer, ngram_range, norm, idf| Self {
+            n_features: 32,
+            ngram_range,
+            analyzer,
+            norm,
+            idf,
+            ..Self::default()
+        };
+        vec![
+            of(Analyzer::Word, [1, 2], Norm::L2, true),
+            of(Analyzer::Char, [2, 3], Norm::L1, true),
+            of(Analyzer::CharWb, [2, 4], Norm::None, true),
+            of(Analyzer::Word, [1, 1], Norm::None, false),
+            Self { sublinear_tf: true, ..of(Analyzer::Word, [1, 1], Norm::L2, true) },
+        ]
+    }
+
     pub(super) fn check_all(&self) -> Vec<Problem> {
         let mut problems = self.check();
         let [least, most] = self.ngram_range;
