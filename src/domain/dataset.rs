@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trainyard_formats::csv::CsvSchema;
 use trainyard_learn::describe::DescribedColumn;
+use trainyard_learn::findings::Finding;
 
 use super::clock::Timestamp;
 use super::ids::DatasetId;
@@ -64,12 +65,16 @@ pub struct Warning {
     pub column: Option<String>,
     /// What it is, in a sentence.
     pub detail: String,
+    /// The figures that it rests on, by kind.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(value_type = Option<Object>)]
+    pub evidence: Option<serde_json::Value>,
 }
 
 impl Warning {
     /// A warning about everything.
     pub fn new(code: &str, detail: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), column: None, detail: detail.into() }
+        Self { code: code.to_owned(), column: None, detail: detail.into(), evidence: None }
     }
 
     /// The same about one column.
@@ -77,5 +82,12 @@ impl Warning {
     pub fn column(mut self, name: &str) -> Self {
         self.column = Some(name.to_owned());
         self
+    }
+}
+
+impl From<Finding> for Warning {
+    fn from(finding: Finding) -> Self {
+        let Finding { code, column, detail, evidence } = finding;
+        Self { code: code.to_owned(), column, detail, evidence: Some(evidence) }
     }
 }

@@ -17,4 +17,5 @@ mod networks;
 mod operations;
 mod process;
 mod readme;
+mod suggestions;
 mod support;
