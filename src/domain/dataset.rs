@@ -67,17 +67,10 @@ pub struct Warning {
     pub column: Option<String>,
     /// What it is, in a sentence.
     pub detail: String,
-    /// The figures that it rests on, where there are some.
+    /// The figures that it rests on, by kind.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(value_type = Option<Object>)]
     pub evidence: Option<serde_json::Value>,
-}
-
-impl From<Finding> for Warning {
-    fn from(finding: Finding) -> Self {
-        let Finding { code, column, detail, evidence } = finding;
-        Self { code: code.to_owned(), column, detail, evidence: Some(evidence) }
-    }
 }
 
 impl Warning {
@@ -91,5 +84,12 @@ impl Warning {
     pub fn column(mut self, name: &str) -> Self {
         self.column = Some(name.to_owned());
         self
+    }
+}
+
+impl From<Finding> for Warning {
+    fn from(finding: Finding) -> Self {
+        let Finding { code, column, detail, evidence } = finding;
+        Self { code: code.to_owned(), column, detail, evidence: Some(evidence) }
     }
 }

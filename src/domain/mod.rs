@@ -12,3 +12,4 @@ pub mod model;
 pub mod predictions;
 pub mod spec;
 pub mod suggest;
+pub mod suggestion;

@@ -22,6 +22,7 @@ mod page;
 mod predict;
 mod predictions;
 pub mod problem;
+mod suggestion;
 mod upload;
 mod validate;
 
@@ -135,6 +136,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(route!(datasets::get, datasets::delete))
         .routes(route!(datasets::rows))
         .routes(route!(content::content))
+        .routes(route!(suggestion::suggestion))
         .routes(route!(jobs::list, jobs::create))
         .routes(route!(jobs::get, jobs::delete))
         .routes(route!(jobs::folds))

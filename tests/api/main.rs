@@ -21,5 +21,6 @@ mod preparation;
 mod process;
 mod readme;
 mod reports;
+mod suggestions;
 mod support;
 mod yard;

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
-use super::{Finding, sample};
+use super::{Finding, MAX_WHOLE_CLASSES, sample};
 use crate::table::{MISSING_CODE, MISSING_TIME, Table, Values};
 
 /// Correlations above this give amounts away; of the variance that groups explain, its square.
@@ -29,9 +29,6 @@ const MIN_ROWS: usize = 30;
 
 /// With fewer rows outside the commonest class, chance does it.
 const MIN_RARE_ROWS: usize = 10;
-
-/// Whole numbers of so many distinct values are classes.
-const MAX_WHOLE_CLASSES: usize = 32;
 
 /// More classes are not looked at.
 const MAX_CLASSES: usize = 1_000;

@@ -21,8 +21,8 @@ mod train_test_overlap;
 
 use serde_json::Value;
 
-use crate::describe::{DescribedColumn, describe};
-use crate::table::Table;
+use crate::describe::{DescribedColumn, describe, is_whole};
+use crate::table::{ColumnType, Table};
 pub use class_imbalance::class_imbalance;
 pub use gives_target_away::gives_target_away;
 pub use too_many_categories::too_many_categories;
@@ -85,8 +85,20 @@ pub fn unfit_columns(table: &Table, columns: &[DescribedColumn]) -> Vec<Finding>
 pub fn about_target(table: &Table, columns: &[DescribedColumn], target: &str) -> Vec<Finding> {
     let described = columns.iter().find(|column| column.description.name == target);
     let mut found = bounded(gives_target_away(table, target));
-    found.extend(described.and_then(class_imbalance));
+    found.extend(described.filter(|column| holds_classes(column)).and_then(class_imbalance));
     found
+}
+
+/// Whole numbers of so many distinct values are classes.
+const MAX_WHOLE_CLASSES: usize = 32;
+
+/// Whether a column to predict would be taken for classes.
+fn holds_classes(column: &DescribedColumn) -> bool {
+    match column.description.column_type {
+        ColumnType::Boolean | ColumnType::Categorical => true,
+        ColumnType::Numeric => is_whole(column) && column.description.n_unique <= MAX_WHOLE_CLASSES,
+        ColumnType::Datetime | ColumnType::Text | ColumnType::Tensor => false,
+    }
 }
 
 fn bounded(mut found: Vec<Finding>) -> Vec<Finding> {

@@ -4,6 +4,7 @@
 //! in the files beside.
 
 mod features;
+mod findings;
 mod network;
 mod perceptron;
 mod preprocess;
@@ -103,6 +104,8 @@ pub fn check(
             "without `cv` the only scores are those on the training rows, which flatter the model",
         ));
     }
+    let names = request.target.names();
+    warnings.extend(findings::warnings(&target, names, &features, dataset));
     let classes: Vec<Scalar> = target.classes().iter().map(|class| class.value.clone()).collect();
     let (model, optimizer, loss, training) = match network {
         None => (request.model, None, None, None),
