@@ -144,7 +144,7 @@ impl Numbers {
             Self::Floats(rows) => finite(name, &rows).map(|()| Values::Numeric(rows)),
             Self::Texts(texts) => {
                 notes.kept_as_text.push(name.to_owned());
-                texts.finish(false).map_err(|(row, text)| no_such_time(name, row, &text))
+                Ok(texts.finish_plain())
             }
         }
     }
@@ -246,6 +246,23 @@ impl Texts {
         self.codes.resize(self.codes.len() + n_rows, MISSING_CODE);
     }
 
+    /// Leaves out what comes after so many rows.
+    pub(crate) fn truncate(&mut self, n_rows: usize) {
+        self.codes.truncate(n_rows);
+    }
+
+    /// As categories, however many.
+    pub(crate) fn finish_categories(self) -> Values {
+        let (codes, texts) = self.into_parts();
+        categories(codes, texts)
+    }
+
+    /// As categories or prose.
+    pub(crate) fn finish_plain(self) -> Values {
+        let (codes, texts) = self.into_parts();
+        plain(codes, texts)
+    }
+
     /// The rows as indices into the distinct texts, in the order in which these came.
     pub(crate) fn into_parts(self) -> (Vec<u32>, Vec<Box<str>>) {
         let mut texts: Vec<Box<str>> = vec![Box::default(); self.index.len()];
@@ -255,23 +272,27 @@ impl Texts {
         (self.codes, texts)
     }
 
-    /// As moments if every text is one, if asked to look, else as categories or prose.
+    /// As moments if every text is one, else as categories or prose.
     ///
     /// # Errors
     /// When every text looks like a moment and some are none: the first of them and its row.
-    pub(crate) fn finish(self, look_for_times: bool) -> Result<Values, (usize, String)> {
+    pub(crate) fn finish(self) -> Result<Values, (usize, String)> {
         let (codes, texts) = self.into_parts();
-        if look_for_times && !texts.is_empty() && texts.iter().all(|text| looks_like_time(text)) {
+        if !texts.is_empty() && texts.iter().all(|text| looks_like_time(text)) {
             return times(&codes, &texts);
         }
-        let n_present = codes.iter().filter(|code| **code != MISSING_CODE).count();
-        let n_bytes: usize = texts.iter().map(|text| text.len()).sum();
-        if is_prose(n_present, texts.len(), n_bytes) {
-            let row = |code: &u32| texts.get(*code as usize).cloned();
-            return Ok(Values::Text(codes.iter().map(row).collect()));
-        }
-        Ok(categories(codes, texts))
+        Ok(plain(codes, texts))
     }
+}
+
+fn plain(codes: Vec<u32>, texts: Vec<Box<str>>) -> Values {
+    let n_present = codes.iter().filter(|code| **code != MISSING_CODE).count();
+    let n_bytes: usize = texts.iter().map(|text| text.len()).sum();
+    if is_prose(n_present, texts.len(), n_bytes) {
+        let row = |code: &u32| texts.get(*code as usize).cloned();
+        return Values::Text(codes.iter().map(row).collect());
+    }
+    categories(codes, texts)
 }
 
 /// Whether texts are written anew in most rows, and are too many or too long to be names of something.
@@ -366,7 +387,7 @@ mod tests {
                 column.push(text).unwrap();
             }
         }
-        column.finish(true).unwrap()
+        column.finish().unwrap()
     }
 
     #[test]
@@ -402,6 +423,6 @@ mod tests {
         let mut column = Texts::default();
         column.push("2024-02-29").unwrap();
         column.push("2023-02-29").unwrap();
-        assert_eq!(column.finish(true).unwrap_err(), (1, "2023-02-29".to_owned()));
+        assert_eq!(column.finish().unwrap_err(), (1, "2023-02-29".to_owned()));
     }
 }

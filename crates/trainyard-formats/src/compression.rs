@@ -3,7 +3,7 @@
 //! whole files; pages within a Parquet or Arrow file have their own bounds.
 
 use std::cell::Cell;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::rc::Rc;
 
 use flate2::bufread::MultiGzDecoder;
@@ -60,6 +60,29 @@ pub(crate) fn member(decoder: impl Read, max_bytes: u64) -> impl Read {
     Bounded { decoder, taken, given: 0, max_bytes, max_ratio: u64::MAX }
 }
 
+/// A source for a library that reads archives: its failures are told apart from what
+/// [`member`] finds wrong with the content.
+pub(crate) struct Tagged<R>(pub(crate) R);
+
+impl<R: Read> Read for Tagged<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(tagged)
+    }
+}
+
+impl<R: Seek> Seek for Tagged<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+fn tagged(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::Interrupted => error,
+        kind => io::Error::new(kind, SourceFailed(error)),
+    }
+}
+
 #[derive(Debug)]
 struct Counted<R> {
     source: R,
@@ -74,10 +97,7 @@ struct SourceFailed(io::Error);
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.source.read(buffer).map_err(|error| match error.kind() {
-            io::ErrorKind::Interrupted => error,
-            kind => io::Error::new(kind, SourceFailed(error)),
-        })?;
+        let n = self.source.read(buffer).map_err(tagged)?;
         self.taken.set(self.taken.get() + n as u64);
         Ok(n)
     }

@@ -12,17 +12,21 @@
 
 #![deny(unsafe_code)]
 
+mod arff;
 mod arrow;
 mod column;
+pub mod columnar;
 pub mod compression;
 pub mod csv;
 pub mod detect;
 mod error;
 mod float16;
 mod json;
+mod lines;
 mod npy;
 mod parquet;
 mod read;
+mod svmlight;
 
 pub use detect::{Compression, Format};
 pub use error::{FormatError, Limits};

@@ -9,9 +9,9 @@ use trainyard_learn::table::Table;
 use crate::compression::decompress;
 use crate::csv::{self, CsvNote, CsvOptions};
 use crate::detect::{self, Compression, Format, HEAD_BYTES};
-use crate::error::{FormatError, Limits, invalid};
+use crate::error::{FormatError, Limits};
 use crate::json;
-use crate::{arrow, npy, parquet};
+use crate::{arff, arrow, npy, parquet, svmlight};
 
 /// Compressed files that must be read in another order than from front to end are kept in memory up
 /// to here, and in a file without a name beyond.
@@ -115,7 +115,13 @@ pub fn read<R: Read + Seek + Send + 'static>(
             let n_bytes = length(&mut source, compression)?;
             arrow::read(open(&mut source, compression, limits)?, n_bytes, limits)?
         }
-        other => return Err(invalid(format!("{other:?} is not read yet"), "upload it as CSV")),
+        Format::Arff => arff::read(open(&mut source, compression, limits)?, limits)?,
+        Format::Svmlight => {
+            let rows = open(&mut source, compression, limits)?;
+            let (table, notes, zero_based) = svmlight::read(rows, options.zero_based, limits)?;
+            used.zero_based = Some(zero_based);
+            (table, notes)
+        }
     };
     Ok(Loaded { table, format, compression, options_used: used, notes })
 }

@@ -34,6 +34,8 @@ enum Rows {
     Booleans(Vec<Option<bool>>),
     Times(Vec<i64>),
     Texts(Texts),
+    /// Of a column that says that these are categories, however many.
+    Categories(Texts),
     Tensor {
         shape: Vec<usize>,
         values: Vec<f32>,
@@ -59,7 +61,7 @@ impl Builder {
             Rows::Numbers(rows) => rows.len(),
             Rows::Booleans(rows) => rows.len(),
             Rows::Times(rows) => rows.len(),
-            Rows::Texts(rows) => rows.len(),
+            Rows::Texts(rows) | Rows::Categories(rows) => rows.len(),
             Rows::Tensor { shape, values } => values.len() / shape.iter().product::<usize>().max(1),
         }
     }
@@ -79,9 +81,8 @@ impl Builder {
             Rows::Numbers(rows) => rows.finish(&name, notes),
             Rows::Booleans(rows) => Ok(Values::Boolean(rows)),
             Rows::Times(rows) => Ok(Values::Datetime(rows)),
-            Rows::Texts(rows) => {
-                rows.finish(false).map_err(|(row, text)| no_such_time(&name, row, &text))
-            }
+            Rows::Texts(rows) => Ok(rows.finish_plain()),
+            Rows::Categories(rows) => Ok(rows.finish_categories()),
             Rows::Tensor { shape, values } => tensor(&name, shape, values),
         }
     }
@@ -97,9 +98,11 @@ impl Builder {
             Rows::Times(rows) => {
                 extend_times(rows, array).map_err(|(row, text)| no_such_time(name, row, &text))?;
             }
-            Rows::Texts(rows) => extend_texts(rows, array).map_err(|what| {
-                invalid(format!("column {:?} holds {what}", short(name)), "leave it out")
-            })?,
+            Rows::Texts(rows) | Rows::Categories(rows) => {
+                extend_texts(rows, array).map_err(|what| {
+                    invalid(format!("column {:?} holds {what}", short(name)), "leave it out")
+                })?;
+            }
             Rows::Tensor { shape, values } => {
                 tensors::extend(shape, values, array).map_err(|(row, what, way)| {
                     let row = before + row + 1;
@@ -142,6 +145,7 @@ impl Rows {
                 let plain = Field::new("", value.as_ref().clone(), true);
                 match Self::new(&plain)? {
                     Self::Tensor { .. } => return Err("write its values as a plain column"),
+                    Self::Texts(rows) => Self::Categories(rows),
                     rows => rows,
                 }
             }

@@ -210,9 +210,10 @@ impl Builder {
             Rows::Missing(n) => Values::Numeric(vec![f64::NAN; n]),
             Rows::Numeric(rows) => Values::Numeric(rows),
             Rows::Boolean(rows) => Values::Boolean(rows),
-            Rows::Texts(rows) => rows
-                .finish(!self.any_inexact)
-                .map_err(|(row, text)| no_such_time(name, row, &text))?,
+            Rows::Texts(rows) if self.any_inexact => rows.finish_plain(),
+            Rows::Texts(rows) => {
+                rows.finish().map_err(|(row, text)| no_such_time(name, row, &text))?
+            }
             Rows::Tensor { n_missing, .. } if n_missing > 0 => {
                 return Err(invalid(
                     format!("column {:?}: {n_missing} rows have no array", short(name)),

@@ -290,7 +290,7 @@ impl Builder {
             Self::Booleans(rows) => Ok(Values::Boolean(rows)),
             Self::Times(rows) => Ok(Values::Datetime(rows)),
             Self::Texts(texts) => {
-                texts.finish(true).map_err(|(row, text)| no_such_time(name, row, &text))
+                texts.finish().map_err(|(row, text)| no_such_time(name, row, &text))
             }
         }
     }

@@ -12,7 +12,7 @@ use std::io::{Read, Seek, SeekFrom};
 use trainyard_learn::table::{Column, Table};
 
 use crate::column::check_names;
-use crate::compression::member as member_reader;
+use crate::compression::{Tagged, member as member_reader};
 use crate::error::{FormatError, Limits, Problems, contained, invalid, short};
 use crate::read::Notes;
 use array::{Named, read_array};
@@ -45,7 +45,7 @@ pub(crate) fn read_archive<R: Read + Seek>(
 ) -> Result<(Table, Notes), FormatError> {
     source.seek(SeekFrom::Start(0))?;
     contained("NPZ", move || {
-        let mut archive = zip::ZipArchive::new(source).map_err(damaged)?;
+        let mut archive = zip::ZipArchive::new(Tagged(source)).map_err(damaged)?;
         if archive.len() > MAX_MEMBERS {
             return Err(invalid(format!("an archive of {} files", archive.len()), "fewer arrays"));
         }
@@ -88,7 +88,8 @@ fn heads<R: Read + Seek>(
             let what = format!("the archive holds {:?}, which is no array", short(&file));
             return Err(invalid(what, "numpy.savez(\"x.npz\", X=X, y=y)"));
         };
-        match Header::read(&mut member).and_then(|header| {
+        let mut bounded = member_reader(&mut member, limits.max_decompressed_bytes);
+        match Header::read(&mut bounded).and_then(|header| {
             n_cells = n_cells.saturating_add(header.n_elements().unwrap_or(usize::MAX));
             n_rows(&header, &format!("the array {:?}", short(&name)))
         }) {

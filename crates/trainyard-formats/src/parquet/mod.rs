@@ -53,6 +53,8 @@ struct File<R> {
     source: Arc<Shared<R>>,
     metadata: Arc<ParquetMetaData>,
     schema: Schema,
+    /// The schema that the library is asked for.
+    hint: Fields,
     n_rows: usize,
     budget: Arc<Budget>,
 }
@@ -81,7 +83,8 @@ impl<R: Read + Seek + Send + 'static> File<R> {
         };
         Ok(Self {
             source: source.into(),
-            schema: Schema::new(schema.fields().iter().map(|f| viewed(f)).collect::<Fields>()),
+            hint: schema.fields().iter().map(|field| viewed(field)).collect(),
+            schema,
             metadata: metadata.into(),
             n_rows,
             budget: budget.into(),
@@ -134,9 +137,8 @@ impl<R: Read + Seek + Send + 'static> File<R> {
         let descriptor = self.metadata.file_metadata().schema_descr();
         let roots = first..first + builders.len();
         let mask = ProjectionMask::roots(descriptor, roots.clone());
-        let levels =
-            parquet_to_arrow_field_levels(descriptor, mask.clone(), Some(self.schema.fields()))
-                .map_err(damaged)?;
+        let levels = parquet_to_arrow_field_levels(descriptor, mask.clone(), Some(&self.hint))
+            .map_err(damaged)?;
         let leaves: Vec<usize> =
             (0..descriptor.num_columns()).filter(|leaf| mask.leaf_included(*leaf)).collect();
         for (index, rows) in self.metadata.row_groups().iter().enumerate() {
