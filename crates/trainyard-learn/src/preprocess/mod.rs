@@ -18,6 +18,7 @@ mod columns;
 mod datetime;
 mod encode;
 mod fit;
+mod fit_column;
 mod hash;
 mod impute;
 mod polynomial;
@@ -28,6 +29,7 @@ mod slots;
 mod spec;
 mod text;
 mod transform;
+mod treatment;
 
 pub use columns::{ColumnImpute, ColumnOptions, ColumnSpec, TreatAs};
 pub use datetime::{DatetimePart, DatetimeSpec};
