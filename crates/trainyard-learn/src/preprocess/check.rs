@@ -1,9 +1,10 @@
 //! What can be wrong with a preparation: by itself, and for the columns of a table.
 
-use super::columns::{ColumnSpec, Treatment, plural};
+use super::columns::ColumnSpec;
 use super::encode::EncodeSpec;
 use super::impute::CategoricalImpute;
 use super::spec::{CategoricalSpec, PreprocessSpec};
+use super::treatment::{Treatment, plural};
 use super::{MAX_FEATURES, shown};
 use crate::optim::fields::{Field, Range};
 use crate::problem::Problem;

@@ -3,17 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::check::is_multiplied;
-use super::columns::Treatment;
-use super::datetime::Moments;
-use super::encode::{Category, TrainingRows};
+use super::encode::TrainingRows;
+use super::fit_column::{FittedColumn, Kind, is_missing, known_moments};
 use super::polynomial::Polynomial;
 use super::report::{FitProblem, FitReport};
-use super::scale::{ScaleSpec, Scaler};
-use super::slots::{Element, Numbers, gather};
-use super::spec::{NumericSpec, PreprocessSpec};
-use super::text::Texts;
+use super::spec::PreprocessSpec;
+use super::treatment::Treatment;
 use super::{MAX_FEATURES, transform::Training};
-use crate::table::{Column, ColumnType, Values};
+use crate::table::Column;
 
 /// The target by which categories may be encoded, one value a row of the table.
 #[derive(Clone, Copy, Debug)]
@@ -37,34 +34,6 @@ pub struct Preprocessor {
     /// The features that are kept, where some are not.
     pub(super) kept: Option<Vec<u32>>,
     pub(super) n_features: usize,
-}
-
-/// One column, and what was found in it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct FittedColumn {
-    pub(super) name: String,
-    pub(super) column_type: ColumnType,
-    pub(super) kind: Kind,
-    /// Whether the last feature says where values are missing.
-    pub(super) indicator: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Kind {
-    Dropped,
-    Number {
-        fill: Option<f64>,
-        scaler: Scaler,
-    },
-    Category(Category),
-    Moment(Moments),
-    Text(Texts),
-    /// A scaler for each number, or none.
-    Tensor {
-        width: usize,
-        scalers: Vec<Scaler>,
-    },
 }
 
 impl Preprocessor {
@@ -127,10 +96,12 @@ impl Preprocessor {
         let mut report = FitReport::default();
         let mut fitted = Vec::with_capacity(columns.len());
         let (mut factors, mut n_features) = (Vec::new(), 0_usize);
-        for column in columns {
+        let treatments: Vec<Treatment> =
+            columns.iter().map(|c| spec.treatment(&c.name, c.values.column_type()).0).collect();
+        let known = known_moments(columns, &treatments, rows);
+        for ((column, treatment), known) in columns.iter().zip(treatments).zip(known) {
             let column_type = column.values.column_type();
-            let (treatment, _) = spec.treatment(&column.name, column_type);
-            let found = FittedColumn::fit(column, &treatment, rows, target)?;
+            let found = FittedColumn::fit(column, &treatment, rows, target, known)?;
             if treatment != Treatment::Drop {
                 if rows.iter().all(|&row| is_missing(&column.values, row as usize)) {
                     report.all_missing.push(column.name.clone());
@@ -185,126 +156,5 @@ impl Preprocessor {
             category.fit_training_rows(&spec.encode, &column.values, rows, target, seed)
         };
         Training(self.columns.iter().zip(columns).map(encode).collect())
-    }
-}
-
-impl FittedColumn {
-    fn fit(
-        column: &Column,
-        treatment: &Treatment,
-        rows: &[u32],
-        target: Option<PreprocessTarget<'_>>,
-    ) -> Result<Self, FitProblem> {
-        let (name, values) = (&column.name, &column.values);
-        let has_gap = || rows.iter().any(|&row| is_missing(values, row as usize));
-        let mut indicator = false;
-        let kind = match (treatment, values) {
-            (Treatment::Number(spec), Values::Numeric(numbers)) => {
-                indicator = spec.indicator && has_gap();
-                number(spec, name, &numbers[..], rows)?
-            }
-            (Treatment::Number(spec), Values::Boolean(flags)) => {
-                indicator = spec.indicator && has_gap();
-                number(spec, name, &flags[..], rows)?
-            }
-            (Treatment::Category(spec), _) => {
-                Kind::Category(Category::fit(spec, (name, values), rows, target)?)
-            }
-            (Treatment::Moment(spec), Values::Datetime(times)) => {
-                indicator = spec.indicator && has_gap();
-                Kind::Moment(Moments::fit(spec, (name, times), rows)?)
-            }
-            (Treatment::Text(spec), _) => Kind::Text(Texts::fit(spec, values, rows)),
-            (Treatment::Tensor(spec), Values::Tensor { shape, values }) => {
-                tensor(&spec.scale, name, (shape.iter().product(), values), rows)?
-            }
-            (Treatment::Passthrough, Values::Numeric(_) | Values::Boolean(_)) => {
-                Kind::Number { fill: None, scaler: Scaler::None }
-            }
-            (Treatment::Passthrough, Values::Tensor { shape, .. }) => {
-                Kind::Tensor { width: shape.iter().product(), scalers: Vec::new() }
-            }
-            // What a check refuses has no features.
-            _ => Kind::Dropped,
-        };
-        Ok(Self { name: name.clone(), column_type: values.column_type(), kind, indicator })
-    }
-
-    pub(super) fn n_features(&self) -> usize {
-        let n_features = match &self.kind {
-            Kind::Dropped => 0,
-            Kind::Number { .. } => 1,
-            Kind::Category(category) => category.n_features(),
-            Kind::Moment(moments) => moments.n_features(),
-            Kind::Text(texts) => texts.n_features(),
-            Kind::Tensor { width, .. } => *width,
-        };
-        n_features + usize::from(self.indicator)
-    }
-
-    pub(super) fn feature_names(&self) -> Vec<String> {
-        let mut names = match &self.kind {
-            Kind::Dropped => Vec::new(),
-            Kind::Number { .. } => vec![self.name.clone()],
-            Kind::Category(category) => category.feature_names(&self.name),
-            Kind::Moment(moments) => moments.feature_names(&self.name),
-            Kind::Text(texts) => texts.feature_names(&self.name),
-            Kind::Tensor { width, .. } => {
-                (0..*width).map(|place| format!("{}_{place}", self.name)).collect()
-            }
-        };
-        if self.indicator {
-            names.push(format!("missingindicator_{}", self.name));
-        }
-        names
-    }
-}
-
-fn number(
-    spec: &NumericSpec,
-    name: &str,
-    numbers: impl Numbers,
-    rows: &[u32],
-) -> Result<Kind, FitProblem> {
-    let mut values = gather(numbers, rows);
-    let fill = spec.impute.fit(&values);
-    if fill.is_some_and(|fill| !fill.is_finite()) {
-        return Err(FitProblem::TooLarge { column: name.to_owned() });
-    }
-    let scaler = match spec.scale.as_deref() {
-        None | Some(ScaleSpec::None) => Scaler::None,
-        Some(scale) => {
-            if let Some(fill) = fill {
-                values.iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = fill);
-            }
-            scale.fit(&values, name)?
-        }
-    };
-    Ok(Kind::Number { fill, scaler })
-}
-
-fn tensor(
-    scale: &ScaleSpec,
-    name: &str,
-    (width, values): (usize, &[f32]),
-    rows: &[u32],
-) -> Result<Kind, FitProblem> {
-    let fit = |index| scale.fit(&gather(Element { values, width, index }, rows), name);
-    let scalers = match scale {
-        ScaleSpec::None => Vec::new(),
-        _ => (0..width).map(fit).collect::<Result<_, _>>()?,
-    };
-    Ok(Kind::Tensor { width, scalers })
-}
-
-/// Whether a row has no value.
-pub(super) fn is_missing(values: &Values, row: usize) -> bool {
-    match values {
-        Values::Numeric(numbers) => numbers[row].is_nan(),
-        Values::Boolean(flags) => flags[row].is_none(),
-        Values::Categorical { codes, .. } => codes[row] == crate::table::MISSING_CODE,
-        Values::Datetime(times) => times[row] == crate::table::MISSING_TIME,
-        Values::Text(texts) => texts[row].is_none(),
-        Values::Tensor { .. } => false,
     }
 }

@@ -19,6 +19,7 @@ mod datetime;
 mod encode;
 mod estimate;
 mod fit;
+mod fit_column;
 mod hash;
 mod impute;
 mod polynomial;
@@ -29,6 +30,7 @@ mod slots;
 mod spec;
 mod text;
 mod transform;
+mod treatment;
 
 pub use columns::{ColumnImpute, ColumnOptions, ColumnSpec, TreatAs};
 pub use datetime::{DatetimePart, DatetimeSpec};

@@ -102,13 +102,24 @@ pub(super) fn each(
     tally: &mut Tally,
     function: impl Fn(f64) -> f64,
 ) {
+    /// Numbers that are computed side by side before they go to their rows.
+    const SIDE_BY_SIDE: usize = 256;
     let (stride, first) = (out.stride, out.first);
     let mut all_finite = true;
-    for (out, &row) in out.values.chunks_exact_mut(stride).zip(rows) {
-        let x = numbers.at(row as usize);
-        let y = function(if x.is_nan() { fill } else { x });
-        all_finite &= y.is_finite();
-        out[first] = y;
+    let mut results = [0.0; SIDE_BY_SIDE];
+    for (out, rows) in out.values.chunks_mut(SIDE_BY_SIDE * stride).zip(rows.chunks(SIDE_BY_SIDE)) {
+        let results = &mut results[..rows.len()];
+        for (result, &row) in results.iter_mut().zip(rows) {
+            *result = numbers.at(row as usize);
+        }
+        for result in &mut *results {
+            let y = function(if result.is_nan() { fill } else { *result });
+            all_finite &= y.is_finite();
+            *result = y;
+        }
+        for (out, result) in out.chunks_exact_mut(stride).zip(results) {
+            out[first] = *result;
+        }
     }
     if !all_finite {
         explain(numbers, rows, fill, out, tally);

@@ -5,7 +5,8 @@
 //! once a block, and not once a value.
 
 use super::encode::{Finder, TrainingRows};
-use super::fit::{FittedColumn, Kind, Preprocessor, is_missing};
+use super::fit::Preprocessor;
+use super::fit_column::{FittedColumn, Kind, is_missing};
 use super::polynomial::Polynomial;
 use super::report::{Report, Rows, Unseen};
 use super::slots::{Element, Slots, Tally, each};

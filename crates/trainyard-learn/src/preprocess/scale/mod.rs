@@ -21,6 +21,7 @@ pub use min_max::MinMaxSpec;
 pub use power::{PowerMethod, PowerSpec};
 pub use quantile::{OutputDistribution, QuantileSpec};
 pub use robust::RobustSpec;
+pub(super) use standard::{Moments, moments_of};
 pub use standard::{StandardScaler, StandardSpec};
 
 /// How a number is brought to a scale.
@@ -86,6 +87,13 @@ impl ScaleSpec {
             Self::Power(PowerSpec { method: PowerMethod::BoxCox, ..PowerSpec::default() }),
             Self::Power(PowerSpec { standardize: false, ..PowerSpec::default() }),
         ]
+    }
+
+    /// The scaler of a column with these moments, if moments are all that it needs.
+    pub(super) fn of_moments(&self, moments: Moments) -> Option<Scaler> {
+        let Self::Standard(spec) = self else { return None };
+        let (center, scale) = spec.of(moments.mean, moments.deviation);
+        Some(Scaler::Linear { center, scale }).filter(Scaler::is_finite)
     }
 
     /// The scaler of a column with these training values.

@@ -18,29 +18,68 @@ impl StandardSpec {
     /// What is taken away from a column's values, and what they are then divided by.
     pub(super) fn fit(&self, values: &[f64]) -> (f64, f64) {
         let (mean, deviation) = moments(values);
+        self.of(mean, deviation)
+    }
+
+    /// The same of moments that are known.
+    pub(in crate::preprocess) fn of(&self, mean: f64, deviation: Option<f64>) -> (f64, f64) {
         let scale = if self.with_std { deviation.unwrap_or(1.0) } else { 1.0 };
         (if self.with_mean { mean } else { 0.0 }, scale)
     }
 }
 
-/// The mean and the deviation that [`StandardScaler::fit`] finds, of one column and its numbers
-/// only; no deviation of a constant column.
+/// What [`StandardScaler::fit`] finds in a column, of the numbers that are there.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::preprocess) struct Moments {
+    pub(in crate::preprocess) n: usize,
+    pub(in crate::preprocess) mean: f64,
+    /// The standard deviation; none of a constant column.
+    pub(in crate::preprocess) deviation: Option<f64>,
+}
+
+/// The moments of one column.
 pub(super) fn moments(values: &[f64]) -> (f64, Option<f64>) {
-    let present = || values.iter().filter(|x| !x.is_nan());
-    let (mut n, mut mean) = (0_usize, 0.0);
-    for x in present() {
-        n += 1;
-        mean += x;
+    let [found] = moments_of([values], values.len(), |place| place);
+    (found.mean, found.deviation)
+}
+
+/// The moments of several columns, over the rows that `row` names.
+///
+/// Each sum goes on from row to row, and the next addition waits for the one before: columns side
+/// by side fill that time.
+pub(in crate::preprocess) fn moments_of<const N: usize>(
+    columns: [&[f64]; N],
+    n_rows: usize,
+    row: impl Fn(usize) -> usize,
+) -> [Moments; N] {
+    let mut counts = [0.0_f64; N];
+    let mut means = [0.0_f64; N];
+    for place in 0..n_rows {
+        let row = row(place);
+        for (column, (count, mean)) in columns.iter().zip(counts.iter_mut().zip(&mut means)) {
+            let x = column[row];
+            *count += if x.is_nan() { 0.0 } else { 1.0 };
+            *mean += if x.is_nan() { 0.0 } else { x };
+        }
     }
-    let n = n.max(1) as f64;
-    mean /= n;
-    let (mut rest, mut squares) = (0.0, 0.0);
-    for x in present() {
-        let deviation = x - mean;
-        rest += deviation;
-        squares += deviation * deviation;
+    for (mean, count) in means.iter_mut().zip(counts) {
+        *mean /= count.max(1.0);
     }
-    (mean, deviation(n, mean, rest, squares))
+    let (mut rests, mut squares) = ([0.0; N], [0.0; N]);
+    for place in 0..n_rows {
+        let row = row(place);
+        for lane in 0..N {
+            let x = columns[lane][row];
+            let deviation = if x.is_nan() { 0.0 } else { x - means[lane] };
+            rests[lane] += deviation;
+            squares[lane] += deviation * deviation;
+        }
+    }
+    std::array::from_fn(|lane| {
+        let (n, mean) = (counts[lane], means[lane]);
+        let deviation = deviation(n.max(1.0), mean, rests[lane], squares[lane]);
+        Moments { n: n as usize, mean, deviation }
+    })
 }
 
 /// Brings each column to mean 0 and standard deviation 1 over the rows it was fitted on, as

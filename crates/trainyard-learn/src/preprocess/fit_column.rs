@@ -1,0 +1,213 @@
+//! What is found in the training rows of one column.
+
+use serde::{Deserialize, Serialize};
+
+use super::datetime;
+use super::encode::Category;
+use super::fit::PreprocessTarget;
+use super::impute::NumericImpute;
+use super::report::FitProblem;
+use super::scale::{Moments, ScaleSpec, Scaler, moments_of};
+use super::slots::{Element, Numbers, gather};
+use super::spec::NumericSpec;
+use super::text::Texts;
+use super::treatment::Treatment;
+use crate::table::{Column, ColumnType, Values};
+
+/// One column, and what was found in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct FittedColumn {
+    pub(super) name: String,
+    pub(super) column_type: ColumnType,
+    pub(super) kind: Kind,
+    /// Whether the last feature says where values are missing.
+    pub(super) indicator: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Kind {
+    Dropped,
+    Number {
+        fill: Option<f64>,
+        scaler: Scaler,
+    },
+    Category(Category),
+    Moment(datetime::Moments),
+    Text(Texts),
+    /// A scaler for each number, or none.
+    Tensor {
+        width: usize,
+        scalers: Vec<Scaler>,
+    },
+}
+
+impl FittedColumn {
+    pub(super) fn fit(
+        column: &Column,
+        treatment: &Treatment,
+        rows: &[u32],
+        target: Option<PreprocessTarget<'_>>,
+        known: Option<Moments>,
+    ) -> Result<Self, FitProblem> {
+        let (name, values) = (&column.name, &column.values);
+        let has_gap = || rows.iter().any(|&row| is_missing(values, row as usize));
+        let mut indicator = false;
+        let kind = match (treatment, values) {
+            (Treatment::Number(spec), Values::Numeric(numbers)) => {
+                if let Some(plain) = known.and_then(|known| of_moments(spec, known)) {
+                    plain
+                } else {
+                    indicator = spec.indicator && has_gap();
+                    number(spec, name, &numbers[..], rows)?
+                }
+            }
+            (Treatment::Number(spec), Values::Boolean(flags)) => {
+                indicator = spec.indicator && has_gap();
+                number(spec, name, &flags[..], rows)?
+            }
+            (Treatment::Category(spec), _) => {
+                Kind::Category(Category::fit(spec, (name, values), rows, target)?)
+            }
+            (Treatment::Moment(spec), Values::Datetime(times)) => {
+                indicator = spec.indicator && has_gap();
+                Kind::Moment(datetime::Moments::fit(spec, (name, times), rows)?)
+            }
+            (Treatment::Text(spec), _) => Kind::Text(Texts::fit(spec, values, rows)),
+            (Treatment::Tensor(spec), Values::Tensor { shape, values }) => {
+                tensor(&spec.scale, name, (shape.iter().product(), values), rows)?
+            }
+            (Treatment::Passthrough, Values::Numeric(_) | Values::Boolean(_)) => {
+                Kind::Number { fill: None, scaler: Scaler::None }
+            }
+            (Treatment::Passthrough, Values::Tensor { shape, .. }) => {
+                Kind::Tensor { width: shape.iter().product(), scalers: Vec::new() }
+            }
+            // What a check refuses has no features.
+            _ => Kind::Dropped,
+        };
+        Ok(Self { name: name.clone(), column_type: values.column_type(), kind, indicator })
+    }
+
+    pub(super) fn n_features(&self) -> usize {
+        let n_features = match &self.kind {
+            Kind::Dropped => 0,
+            Kind::Number { .. } => 1,
+            Kind::Category(category) => category.n_features(),
+            Kind::Moment(moments) => moments.n_features(),
+            Kind::Text(texts) => texts.n_features(),
+            Kind::Tensor { width, .. } => *width,
+        };
+        n_features + usize::from(self.indicator)
+    }
+
+    pub(super) fn feature_names(&self) -> Vec<String> {
+        let mut names = match &self.kind {
+            Kind::Dropped => Vec::new(),
+            Kind::Number { .. } => vec![self.name.clone()],
+            Kind::Category(category) => category.feature_names(&self.name),
+            Kind::Moment(moments) => moments.feature_names(&self.name),
+            Kind::Text(texts) => texts.feature_names(&self.name),
+            Kind::Tensor { width, .. } => {
+                (0..*width).map(|place| format!("{}_{place}", self.name)).collect()
+            }
+        };
+        if self.indicator {
+            names.push(format!("missingindicator_{}", self.name));
+        }
+        names
+    }
+}
+
+/// The moments of columns of numbers that are scaled by theirs, where no number is missing.
+pub(super) fn known_moments(
+    columns: &[&Column],
+    treatments: &[Treatment],
+    rows: &[u32],
+) -> Vec<Option<Moments>> {
+    /// So many sums are added to while one addition takes place.
+    const SIDE_BY_SIDE: usize = 8;
+    let mut known = vec![None; columns.len()];
+    let plain: Vec<(usize, &[f64])> = columns
+        .iter()
+        .zip(treatments)
+        .enumerate()
+        .filter_map(|(place, (column, treatment))| match (treatment, &column.values) {
+            (Treatment::Number(spec), Values::Numeric(numbers)) => {
+                let is_plain = matches!(spec.scale.as_deref(), Some(ScaleSpec::Standard(_)));
+                is_plain.then_some((place, &numbers[..]))
+            }
+            _ => None,
+        })
+        .collect();
+    for group in plain.chunks(SIDE_BY_SIDE) {
+        let columns: [&[f64]; SIDE_BY_SIDE] =
+            std::array::from_fn(|lane| group[lane.min(group.len() - 1)].1);
+        let found = moments_of(columns, rows.len(), |place| rows[place] as usize);
+        for ((place, _), found) in group.iter().zip(found) {
+            known[*place] = (found.n == rows.len()).then_some(found);
+        }
+    }
+    known
+}
+
+/// A column without gaps whose moments are all that its spec needs.
+fn of_moments(spec: &NumericSpec, moments: Moments) -> Option<Kind> {
+    let fill = match *spec.impute {
+        NumericImpute::Mean => Some(moments.mean),
+        NumericImpute::Constant { value } => Some(value),
+        NumericImpute::None => None,
+        NumericImpute::Median | NumericImpute::MostFrequent => return None,
+    };
+    let scaler = spec.scale.as_deref()?.of_moments(moments)?;
+    Some(Kind::Number { fill, scaler })
+}
+
+fn number(
+    spec: &NumericSpec,
+    name: &str,
+    numbers: impl Numbers,
+    rows: &[u32],
+) -> Result<Kind, FitProblem> {
+    let mut values = gather(numbers, rows);
+    let fill = spec.impute.fit(&values);
+    if fill.is_some_and(|fill| !fill.is_finite()) {
+        return Err(FitProblem::TooLarge { column: name.to_owned() });
+    }
+    let scaler = match spec.scale.as_deref() {
+        None | Some(ScaleSpec::None) => Scaler::None,
+        Some(scale) => {
+            if let Some(fill) = fill {
+                values.iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = fill);
+            }
+            scale.fit(&values, name)?
+        }
+    };
+    Ok(Kind::Number { fill, scaler })
+}
+
+fn tensor(
+    scale: &ScaleSpec,
+    name: &str,
+    (width, values): (usize, &[f32]),
+    rows: &[u32],
+) -> Result<Kind, FitProblem> {
+    let fit = |index| scale.fit(&gather(Element { values, width, index }, rows), name);
+    let scalers = match scale {
+        ScaleSpec::None => Vec::new(),
+        _ => (0..width).map(fit).collect::<Result<_, _>>()?,
+    };
+    Ok(Kind::Tensor { width, scalers })
+}
+
+/// Whether a row has no value.
+pub(super) fn is_missing(values: &Values, row: usize) -> bool {
+    match values {
+        Values::Numeric(numbers) => numbers[row].is_nan(),
+        Values::Boolean(flags) => flags[row].is_none(),
+        Values::Categorical { codes, .. } => codes[row] == crate::table::MISSING_CODE,
+        Values::Datetime(times) => times[row] == crate::table::MISSING_TIME,
+        Values::Text(texts) => texts[row].is_none(),
+        Values::Tensor { .. } => false,
+    }
+}
