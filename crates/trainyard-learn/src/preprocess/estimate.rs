@@ -1,12 +1,13 @@
 //! What a preparation will come to, as far as can be said before rows are looked at.
 
 use super::check::is_multiplied;
-use super::columns::Treatment;
 use super::encode::EncodeSpec;
-use super::fit::{Kind, Preprocessor};
+use super::fit::Preprocessor;
+use super::fit_column::Kind;
 use super::impute::{CategoricalImpute, DatetimeImpute, NumericImpute};
 use super::scale::ScaleSpec;
 use super::spec::PreprocessSpec;
+use super::treatment::Treatment;
 use crate::table::ColumnType;
 
 /// What is known of a column.
