@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use trainyard_learn::preprocess::{PreprocessSpec, Preprocessor, Rows};
-use trainyard_learn::table::{Column, ColumnType, MISSING_CODE, Values};
+use trainyard_learn::scale::StandardScaler;
+use trainyard_learn::table::{Column, ColumnType, MISSING_CODE, Table, Values};
 
 fn spec(value: Value) -> PreprocessSpec {
     serde_json::from_value(value).expect("parses")
@@ -148,4 +149,37 @@ fn rows_tell_what_has_no_number() {
     // Missing ones are the most frequent: Bern.
     assert_eq!([out[0], out[2], out[4], out[6], out[8]], [1.0, 0.0, -1.0, 0.0, -1.0]);
     assert!(report.not_finite.is_empty() && out[1].is_nan() && out[3] == 1.0);
+}
+
+#[test]
+fn numbers_without_gaps_are_scaled_as_a_matrix_is() {
+    let column = |i: usize| Column {
+        name: format!("c{i}"),
+        values: Values::Numeric((0..50).map(|row| ((row * 37 + i * 11) % 53) as f64).collect()),
+    };
+    let table = Table::new((0..11).map(column).collect());
+    let names: Vec<String> = table.columns().iter().map(|c| c.name.clone()).collect();
+    let matrix = table.matrix(&names).expect("has no gap");
+    let matrix = matrix.as_slice().expect("is row-major");
+    let rows: Vec<u32> = (0..50).rev().filter(|row| row % 3 != 0).collect();
+    let columns: Vec<&Column> = table.columns().iter().collect();
+    let spec = |value| serde_json::from_value::<PreprocessSpec>(value).expect("parses");
+    let standard = spec(json!({"numeric": {"scale": "standard"}}));
+    let (fitted, _, features) =
+        Preprocessor::fit_transform(&standard, &columns, &rows, None, 0).expect("is fitted");
+    let scaler = StandardScaler::fit(matrix, 11, &rows);
+    assert_eq!(fitted.as_scaler().as_ref(), Some(&scaler));
+    let mut expected = vec![0.0; rows.len() * 11];
+    for (out, row) in expected.chunks_exact_mut(11).zip(&rows) {
+        scaler.transform_exact(out, &matrix[*row as usize * 11..][..11]);
+    }
+    assert_eq!(features, expected);
+    for other in [
+        json!({"numeric": {"scale": "quantile"}}),
+        json!({"polynomial": {}}),
+        json!({"columns": {"c3": {"as": "categorical"}}}),
+    ] {
+        let fitted = Preprocessor::fit(&spec(other.clone()), &columns, &rows, None, 0);
+        assert_eq!(fitted.expect("is fitted").0.as_scaler(), None, "{other}");
+    }
 }

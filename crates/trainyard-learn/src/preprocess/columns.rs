@@ -184,3 +184,23 @@ mod schema {
         }
     }
 }
+
+#[cfg(all(test, feature = "openapi"))]
+mod tests {
+    use utoipa::{PartialSchema, ToSchema};
+
+    use crate::preprocess::PreprocessSpec;
+
+    /// Every schema that another refers to is in the document.
+    #[test]
+    fn the_document_is_whole() {
+        let mut schemas = vec![(PreprocessSpec::name().into_owned(), PreprocessSpec::schema())];
+        PreprocessSpec::schemas(&mut schemas);
+        let written = serde_json::to_string(&schemas).expect("is written");
+        for reference in written.split("#/components/schemas/").skip(1) {
+            let name = reference.split('"').next().unwrap_or_default();
+            assert!(schemas.iter().any(|(known, _)| known == name), "{name}");
+        }
+        assert!(written.contains("passthrough") && written.contains("quantile_range"));
+    }
+}

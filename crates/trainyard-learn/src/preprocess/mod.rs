@@ -31,6 +31,7 @@ mod spec;
 mod text;
 mod transform;
 mod treatment;
+mod variance;
 
 pub use columns::{ColumnImpute, ColumnOptions, ColumnSpec, TreatAs};
 pub use datetime::{DatetimePart, DatetimeSpec};

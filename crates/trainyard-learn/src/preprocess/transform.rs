@@ -9,7 +9,9 @@ use super::fit::Preprocessor;
 use super::fit_column::{FittedColumn, Kind, is_missing};
 use super::polynomial::Polynomial;
 use super::report::{Report, Rows, Unseen};
+use super::scale::StandardScaler;
 use super::slots::{Element, Slots, Tally, each};
+use super::variance::Spread;
 use crate::table::{Column, ColumnType, Values};
 
 /// What columns encode training rows as, for those that encode them in another way; empty where
@@ -50,6 +52,22 @@ impl Preprocessor {
             Some(kept) => kept.iter().map(|i| names[*i as usize].clone()).collect(),
             None => names,
         }
+    }
+
+    /// The same as one scaler of [`Table::matrix`](crate::table::Table::matrix), if every column is
+    /// one of numbers or booleans whose only feature is (x − center) / scale: where no value is
+    /// missing, it gives the same bits from a matrix that many folds share.
+    pub fn as_scaler(&self) -> Option<StandardScaler> {
+        if self.polynomial.is_some() || self.kept.is_some() {
+            return None;
+        }
+        let line = |column: &FittedColumn| match &column.kind {
+            Kind::Number { scaler, .. } if !column.indicator => scaler.line(),
+            _ => None,
+        };
+        let lines: Option<Vec<(f64, f64)>> = self.columns.iter().map(line).collect();
+        let (mean, scale) = lines?.into_iter().unzip();
+        Some(StandardScaler { mean, scale })
     }
 
     /// Writes the features of the given rows, row-major, rows × features, and says what has no
@@ -157,37 +175,6 @@ impl Preprocessor {
             }
         }
         report
-    }
-}
-
-/// How a feature spreads over rows.
-#[derive(Clone, Copy, Debug, Default)]
-struct Spread {
-    n: f64,
-    mean: f64,
-    squares: f64,
-    least: f64,
-    largest: f64,
-}
-
-impl Spread {
-    fn add(&mut self, value: f64) {
-        if value.is_nan() {
-            return;
-        }
-        if self.n == 0.0 {
-            (self.least, self.largest) = (value, value);
-        }
-        self.n += 1.0;
-        let deviation = value - self.mean;
-        self.mean += deviation / self.n;
-        self.squares += deviation * (value - self.mean);
-        (self.least, self.largest) = (self.least.min(value), self.largest.max(value));
-    }
-
-    fn is_above(self, threshold: f64) -> bool {
-        let variance = self.squares / self.n.max(1.0);
-        self.largest > self.least && (variance > threshold || !variance.is_finite())
     }
 }
 

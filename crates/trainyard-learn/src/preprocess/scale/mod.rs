@@ -151,6 +151,15 @@ impl Scaler {
         }
     }
 
+    /// The center and the scale, if it is (x − center) / scale or nothing at all.
+    pub(super) fn line(&self) -> Option<(f64, f64)> {
+        match self {
+            Self::None => Some((0.0, 1.0)),
+            Self::Linear { center, scale } => Some((*center, *scale)),
+            Self::Range { .. } | Self::Quantile(_) | Self::Power(_) => None,
+        }
+    }
+
     /// Writes the scaled numbers of a column, `fill` standing for missing ones.
     pub(super) fn write(
         &self,
