@@ -1,7 +1,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::*;
 
@@ -24,9 +24,13 @@ fn helpers_that_fell_asleep_come_back() {
     let mut crew = Crew::new(3);
     for _ in 0..5 {
         let threads = std::sync::Mutex::new(std::collections::HashSet::new());
+        // A part ends when all three have begun, so none can take another's; a busy machine has time.
+        let deadline = Instant::now() + Duration::from_secs(20);
         crew.run(3, &|_| {
             threads.lock().unwrap().insert(thread::current().id());
-            thread::sleep(Duration::from_millis(30));
+            while threads.lock().unwrap().len() < 3 && Instant::now() < deadline {
+                thread::sleep(Duration::from_millis(1));
+            }
         });
         assert_eq!(threads.lock().unwrap().len(), 3);
         thread::sleep(Duration::from_millis(20));
