@@ -96,9 +96,11 @@ pub(super) fn fill(data: &Data<'_>, spec: &mut Value, reasons: &mut Vec<Reason>)
     spec["optimizer"] =
         json!({"type": "adam", "learning_rate": learning_rate, "schedule": schedule});
 
-    let steps_an_epoch = data.n_rows.div_ceil(BATCH_SIZE).max(1);
+    // A fold trains on four fifths of the rows, and a batch is no larger than that.
+    let batch_size = BATCH_SIZE.min(data.n_rows * 3 / 4).max(1);
+    let steps_an_epoch = data.n_rows.div_ceil(batch_size).max(1);
     let epochs = (N_STEPS / steps_an_epoch).clamp(EPOCHS.0, EPOCHS.1);
-    spec["training"] = json!({"epochs": epochs, "batch_size": BATCH_SIZE});
+    spec["training"] = json!({"epochs": epochs, "batch_size": batch_size});
     if data.is_unbalanced {
         spec["training"]["class_weight"] = json!("balanced");
         because("/training/class_weight", "a class is much rarer than another".to_owned());

@@ -89,6 +89,11 @@ fn the_spec_follows_the_target_and_the_size() {
         (&json!("classification"), &json!("linear"))
     );
     assert_eq!(classes["cv"]["type"], "repeated_stratified_kfold");
+    // Of few rows a batch takes no more than a fold trains on.
+    for n in [10, 20, 33] {
+        let few = spec(n, |i| format!("{},{},c{}", noise(i), noise(i + 5), i % 2));
+        assert!(few["training"]["batch_size"].as_u64().unwrap() <= u64::from(n) * 4 / 5);
+    }
     let many = spec(1_000, |i| format!("{},{},c{}", noise(i), noise(i + 5), i % 2));
     assert_eq!(
         (&many["model"]["type"], &many["cv"]["type"]),
