@@ -155,7 +155,7 @@ fn array(
     })
 }
 
-/// Reads what [`write`] wrote. The bytes may be a mapped file (`Bytes::from_owner`), of which nothing
+/// Reads what [`write()`] wrote. The bytes may be a mapped file (`Bytes::from_owner`), of which nothing
 /// but the table's own values is copied.
 ///
 /// # Errors

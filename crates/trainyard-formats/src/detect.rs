@@ -44,7 +44,7 @@ pub enum Compression {
     Zstd,
 }
 
-/// How much of the content [`format`] wants to see.
+/// How much of the content [`format()`] wants to see.
 pub const HEAD_BYTES: usize = 64 << 10;
 
 /// What the first bytes are compressed with.

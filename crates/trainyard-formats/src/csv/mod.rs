@@ -1,8 +1,8 @@
 //! Delimited text to a [`Table`], in one pass over its bytes.
 //!
-//! [`read`] guesses how the file is written from its beginning ([`sniff`]), divides it at line ends
-//! into parts that a few threads read into typed parts of columns ([`chunk`]), puts those together
-//! ([`gather`]) and says what each column is ([`merge`]). What comes out, an error included, does not depend on how many threads
+//! [`read`] guesses how the file is written from its beginning (`sniff`), divides it at line ends
+//! into parts that a few threads read into typed parts of columns (`chunk`), puts those together
+//! (`gather`) and says what each column is (`merge`). What comes out, an error included, does not depend on how many threads
 //! there are. The memory it takes is the file's and the table's: texts are kept as places in the
 //! file until the table needs them. Nothing is guessed silently: what was found is in
 //! [`CsvTable::options`], and what could be wrong about it in [`CsvTable::notes`].
