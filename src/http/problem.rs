@@ -189,6 +189,12 @@ fn storage_full(error: &dyn std::fmt::Display) -> ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.code.status().into_response();
+        // What was not read of a body closes the connection; a client that is not told so sends its
+        // next request into it.
+        if matches!(self.code, Code::TooLarge | Code::UnsupportedMediaType) {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
         response.extensions_mut().insert(self);
         response
     }

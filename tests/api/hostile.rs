@@ -96,7 +96,9 @@ fn bodies_that_are_no_json_or_too_large_or_too_deep() {
         |body: &[u8]| world.api.send("/v1/jobs", &[("content-type", "application/json")], body);
     send(b"{\"target\": ").problem(400, "malformed_json");
     send("[".repeat(10_000).as_bytes()).problem(400, "malformed_json");
-    send(&[b' '; 1 << 17]).problem(413, "too_large");
+    let large = send(&[b' '; 1 << 17]);
+    assert_eq!(large.header("connection"), "close");
+    large.problem(413, "too_large");
     let form =
         world.api.send("/v1/jobs", &[("content-type", "application/x-www-form-urlencoded")], b"{}");
     form.problem(415, "unsupported_media_type");
