@@ -21,9 +21,11 @@ use crate::blobs::{BlobError, Blobs};
 use crate::domain::clock::Clock;
 use crate::domain::limits::Limits;
 use crate::http::{Allowed, AppState};
+use crate::scratch::Scratch;
 use crate::store::hints::Hints;
 use crate::store::{Store, StoreError};
-use crate::tables::Tables;
+
+use crate::tables::{Kept, Tables};
 use crate::worker::{Resources, Worker};
 
 /// What a server is told.
@@ -119,6 +121,7 @@ impl Server {
             return Err(StartError::Open(settings.bind));
         }
         let lock = open_data_dir(&settings.data_dir)?;
+        let unusable = |source| StartError::DataDir { path: settings.data_dir.clone(), source };
         let store = Store::open(&settings.data_dir.join("trainyard.db"), Hints::default()).await?;
         let blobs = Blobs::local(&settings.data_dir, clock.clone())?;
         // The lock says that no other worker lives, so what is leased was leased by an earlier life.
@@ -127,19 +130,33 @@ impl Server {
         if n_taken_back + n_cleared > 0 {
             tracing::info!(n_taken_back, n_cleared, "tidied up after an earlier life");
         }
-        let tables = Arc::new(Tables::new(
-            blobs.clone(),
-            Handle::current(),
-            settings.limits.formats(),
-            CACHED_BYTES,
-        ));
+        let tables = Arc::new(
+            Tables::new(
+                blobs.clone(),
+                Handle::current(),
+                settings.limits.formats(),
+                Kept {
+                    directory: settings.data_dir.join("tables"),
+                    cached_bytes: CACHED_BYTES,
+                    max_memory_bytes: (settings.limits.max_table_megabytes as usize) << 20,
+                },
+            )
+            .map_err(unusable)?,
+        );
+        let scratch = Scratch::new(
+            &settings.data_dir.join("scratch"),
+            settings.limits.max_table_megabytes << 20,
+        )
+        .map_err(unusable)?;
         let resources = Resources {
+            scratch,
             store: store.clone(),
             blobs: blobs.clone(),
             tables: Arc::clone(&tables),
             clock: clock.clone(),
             time_limit: Duration::from_secs(settings.limits.max_task_seconds),
         };
+        let kept = Arc::clone(&tables);
         let listener = TcpListener::bind(settings.bind)
             .await
             .map_err(|source| StartError::Bind { address: settings.bind, source })?;
@@ -158,7 +175,7 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let acceptor =
             tokio::spawn(accept(listener, router, settings.limits.max_connections, stopped));
-        let sweeper = tokio::spawn(sweep(store.clone(), blobs));
+        let sweeper = tokio::spawn(sweep(store.clone(), blobs, kept));
         tracing::info!(%address, n_threads = settings.n_threads, "ready");
         Ok(Self { address, state, store, worker, sweeper, stop, acceptor, _lock: lock })
     }
@@ -250,11 +267,16 @@ fn serve(
     });
 }
 
-async fn sweep(store: Store, blobs: Blobs) {
+async fn sweep(store: Store, blobs: Blobs, tables: Arc<Tables>) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
         let swept = match store.blobs_in_use().await {
-            Ok(in_use) => blobs.sweep(&in_use).await.map_err(|error| error.to_string()),
+            Ok(in_use) => {
+                if let Err(error) = tables.sweep(|sha256| in_use.contains(sha256)) {
+                    tracing::error!(%error, "copies of tables could not be swept");
+                }
+                blobs.sweep(&in_use).await.map_err(|error| error.to_string())
+            }
             Err(error) => Err(error.to_string()),
         };
         if let Err(error) = store.forget_old_keys().await {

@@ -43,6 +43,10 @@ pub struct Limits {
     /// Megabytes that one running task may need, by estimate.
     #[arg(long, env = "TRAINYARD_MAX_TASK_MEGABYTES", default_value_t = 8_192)]
     pub max_task_megabytes: u64,
+    /// Megabytes of a table, or of what a task makes of it, that are kept in memory; what is larger
+    /// is kept in files and trained on from there.
+    #[arg(long, env = "TRAINYARD_MAX_TABLE_MEGABYTES", default_value_t = 1_024)]
+    pub max_table_megabytes: u64,
     /// Seconds that one task may train.
     #[arg(long, env = "TRAINYARD_MAX_TASK_SECONDS", default_value_t = 86_400)]
     pub max_task_seconds: u64,

@@ -9,19 +9,20 @@ use trainyard_learn::model::{Model, NetworkModel, Predicted};
 use trainyard_learn::network::Network;
 use trainyard_learn::optim::OptimizerSpec;
 use trainyard_learn::perceptron::{self, Epoch, PerceptronSpec};
-use trainyard_learn::preprocess::{FitProblem, Preprocessor, Report};
+use trainyard_learn::preprocess::{Preprocessor, Report};
 use trainyard_learn::problem::Problem;
 use trainyard_learn::random::stream::derive;
 use trainyard_learn::scalar::Scalar;
 use trainyard_learn::training::{self, End, FitError, Fitted, History, TrainingSpec, hold_out};
 
 use super::observe::{Context, Watch};
-use super::prepare::Prepared;
+use super::prepare::{Prepared, Unprepared};
 use super::run::Failure;
 use crate::domain::job::{FitSummary, JobError};
 use crate::domain::spec::ModelSpec;
 use crate::domain::suggest::shown;
 use crate::store::tasks::JobContext;
+use crate::tables::TableError;
 
 /// Which training of a job this is; names its random numbers.
 #[derive(Clone, Copy, Debug)]
@@ -69,9 +70,10 @@ pub(super) fn predict(
     let preprocessor = fit.preprocessor.as_ref();
     Ok(match &fit.model {
         Model::Network(model) => {
-            let (batch, met) = data.single(preprocessor, rows);
+            let (batch, met) = data.single(preprocessor, rows).map_err(no_scratch)?;
             refuse(&met)?;
-            model.predict(&batch.x, &batch.rows, n_classes, crew)
+            let predicted = model.predict(batch.x.rows(), &batch.rows, n_classes, crew);
+            batch.x.failure().map_or(Ok(predicted), |error| Err(no_scratch(error)))?
         }
         model @ Model::Perceptron(_) => {
             let (x, met) = data.double(preprocessor, rows);
@@ -83,11 +85,21 @@ pub(super) fn predict(
     })
 }
 
-/// Rows that the preparation cannot do.
-fn unprepared(problem: &FitProblem) -> Failure {
-    let Problem { pointer, detail, suggestion } = problem.problem();
-    let way_out = suggestion.map_or_else(String::new, |way_out| format!("; {way_out}"));
-    Failure::permanent("preprocess", format!("/preprocess{pointer}: {detail}{way_out}"))
+/// Rows that the preparation cannot do, or has no room for.
+pub(super) fn unprepared(problem: Unprepared) -> Failure {
+    match problem {
+        Unprepared::Changed => Failure::permanent("dataset_changed", TableError::Changed),
+        Unprepared::Scratch(error) => no_scratch(error),
+        Unprepared::Fit(problem) => {
+            let Problem { pointer, detail, suggestion } = problem.problem();
+            let way_out = suggestion.map_or_else(String::new, |way_out| format!("; {way_out}"));
+            Failure::permanent("preprocess", format!("/preprocess{pointer}: {detail}{way_out}"))
+        }
+    }
+}
+
+fn no_scratch(error: impl std::fmt::Display) -> Failure {
+    Failure::passing("scratch", format!("rows on disk could not be written or read: {error}"))
 }
 
 /// Categories that the spec refuses where no training row has them.
@@ -111,7 +123,8 @@ fn fit_perceptron(
     started: Instant,
     context: Context<'_>,
 ) -> Result<Fit, Failure> {
-    let (preprocessor, x) = data.fit_double(job, rows).map_err(|problem| unprepared(&problem))?;
+    let (preprocessor, x) =
+        data.fit_double(job, rows).map_err(|problem| unprepared(problem.into()))?;
     let trainyard_learn::model::Truth::Classes(y) = data.truth_of(rows) else {
         return Err(Failure::permanent("internal", "a perceptron tells classes apart"));
     };
@@ -162,8 +175,7 @@ fn fit_network(
     let (layers, loss, optimizer, training) = network_spec(job)?;
     let internal = |detail: &str| Failure::permanent("internal", detail);
     let kept = matches!(part, Part::Refit);
-    let (preprocessor, batch) =
-        data.fit_single(job, rows, kept).map_err(|problem| unprepared(&problem))?;
+    let (preprocessor, batch) = data.fit_single(job, rows, kept).map_err(unprepared)?;
     let examples = data.examples(rows);
     let target = examples.target(job.classes.len());
     let n_outputs = loss.n_outputs(target.kind()).map_err(|found| internal(&found.detail))?;
@@ -191,7 +203,7 @@ fn fit_network(
         initial: None,
     };
     let examples = training::Examples {
-        x: &batch.x,
+        x: batch.x.rows(),
         target,
         weights: examples.weights.as_deref(),
         class_weights: class_weights.as_deref(),
@@ -199,7 +211,11 @@ fn fit_network(
         validation: &validation,
     };
     let mut watch = Watch::new(context, started, Some(training));
-    let fitted = training::fit(&fit, &examples, crew, &mut watch).map_err(|error| {
+    let fitted = training::fit(&fit, &examples, crew, &mut watch);
+    if let Some(error) = batch.x.failure() {
+        return Err(no_scratch(error));
+    }
+    let fitted = fitted.map_err(|error| {
         let detail = error.to_string();
         match error {
             FitError::Cancelled => stopped(context),

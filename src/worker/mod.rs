@@ -30,6 +30,7 @@ use trainyard_learn::kernels::Crew;
 
 use crate::blobs::Blobs;
 use crate::domain::clock::Clock;
+use crate::scratch::Scratch;
 use crate::store::Store;
 use crate::tables::Tables;
 use queue::{Flights, Queue};
@@ -44,6 +45,8 @@ pub struct Resources {
     pub blobs: Blobs,
     /// Parsed datasets.
     pub tables: Arc<Tables>,
+    /// Room for what is too large for memory.
+    pub scratch: Scratch,
     /// Time and identifiers.
     pub clock: Clock,
     /// How long one task may train.

@@ -1,6 +1,7 @@
 //! A job's data, ready to train on; made once for all its tasks.
 
 use std::borrow::Cow;
+use std::io;
 use std::sync::Arc;
 
 use ndarray::Array2;
@@ -10,20 +11,22 @@ use trainyard_learn::preprocess::{
 };
 use trainyard_learn::scalar::Scalar;
 use trainyard_learn::splits::Folds;
-use trainyard_learn::table::{Column, Table};
+use trainyard_learn::table::{Column, Table, Values};
 use trainyard_learn::training::Target;
 
 use crate::domain::spec::ModelSpec;
+use crate::scratch::{Matrix, Scratch};
 use crate::store::tasks::JobContext;
 
 /// A job's data, ready to train on.
 #[derive(Debug)]
 pub(super) struct Prepared {
     table: Arc<Table>,
+    scratch: Scratch,
     /// The places of the features' columns in the table.
     features: Vec<usize>,
     /// What networks take of columns that are features as they are, whatever the training rows.
-    as_they_are: Option<Vec<f32>>,
+    as_they_are: Option<Arc<Matrix>>,
     /// What each row really is.
     pub(super) truth: Truth,
     /// The same in single precision, where it holds values.
@@ -36,47 +39,83 @@ pub(super) struct Prepared {
 }
 
 /// Rows as a network takes them, and which of them are meant.
-pub(super) struct Batch<'a> {
-    pub(super) x: Cow<'a, [f32]>,
+pub(super) struct Batch {
+    pub(super) x: Arc<Matrix>,
     pub(super) rows: Vec<u32>,
+}
+
+/// Why data cannot be prepared.
+#[derive(Debug)]
+pub(super) enum Unprepared {
+    /// The table has not got what the job asks for.
+    Changed,
+    /// Its rows do not hold what the spec needs.
+    Fit(FitProblem),
+    /// The room for it cannot be had.
+    Scratch(io::Error),
+}
+
+impl From<FitProblem> for Unprepared {
+    fn from(problem: FitProblem) -> Self {
+        Self::Fit(problem)
+    }
+}
+
+impl From<io::Error> for Unprepared {
+    fn from(error: io::Error) -> Self {
+        Self::Scratch(error)
+    }
 }
 
 /// Rows are prepared in double precision so many at a time.
 const BLOCK_ROWS: usize = 1024;
 
+/// So many numbers are taken from a table that lies in a file before its pages are given back.
+const LOOKED_AT: usize = 8 << 20;
+
 impl Prepared {
-    /// Takes from the table what the job asks for; `None` when the table has not got it.
-    pub(super) fn new(job: &JobContext, table: Arc<Table>) -> Option<Self> {
+    /// Takes from the table what the job asks for.
+    pub(super) fn new(
+        job: &JobContext,
+        table: Arc<Table>,
+        scratch: Scratch,
+    ) -> Result<Self, Unprepared> {
         let spec = &job.spec;
         let names = spec.target.names();
         let (truth, values) = if job.classes.is_empty() {
-            let values = table.matrix(names)?.into_raw_vec_and_offset().0;
+            let values =
+                table.matrix(names).ok_or(Unprepared::Changed)?.into_raw_vec_and_offset().0;
             let singles = values.iter().map(|value| *value as f32).collect();
             (Truth::Values(values), singles)
         } else {
             let labels: Vec<String> = job.classes.iter().map(Scalar::text).collect();
-            (Truth::Classes(table.class_indices(names.first()?, &labels)?), Vec::new())
+            let classes = names.first().and_then(|name| table.class_indices(name, &labels));
+            (Truth::Classes(classes.ok_or(Unprepared::Changed)?), Vec::new())
         };
         let weights = match &spec.sample_weight {
             None => None,
             Some(name) => {
-                let column = table.matrix(std::slice::from_ref(name))?;
+                let column = table.matrix(std::slice::from_ref(name)).ok_or(Unprepared::Changed)?;
                 Some(column.iter().map(|weight| *weight as f32).collect())
             }
         };
         let place = |name: &String| table.columns().iter().position(|column| column.name == *name);
-        let features: Vec<usize> = spec.features.iter().map(place).collect::<Option<_>>()?;
+        let features: Option<Vec<usize>> = spec.features.iter().map(place).collect();
+        let features = features.ok_or(Unprepared::Changed)?;
         let is_network = !matches!(spec.model, ModelSpec::Perceptron(_));
-        let as_they_are = (is_network && keeps_numbers(job, &table, &features))
-            .then(|| table.matrix(&spec.features))
-            .flatten()
-            .map(|x| x.iter().map(|value| *value as f32).collect());
+        let as_they_are = if is_network && keeps_numbers(job, &table, &features) {
+            Some(Arc::new(as_they_are(&table, &features, &scratch)?))
+        } else {
+            None
+        };
         let classes = match &truth {
             Truth::Classes(classes) => Some(classes.as_slice()),
             Truth::Values(_) => None,
         };
         let folds = spec.cv.as_ref().map(|cv| cv.assign(table.n_rows(), classes));
-        Some(Self {
+        table.let_go();
+        Ok(Self {
+            scratch,
             features,
             as_they_are,
             truth,
@@ -147,27 +186,34 @@ impl Prepared {
         &self,
         preprocessor: Option<&Preprocessor>,
         rows: &[u32],
-    ) -> (Batch<'_>, Report) {
-        match (&self.as_they_are, preprocessor) {
-            (Some(x), _) => (Batch { x: x.into(), rows: rows.to_vec() }, Report::default()),
-            (None, None) => (Batch { x: Cow::default(), rows: Vec::new() }, Report::default()),
-            (None, Some(preprocessor)) => {
-                let columns = self.columns();
-                let n_features = preprocessor.n_features();
-                let mut x = Vec::with_capacity(rows.len() * n_features);
-                let mut block = vec![0.0; BLOCK_ROWS.min(rows.len()) * n_features];
-                let mut report = Report::default();
-                for rows in rows.chunks(BLOCK_ROWS) {
-                    let block = &mut block[..rows.len() * n_features];
-                    let met = preprocessor.transform(&columns, rows, block);
-                    if report.is_empty() {
-                        report = met;
-                    }
-                    x.extend(block.iter().map(|value| *value as f32));
-                }
-                (Batch { x: x.into(), rows: (0..rows.len() as u32).collect() }, report)
-            }
+    ) -> io::Result<(Batch, Report)> {
+        let mut report = Report::default();
+        if let Some(x) = &self.as_they_are {
+            return Ok((Batch { x: Arc::clone(x), rows: rows.to_vec() }, report));
         }
+        let n_features = preprocessor.map_or(0, Preprocessor::n_features);
+        let mut x = self.scratch.matrix(rows.len() * n_features)?;
+        if let Some(preprocessor) = preprocessor {
+            let columns = self.columns();
+            let mut block = vec![0.0; BLOCK_ROWS.min(rows.len()) * n_features];
+            let mut looked_at = 0;
+            for rows in rows.chunks(BLOCK_ROWS) {
+                let block = &mut block[..rows.len() * n_features];
+                let met = preprocessor.transform(&columns, rows, block);
+                if report.is_empty() {
+                    report = met;
+                }
+                x.extend(block.iter().map(|value| *value as f32))?;
+                looked_at += rows.len() * columns.len();
+                if looked_at > LOOKED_AT {
+                    self.table.let_go();
+                    looked_at = 0;
+                }
+            }
+            self.table.let_go();
+        }
+        let rows = (0..rows.len() as u32).collect();
+        Ok((Batch { x: Arc::new(x.finish()?), rows }, report))
     }
 
     /// The same for training rows, which a category encoded by the target sees in another way.
@@ -176,15 +222,16 @@ impl Prepared {
         job: &JobContext,
         rows: &[u32],
         kept: bool,
-    ) -> Result<(Option<Preprocessor>, Batch<'_>), FitProblem> {
+    ) -> Result<(Option<Preprocessor>, Batch), Unprepared> {
         if !self.encodes_by_target(job) {
             let preprocessor = self.preprocessor(job, rows, kept)?;
-            let (batch, _) = self.single(preprocessor.as_ref(), rows);
+            let (batch, _) = self.single(preprocessor.as_ref(), rows)?;
             return Ok((preprocessor, batch));
         }
-        let (preprocessor, x) = self.fit_transform(job, rows)?;
-        let x: Vec<f32> = x.iter().map(|value| *value as f32).collect();
-        let batch = Batch { x: x.into(), rows: (0..rows.len() as u32).collect() };
+        let (preprocessor, features) = self.fit_transform(job, rows)?;
+        let mut x = self.scratch.matrix(features.len())?;
+        x.extend(features.iter().map(|value| *value as f32))?;
+        let batch = Batch { x: Arc::new(x.finish()?), rows: (0..rows.len() as u32).collect() };
         Ok((Some(preprocessor), batch))
     }
 
@@ -245,6 +292,40 @@ impl Prepared {
             .map(|weights| if in_place { weights.into() } else { pick(weights, rows, 1).into() });
         Examples { target, weights }
     }
+}
+
+/// The named columns, of numbers and booleans without gaps, as a matrix.
+fn as_they_are(table: &Table, features: &[usize], scratch: &Scratch) -> io::Result<Matrix> {
+    let (n_rows, width) = (table.n_rows(), features.len());
+    let mut x = scratch.matrix(n_rows * width)?;
+    let mut block = vec![0.0; BLOCK_ROWS.min(n_rows) * width];
+    let mut looked_at = 0;
+    for start in (0..n_rows).step_by(BLOCK_ROWS) {
+        let rows = start..n_rows.min(start + BLOCK_ROWS);
+        let block = &mut block[..rows.len() * width];
+        for (column, place) in features.iter().enumerate() {
+            let places = block[column..].iter_mut().step_by(width);
+            match &table.columns()[*place].values {
+                Values::Numeric(values) => {
+                    let values = &values[rows.clone()];
+                    places.zip(values).for_each(|(to, from)| *to = *from as f32);
+                }
+                Values::Boolean(values) => {
+                    let values = &values[rows.clone()];
+                    let number = |flag: &Option<bool>| f32::from(u8::from(*flag == Some(true)));
+                    places.zip(values).for_each(|(to, from)| *to = number(from));
+                }
+                _ => {}
+            }
+        }
+        x.extend(block.iter().copied())?;
+        looked_at += block.len();
+        if looked_at > LOOKED_AT {
+            table.let_go();
+            looked_at = 0;
+        }
+    }
+    x.finish()
 }
 
 fn keeps_numbers(job: &JobContext, table: &Table, features: &[usize]) -> bool {

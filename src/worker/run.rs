@@ -10,7 +10,7 @@ use trainyard_learn::kernels::Crew;
 use trainyard_learn::splits::Folds;
 
 use super::Resources;
-use super::fit::{Fit, Part, fit, predict};
+use super::fit::{Fit, Part, fit, predict, unprepared};
 use super::observe::Context;
 use super::prepare::Prepared;
 use super::queue::{Flight, Signal, Stop};
@@ -151,9 +151,9 @@ impl Runner {
                         TableError::Changed => Failure::permanent("dataset_changed", error),
                     }
                 })?;
-            Prepared::new(job, table)
+            Prepared::new(job, table, self.resources.scratch.clone())
                 .map(|value| Weighed { value, weight: 1 })
-                .ok_or_else(|| Failure::permanent("dataset_changed", TableError::Changed))
+                .map_err(unprepared)
         })
     }
 

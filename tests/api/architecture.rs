@@ -5,15 +5,16 @@ use std::fs;
 use std::path::Path;
 
 /// Each part with what it may use of the others.
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
     ("domain", &["domain"]),
     ("cache", &[]),
     ("blobs", &["domain"]),
+    ("scratch", &[]),
     ("store", &["domain", "store"]),
     ("tables", &["blobs", "cache"]),
-    ("worker", &["domain", "blobs", "cache", "store", "tables", "worker"]),
+    ("worker", &["domain", "blobs", "cache", "scratch", "store", "tables", "worker"]),
     ("http", &["domain", "blobs", "store", "tables", "http"]),
-    ("server", &["domain", "blobs", "store", "tables", "worker", "http"]),
+    ("server", &["domain", "blobs", "scratch", "store", "tables", "worker", "http"]),
     ("cli", &["domain", "http", "server", "cli"]),
 ];
 

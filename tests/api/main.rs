@@ -12,6 +12,7 @@ mod datasets;
 mod formats;
 mod hostile;
 mod jobs;
+mod large;
 mod leases;
 mod live;
 mod models;

@@ -141,7 +141,7 @@ impl Numbers {
     /// When there are infinities.
     pub(crate) fn finish(self, name: &str, notes: &mut Notes) -> Result<Values, FormatError> {
         match self {
-            Self::Floats(rows) => finite(name, &rows).map(|()| Values::Numeric(rows)),
+            Self::Floats(rows) => finite(name, &rows).map(|()| Values::Numeric(rows.into())),
             Self::Texts(texts) => {
                 notes.kept_as_text.push(name.to_owned());
                 Ok(texts.finish_plain())
@@ -202,7 +202,7 @@ pub(crate) fn tensor(
             "finite numbers that 32 bits hold; an array has no missing values",
         ));
     }
-    Ok(Values::Tensor { shape, values })
+    Ok(Values::Tensor { shape, values: values.into() })
 }
 
 /// A column of texts, each distinct one kept once.

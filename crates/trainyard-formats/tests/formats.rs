@@ -71,7 +71,7 @@ fn assert_same(file: &str, column: &Column, expected: &Value) {
     if let Values::Tensor { shape, values } = &column.values {
         assert_eq!(serde_json::to_value(shape).unwrap(), expected["shape"], "{place}");
         let wanted: Vec<f32> = wanted.iter().map(|v| v.as_f64().unwrap() as f32).collect();
-        assert_eq!(*values, wanted, "{place}");
+        assert_eq!(**values, wanted, "{place}");
         return;
     }
     assert_eq!(column.values.len(), wanted.len(), "{place}");

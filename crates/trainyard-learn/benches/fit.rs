@@ -141,7 +141,7 @@ impl Workload {
         let batch_size = Some(self.batch_size);
         let training = TrainingSpec { epochs, batch_size, ..TrainingSpec::default() };
         let examples = Examples {
-            x: &x,
+            x: (&x).into(),
             target: Target::Classes { classes: &classes, n_classes },
             weights: None,
             class_weights: None,

@@ -256,7 +256,7 @@ mod tests {
     fn preprocessor(names: &[&str]) -> Preprocessor {
         let column = |name: &&str| Column {
             name: (*name).to_owned(),
-            values: Numbers::Numeric(vec![0.1, 1e-300, f64::NAN]),
+            values: Numbers::Numeric(vec![0.1, 1e-300, f64::NAN].into()),
         };
         let columns: Vec<Column> = names.iter().map(column).collect();
         let columns: Vec<&Column> = columns.iter().collect();

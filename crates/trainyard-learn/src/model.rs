@@ -9,7 +9,7 @@ use crate::metrics::{Judged, Scorer, scores};
 use crate::network::{LayerSpec, Network};
 use crate::perceptron::Perceptron;
 use crate::problem::Problem;
-use crate::training::outputs;
+use crate::training::{Rows, outputs};
 
 /// A trained model of any family.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,10 +90,10 @@ impl NetworkModel {
         Ok(Self { layers, loss, network, parameters, buffers })
     }
 
-    /// What it says of the given rows of `x`, rows × inputs, of `n_classes` classes or of values.
+    /// What it says of the given rows of `x`, of `n_classes` classes or of values.
     pub fn predict(
         &self,
-        x: &[f32],
+        x: Rows<'_>,
         rows: &[u32],
         n_classes: Option<usize>,
         crew: &mut Crew,
@@ -141,7 +141,7 @@ impl Model {
             Self::Network(model) => {
                 let rows: Vec<u32> = (0..n_rows as u32).collect();
                 let singles: Vec<f32> = x.iter().map(|value| *value as f32).collect();
-                model.predict(&singles, &rows, n_classes, crew)
+                model.predict((&singles).into(), &rows, n_classes, crew)
             }
         }
     }

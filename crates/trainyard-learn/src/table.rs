@@ -8,6 +8,8 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use crate::kernels::Numbers;
+
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -54,7 +56,7 @@ pub struct Column {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
     /// Finite numbers; NaN where missing.
-    Numeric(Vec<f64>),
+    Numeric(Numbers<f64>),
     /// `None` where missing.
     Boolean(Vec<Option<bool>>),
     /// Text as indices into its sorted, distinct categories; [`MISSING_CODE`] where missing.
@@ -73,7 +75,7 @@ pub enum Values {
         /// Of each of them.
         shape: Vec<usize>,
         /// Rows × the product of the shape, the last index fastest.
-        values: Vec<f32>,
+        values: Numbers<f32>,
     },
 }
 
@@ -99,9 +101,26 @@ impl Table {
         self.n_rows
     }
 
-    /// Bytes of memory that its values take, about.
+    /// Bytes of memory that its values take, about; those in a mapped file take none.
     pub fn size_bytes(&self) -> usize {
         self.columns.iter().map(|column| column.values.size_bytes()).sum()
+    }
+
+    /// Bytes of its values, wherever they are.
+    pub fn n_bytes(&self) -> usize {
+        self.columns.iter().map(|column| column.values.n_bytes()).sum()
+    }
+
+    /// The same table with all its values in memory.
+    #[must_use]
+    pub fn into_memory(mut self) -> Self {
+        self.columns.iter_mut().for_each(|column| column.values.take_to_memory());
+        self
+    }
+
+    /// Gives what was looked at of mapped files back to the system.
+    pub fn let_go(&self) {
+        self.columns.iter().for_each(|column| column.values.let_go());
     }
 
     /// The columns, in the file's order.
@@ -197,7 +216,23 @@ impl Values {
 
     fn size_bytes(&self) -> usize {
         match self {
-            Self::Numeric(rows) => size_of_val(rows.as_slice()),
+            Self::Numeric(rows) if rows.is_mapped() => 0,
+            Self::Tensor { values, .. } if values.is_mapped() => 0,
+            _ => self.n_bytes(),
+        }
+    }
+
+    fn take_to_memory(&mut self) {
+        match self {
+            Self::Numeric(rows) => rows.take_to_memory(),
+            Self::Tensor { values, .. } => values.take_to_memory(),
+            _ => {}
+        }
+    }
+
+    fn n_bytes(&self) -> usize {
+        match self {
+            Self::Numeric(rows) => size_of_val(&**rows),
             Self::Boolean(rows) => size_of_val(rows.as_slice()),
             Self::Categorical { codes, categories } => {
                 let text: usize = categories.iter().map(String::len).sum();
@@ -208,7 +243,16 @@ impl Values {
                 let text: usize = rows.iter().flatten().map(|text| text.len()).sum();
                 size_of_val(rows.as_slice()) + text
             }
-            Self::Tensor { values, .. } => size_of_val(values.as_slice()),
+            Self::Tensor { values, .. } => size_of_val(&**values),
+        }
+    }
+
+    /// Gives what was looked at of a mapped file back to the system, if the values lie in one.
+    pub fn let_go(&self) {
+        match self {
+            Self::Numeric(rows) => rows.let_go(),
+            Self::Tensor { values, .. } => values.let_go(),
+            _ => {}
         }
     }
 
@@ -281,7 +325,7 @@ mod tests {
 
     fn table() -> Table {
         Table::new(vec![
-            Column { name: "a".into(), values: Values::Numeric(vec![1.0, 2.5]) },
+            Column { name: "a".into(), values: Values::Numeric(vec![1.0, 2.5].into()) },
             Column { name: "b".into(), values: Values::Boolean(vec![Some(true), Some(false)]) },
             Column {
                 name: "c".into(),
@@ -290,7 +334,7 @@ mod tests {
                     categories: vec!["no".into(), "yes".into()],
                 },
             },
-            Column { name: "gap".into(), values: Values::Numeric(vec![f64::NAN, 1.0]) },
+            Column { name: "gap".into(), values: Values::Numeric(vec![f64::NAN, 1.0].into()) },
         ])
     }
 

@@ -60,7 +60,7 @@ fn measure(batch_size: usize) -> (usize, usize, usize) {
         initial: None,
     };
     let examples = Examples {
-        x: &x,
+        x: (&x).into(),
         target: Target::Classes { classes: &classes, n_classes: 3 },
         weights: None,
         class_weights: None,

@@ -128,8 +128,10 @@ fn rows_tell_what_has_no_number() {
             categories: categories.iter().map(ToString::to_string).collect(),
         },
     };
-    let numbers =
-        |values: &[f64]| Column { name: "age".into(), values: Values::Numeric(values.to_vec()) };
+    let numbers = |values: &[f64]| Column {
+        name: "age".into(),
+        values: Values::Numeric(values.to_vec().into()),
+    };
     let spec = spec(json!({
         "numeric": {"impute": "none"},
         "categorical": {"encode": "ordinal", "unseen": "error"},

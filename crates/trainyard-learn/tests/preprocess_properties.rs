@@ -216,7 +216,8 @@ fn extreme_columns_make_nothing_panic() {
     for spec in PreprocessSpec::examples() {
         for values in numbers {
             for train in [&[0_u32][..], &[0, 1], &[0, 1, 2, 3], &[3, 3, 3]] {
-                let column = Column { name: "x".into(), values: Values::Numeric(values.to_vec()) };
+                let column =
+                    Column { name: "x".into(), values: Values::Numeric(values.to_vec().into()) };
                 let Ok((fitted, _)) = Preprocessor::fit(&spec, &[&column], train, None, 0) else {
                     continue;
                 };
@@ -259,8 +260,10 @@ fn a_hundred_thousand_categories() {
 
 #[test]
 fn what_cannot_be_fitted_says_why() {
-    let column =
-        |values: &[f64]| Column { name: "x".into(), values: Values::Numeric(values.to_vec()) };
+    let column = |values: &[f64]| Column {
+        name: "x".into(),
+        values: Values::Numeric(values.to_vec().into()),
+    };
     let fit = |spec: &PreprocessSpec, column: &Column, rows: &[u32]| {
         Preprocessor::fit(spec, &[column], rows, None, 0).expect_err("is refused")
     };

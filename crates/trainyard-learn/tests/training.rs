@@ -82,7 +82,7 @@ fn whole_fits_are_pytorchs() {
             initial: Some(&case.initial),
         };
         let examples = Examples {
-            x: &case.x,
+            x: (&case.x).into(),
             target,
             weights: None,
             class_weights: case.class_weight.as_deref(),
@@ -96,8 +96,14 @@ fn whole_fits_are_pytorchs() {
         for (epoch, (found, expected)) in losses.iter().zip(&case.losses).enumerate() {
             assert!((found - expected).abs() < 1e-4, "{name}, epoch {epoch}: {found} {expected}");
         }
-        let z =
-            outputs(&network, &fitted.parameters, &fitted.buffers, &case.x, &rows[..10], &mut crew);
+        let z = outputs(
+            &network,
+            &fitted.parameters,
+            &fitted.buffers,
+            (&case.x).into(),
+            &rows[..10],
+            &mut crew,
+        );
         assert!(worst(&fitted.parameters, &case.r#final) < 2e-4, "{name}: parameters");
         assert!(worst(&fitted.buffers, &case.buffers) < 1e-4, "{name}: running moments");
         assert!(worst(&z, &case.outputs) < 5e-4, "{name}: outputs");
@@ -127,7 +133,7 @@ impl Clouds {
 
     fn examples<'a>(&'a self, train: &'a [u32], validation: &'a [u32]) -> Examples<'a> {
         Examples {
-            x: &self.x,
+            x: (&self.x).into(),
             target: Target::Classes { classes: &self.classes, n_classes: 3 },
             weights: None,
             class_weights: None,
@@ -316,7 +322,8 @@ fn probabilities_are_scored_after_every_epoch() {
             ("train_neg_log_loss", &initial, train),
             ("val_neg_log_loss", &fitted.parameters, validation),
         ] {
-            let z = outputs(&network, parameters, &fitted.buffers, &clouds.x, rows, &mut crew);
+            let z =
+                outputs(&network, parameters, &fitted.buffers, (&clouds.x).into(), rows, &mut crew);
             let mut probabilities = vec![0.0; rows.len() * n_classes];
             loss.probabilities(&mut probabilities, &z, n_outputs, n_classes);
             let of_rows: Vec<u32> = rows.iter().map(|row| clouds.classes[*row as usize]).collect();

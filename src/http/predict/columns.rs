@@ -210,7 +210,7 @@ impl Given<'_> {
                     given[*row] = true;
                 }
                 (0..self.n_rows).filter(|row| !given[*row]).for_each(refuse);
-                Values::Tensor { shape: vec![wanted.width], values }
+                Values::Tensor { shape: vec![wanted.width], values: values.into() }
             }
         }
     }
@@ -317,7 +317,7 @@ fn converted(values: &Values, wanted: &Wanted<'_>, mut refuse: impl FnMut(usize)
     let n_rows = values.len();
     let texts: Vec<Option<String>> = (0..n_rows).map(|row| values.text(row)).collect();
     let numbers: Vec<f64> = match (values, wanted.kind) {
-        (Values::Numeric(numbers), _) => numbers.clone(),
+        (Values::Numeric(numbers), _) => numbers.to_vec(),
         (Values::Boolean(flags), _) => flags
             .iter()
             .map(|flag| flag.map_or(f64::NAN, |flag| f64::from(u8::from(flag))))

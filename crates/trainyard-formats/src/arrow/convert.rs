@@ -77,7 +77,7 @@ impl Builder {
     pub(crate) fn finish(self, notes: &mut Notes) -> Result<Values, FormatError> {
         let name = self.name;
         match self.rows {
-            Rows::Missing(n_rows) => Ok(Values::Numeric(vec![f64::NAN; n_rows])),
+            Rows::Missing(n_rows) => Ok(Values::Numeric(vec![f64::NAN; n_rows].into())),
             Rows::Numbers(rows) => rows.finish(&name, notes),
             Rows::Booleans(rows) => Ok(Values::Boolean(rows)),
             Rows::Times(rows) => Ok(Values::Datetime(rows)),

@@ -52,7 +52,9 @@ impl Pieces<'_> {
         merged.values = match part {
             Part::Words(words) => Column::new(words).values(name, demanded, context, &mut merged),
             // Nothing but missing values; after an error also what was not read.
-            Part::Missing(_) | Part::Again => Some(Values::Numeric(vec![f64::NAN; part.len()])),
+            Part::Missing(_) | Part::Again => {
+                Some(Values::Numeric(vec![f64::NAN; part.len()].into()))
+            }
             Part::Times(Times { mut values, any_zoned, any_local }) => {
                 if any_zoned && any_local {
                     merged.notes.push(dates::mixed_zones(name));
@@ -66,7 +68,7 @@ impl Pieces<'_> {
             }
             Part::Numbers(Numbers { mut values, .. }) => {
                 values.shrink_to_fit();
-                Some(Values::Numeric(values))
+                Some(Values::Numeric(values.into()))
             }
         };
         merged
@@ -133,7 +135,7 @@ impl Column {
             _ => {}
         }
         if self.distinct.is_empty() {
-            return Some(Values::Numeric(vec![f64::NAN; self.codes.len()]));
+            return Some(Values::Numeric(vec![f64::NAN; self.codes.len()].into()));
         }
         let booleans: Option<Vec<Option<bool>>> =
             self.distinct.iter().map(|word| parse_boolean(word).map(Some)).collect();
@@ -158,7 +160,7 @@ impl Column {
                 merged.problems.push(not_finite(name, n, self.place(first, context)));
                 return None;
             }
-            return Some(Values::Numeric(self.spread(&numbers, f64::NAN)));
+            return Some(Values::Numeric(self.spread(&numbers, f64::NAN).into()));
         }
         if dates::may_be(&self.distinct) {
             let read = dates::read(&self.distinct, context.day_first);

@@ -207,8 +207,8 @@ impl Builder {
 
     pub(super) fn finish(self, name: &str) -> Result<Values, FormatError> {
         Ok(match self.rows {
-            Rows::Missing(n) => Values::Numeric(vec![f64::NAN; n]),
-            Rows::Numeric(rows) => Values::Numeric(rows),
+            Rows::Missing(n) => Values::Numeric(vec![f64::NAN; n].into()),
+            Rows::Numeric(rows) => Values::Numeric(rows.into()),
             Rows::Boolean(rows) => Values::Boolean(rows),
             Rows::Texts(rows) if self.any_inexact => rows.finish_plain(),
             Rows::Texts(rows) => {
@@ -220,7 +220,7 @@ impl Builder {
                     "leave these rows out, or fill them with numbers",
                 ));
             }
-            Rows::Tensor { shape, values, .. } => Values::Tensor { shape, values },
+            Rows::Tensor { shape, values, .. } => Values::Tensor { shape, values: values.into() },
         })
     }
 }

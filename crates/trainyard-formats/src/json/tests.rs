@@ -55,7 +55,7 @@ fn whole_numbers_that_doubles_do_not_hold_are_kept_as_text() {
     let (table, notes) = lines(text).unwrap();
     assert_eq!(notes.kept_as_text, ["id"]);
     assert_eq!(table.columns()[0].values.text(1).unwrap(), "9007199254740993");
-    assert_eq!(table.columns()[1].values, Values::Numeric(vec![1e300, 9007199254740992.0]));
+    assert_eq!(table.columns()[1].values, Values::Numeric(vec![1e300, 9007199254740992.0].into()));
     let (_, notes) = lines("{\"id\": 9007199254740993}\n{\"id\": \"x\"}").unwrap();
     assert!(notes.kept_as_text.is_empty());
 }
@@ -76,7 +76,10 @@ fn arrays_of_one_shape_are_tensors() {
     let (table, _) = lines("{\"x\": [[1,2],[3,4.5]]}\n{\"x\": [[0, -1], [1e2, 0]]}").unwrap();
     assert_eq!(
         table.columns()[0].values,
-        Values::Tensor { shape: vec![2, 2], values: vec![1., 2., 3., 4.5, 0., -1., 100., 0.] }
+        Values::Tensor {
+            shape: vec![2, 2],
+            values: vec![1., 2., 3., 4.5, 0., -1., 100., 0.].into()
+        }
     );
     for (value, expected) in [
         ("[1]", "shape [1]"),

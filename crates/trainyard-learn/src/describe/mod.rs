@@ -147,6 +147,7 @@ pub fn describe_on(table: &Table, n_threads: usize) -> Vec<DescribedColumn> {
             columns.get(index).map(|column| (index, column))
         } {
             found.push((index, describe_column(column, &mut buffer)));
+            column.values.let_go();
         }
         found
     };

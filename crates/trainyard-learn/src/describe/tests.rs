@@ -2,7 +2,10 @@ use super::*;
 use crate::table::MISSING_CODE;
 
 fn numeric(values: Vec<f64>) -> DescribedColumn {
-    describe_column(&Column { name: "a".into(), values: Values::Numeric(values) }, &mut Vec::new())
+    describe_column(
+        &Column { name: "a".into(), values: Values::Numeric(values.into()) },
+        &mut Vec::new(),
+    )
 }
 
 #[test]
@@ -144,7 +147,7 @@ fn a_tensor_column_has_its_shape_and_moments() {
     );
     // numpy: std(arange(8)).
     assert!((found.std.unwrap() - 2.291_287_847_477_92).abs() < 1e-14);
-    let values = Values::Tensor { shape: vec![1], values: vec![1.0, f32::NAN] };
+    let values = Values::Tensor { shape: vec![1], values: vec![1.0, f32::NAN].into() };
     let found = describe_column(&Column { name: "a".into(), values }, &mut Vec::new()).description;
     assert_eq!((found.mean, found.std), (None, None));
 }

@@ -8,11 +8,13 @@
 //! Start reading at [`matmul`], then [`Crew`].
 
 mod crew;
+mod mapping;
 pub(crate) mod math;
 mod matmul;
 pub(crate) mod simd;
 mod values;
 
 pub use crew::Crew;
+pub use mapping::{Mapping, Numbers, Plain};
 pub use matmul::{Mat, Start, matmul};
 pub use values::Values;

@@ -102,6 +102,7 @@ impl Preprocessor {
         for ((column, treatment), known) in columns.iter().zip(treatments).zip(known) {
             let column_type = column.values.column_type();
             let found = FittedColumn::fit(column, &treatment, rows, target, known)?;
+            column.values.let_go();
             if treatment != Treatment::Drop {
                 if rows.iter().all(|&row| is_missing(&column.values, row as usize)) {
                     report.all_missing.push(column.name.clone());

@@ -141,11 +141,12 @@ pub(super) fn known_moments(
         })
         .collect();
     for group in plain.chunks(SIDE_BY_SIDE) {
-        let columns: [&[f64]; SIDE_BY_SIDE] =
+        let lanes: [&[f64]; SIDE_BY_SIDE] =
             std::array::from_fn(|lane| group[lane.min(group.len() - 1)].1);
-        let found = moments_of(columns, rows.len(), |place| rows[place] as usize);
+        let found = moments_of(lanes, rows.len(), |place| rows[place] as usize);
         for ((place, _), found) in group.iter().zip(found) {
             known[*place] = (found.n == rows.len()).then_some(found);
+            columns[*place].values.let_go();
         }
     }
     known

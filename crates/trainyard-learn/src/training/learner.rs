@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::batches::Batches;
-use super::outputs::{Scratch, gather, validate, weight_of};
+use super::outputs::{Scratch, validate, weight_of};
 use super::record::{LayerNorms, Summary};
 use super::scored::{Said, judge, n_probabilities};
 use super::{Examples, Fit, Target};
@@ -182,7 +182,7 @@ impl<'a> Learner<'a> {
         let Fit { network, loss, .. } = *self.fit;
         let n_rows = rows.len();
         let x = &mut self.batch.x[..n_rows * network.n_inputs()];
-        gather(x, self.examples.x, rows, network.n_inputs(), crew);
+        self.examples.x.gather(x, rows, network.n_inputs(), crew);
         let target = match self.examples.target {
             Target::Classes { classes, .. } => {
                 let batch = &mut self.batch.classes[..n_rows];

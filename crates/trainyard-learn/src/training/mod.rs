@@ -15,6 +15,7 @@ mod hold_out;
 mod learner;
 mod outputs;
 mod record;
+mod rows;
 mod scored;
 mod spec;
 mod stopping;
@@ -32,6 +33,7 @@ pub use hold_out::hold_out;
 use learner::Learner;
 pub use outputs::outputs;
 use record::Record;
+pub use rows::{Rows, StoredRows};
 pub use spec::{Averaging, EarlyStopping, GradientNoise, TrainingSpec};
 use stopping::Stopping;
 
@@ -59,8 +61,8 @@ pub struct Fit<'a> {
 /// What to learn from.
 #[derive(Clone, Copy, Debug)]
 pub struct Examples<'a> {
-    /// Rows × the network's inputs.
-    pub x: &'a [f32],
+    /// The features of any rows.
+    pub x: Rows<'a>,
     /// What each row should give.
     pub target: Target<'a>,
     /// How much each row counts; without, all alike.

@@ -1,6 +1,6 @@
 //! What a network answers for many rows: forward passes over portions of them.
 
-use super::{Examples, Target};
+use super::{Examples, Rows, Target};
 use crate::kernels::{Crew, Values};
 use crate::losses::{LossSpec, TargetRows, Weights};
 use crate::network::{Network, Pass, Tape};
@@ -13,7 +13,7 @@ pub fn outputs(
     network: &Network,
     parameters: &[f32],
     buffers: &[f32],
-    x: &[f32],
+    x: Rows<'_>,
     rows: &[u32],
     crew: &mut Crew,
 ) -> Vec<f32> {
@@ -94,7 +94,7 @@ fn each(
     network: &Network,
     parameters: &[f32],
     buffers: &[f32],
-    x: &[f32],
+    x: Rows<'_>,
     rows: &[u32],
     scratch: &mut Scratch,
     crew: &mut Crew,
@@ -103,20 +103,9 @@ fn each(
     let width = network.n_inputs();
     for (index, portion) in rows.chunks(scratch.n_rows).enumerate() {
         let batch = &mut scratch.x[..portion.len() * width];
-        gather(batch, x, portion, width, crew);
+        x.gather(batch, portion, width, crew);
         let mut pass = Pass { n_rows: portion.len(), training: None, crew: &mut *crew };
         let y = network.forward(batch, parameters, buffers, &mut scratch.tape, &mut pass);
         take(index * scratch.n_rows, y);
     }
-}
-
-/// Copies the named rows of `x` side by side.
-pub(super) fn gather(batch: &mut [f32], x: &[f32], rows: &[u32], width: usize, crew: &mut Crew) {
-    let block_rows = (8192 / width.max(1)).max(1);
-    crew.for_blocks([batch], block_rows * width.max(1), |index, [block]| {
-        let rows = &rows[index * block_rows..];
-        for (to, row) in block.chunks_exact_mut(width.max(1)).zip(rows) {
-            to.copy_from_slice(&x[*row as usize * width..][..width]);
-        }
-    });
 }

@@ -73,7 +73,9 @@ pub fn check(
             })
         }
         _ => target.as_ref().and_then(|target| {
-            let data = network::Data { dataset, n_features, target, n_folds, n_train };
+            let max_table_bytes = limits.max_table_megabytes << 20;
+            let data =
+                network::Data { dataset, n_features, target, n_folds, n_train, max_table_bytes };
             let resolved = network::check(&request, data, &scoring, &mut problems)?;
             Some(Learner {
                 estimate: resolved.estimate,

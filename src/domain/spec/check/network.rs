@@ -36,6 +36,8 @@ pub(super) struct Data<'a> {
     /// Folds, and the least rows that one of them trains on; without folds, all rows.
     pub(super) n_folds: usize,
     pub(super) n_train: usize,
+    /// What is larger is not kept in memory.
+    pub(super) max_table_bytes: u64,
 }
 
 /// Checks what is about networks; nothing where a problem keeps it from being resolved.
@@ -318,9 +320,12 @@ fn estimate(
     let (rows, columns) = (data.dataset.n_rows() as u64, data.n_features as u64);
     let n_parameters = network.n_parameters() as u64;
     let batch = training.batch_size.map_or(data.n_train, |size| size as usize).max(1);
-    // The parsed table, the matrix of the features, and each fold's prepared rows beside it.
+    // The parsed table, the matrix of the features, and each fold's prepared rows beside it, unless
+    // they are so large that they lie in files.
+    let in_memory = |n_bytes: u64| n_bytes <= data.max_table_bytes;
     let table = rows * data.dataset.content.columns.len() as u64 * 8;
-    let prepared = rows * columns * 12;
+    let table = if in_memory(table) { table } else { 0 };
+    let prepared = if in_memory(rows * columns * 4) { rows * columns * 12 } else { 0 };
     // Parameters, gradients, the optimizer's state; the averaged and the best ones where wanted.
     let copies = 2
         + optimizer.build().n_slots() as u64
