@@ -138,6 +138,7 @@ impl Server {
                 Kept {
                     directory: settings.data_dir.join("tables"),
                     cached_bytes: CACHED_BYTES,
+                    scratch: settings.data_dir.join("scratch"),
                     max_memory_bytes: (settings.limits.max_table_megabytes as usize) << 20,
                 },
             )

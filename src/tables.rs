@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
-use trainyard_formats::{FormatError, Limits, Loaded, ReadOptions, columnar, read};
+use trainyard_formats::{FormatError, Limits, Loaded, ReadOptions, Room, columnar, read};
 use trainyard_learn::kernels::Mapping;
 use trainyard_learn::table::Table;
 
@@ -50,6 +50,8 @@ pub struct Kept {
     pub directory: PathBuf,
     /// Bytes of all tables in memory that nobody uses.
     pub cached_bytes: usize,
+    /// Where the numbers of a table go while it is parsed that is not for memory.
+    pub scratch: PathBuf,
     /// Bytes of one table in memory.
     pub max_memory_bytes: usize,
 }
@@ -65,9 +67,11 @@ impl Tables {
     ///
     /// # Errors
     /// When the directory cannot be made.
-    pub fn new(blobs: Blobs, runtime: Handle, limits: Limits, kept: Kept) -> io::Result<Self> {
-        let Kept { directory, cached_bytes, max_memory_bytes } = kept;
+    pub fn new(blobs: Blobs, runtime: Handle, mut limits: Limits, kept: Kept) -> io::Result<Self> {
+        let Kept { directory, cached_bytes, scratch, max_memory_bytes } = kept;
         fs::create_dir_all(&directory)?;
+        fs::create_dir_all(&scratch)?;
+        limits.room = Room::in_directory(scratch, max_memory_bytes);
         for entry in fs::read_dir(&directory)? {
             let entry = entry?;
             if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
@@ -76,6 +80,11 @@ impl Tables {
         }
         let parsed = SharedCache::new(cached_bytes);
         Ok(Self { blobs, runtime, limits, directory, max_memory_bytes, parsed })
+    }
+
+    /// How large a file and its table may be, and where numbers go that are too many for memory.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The table in a blob. Blocks while it is parsed; not for the runtime's threads.
@@ -103,10 +112,10 @@ impl Tables {
         if is_small {
             self.parsed.put((sha256.clone(), reading.clone()), weighed(table));
             self.runtime.spawn_blocking(move || {
-                tables.get(&sha256, &reading).map(|table| {
-                    let path = tables.copy_of(&sha256, &reading);
-                    tables.copy(&table, &path)
-                })
+                let path = tables.copy_of(&sha256, &reading);
+                if let Ok(table) = tables.get(&sha256, &reading) {
+                    tables.copy(&table, &path);
+                }
             });
         } else {
             self.runtime.spawn_blocking(move || {
@@ -190,7 +199,7 @@ impl Tables {
 fn open(path: &Path) -> Option<Table> {
     let file = File::open(path).ok()?;
     let table = Mapping::new(&file).map_err(FormatError::Io);
-    match table.and_then(|mapping| columnar::read(Arc::new(mapping))) {
+    match table.and_then(|mapping| columnar::read(&Arc::new(mapping))) {
         Ok(table) => Some(table),
         Err(error) => {
             tracing::warn!(%error, path = %path.display(), "a copy of a table is made anew");

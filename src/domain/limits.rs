@@ -45,7 +45,7 @@ pub struct Limits {
     pub max_task_megabytes: u64,
     /// Megabytes of a table, or of what a task makes of it, that are kept in memory; what is larger
     /// is kept in files and trained on from there.
-    #[arg(long, env = "TRAINYARD_MAX_TABLE_MEGABYTES", default_value_t = 1_024)]
+    #[arg(long, env = "TRAINYARD_MAX_TABLE_MEGABYTES", default_value_t = 512)]
     pub max_table_megabytes: u64,
     /// Seconds that one task may train.
     #[arg(long, env = "TRAINYARD_MAX_TASK_SECONDS", default_value_t = 86_400)]

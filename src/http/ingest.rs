@@ -68,7 +68,7 @@ pub(super) async fn understand(
     about: About,
 ) -> Result<Understood, ApiError> {
     let _turn = state.ingesting.acquire().await.map_err(ApiError::internal)?;
-    let (blobs, limits) = (state.blobs.clone(), state.limits.formats());
+    let (blobs, limits) = (state.blobs.clone(), state.tables.limits().clone());
     let runtime = Handle::current();
     let (staged, about, found) = tokio::task::spawn_blocking(move || {
         let found = (|| {

@@ -9,6 +9,7 @@ use trainyard_learn::table::{MISSING_CODE, MISSING_TIME, Values, number_text};
 
 use crate::error::{FormatError, Problems, invalid, short};
 use crate::read::Notes;
+use crate::room::{Growing, Room};
 
 /// Names longer than this are refused, since a name is repeated in every model and message.
 const MAX_NAME_BYTES: usize = 1_000;
@@ -90,14 +91,19 @@ impl Whole for i128 {
 /// A column of numbers, which are kept as text from the first that a double does not hold.
 #[derive(Debug)]
 pub(crate) enum Numbers {
-    Floats(Vec<f64>),
+    Floats(Growing),
     Texts(Texts),
 }
 
 impl Numbers {
     /// None yet, with space for so many.
     pub(crate) fn with_capacity(n_rows: usize) -> Self {
-        Self::Floats(Vec::with_capacity(n_rows))
+        Self::in_room(&Room::memory(), n_rows)
+    }
+
+    /// None yet, with memory for so many, or room beyond it.
+    pub(crate) fn in_room(room: &Room, n_rows: usize) -> Self {
+        Self::Floats(Growing::with_capacity(room, n_rows))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -110,7 +116,7 @@ impl Numbers {
     /// Adds numbers that doubles hold, and NaN where one is missing.
     pub(crate) fn extend(&mut self, values: impl Iterator<Item = f64>) {
         match self {
-            Self::Floats(rows) => rows.extend(values),
+            Self::Floats(rows) => rows.extend_by(|rows| rows.extend(values)),
             Self::Texts(texts) => values.for_each(|value| push_float(texts, value)),
         }
     }
@@ -122,9 +128,10 @@ impl Numbers {
         if let Self::Floats(rows) = self {
             if values.clone().flatten().all(|value| value.exact().is_some()) {
                 let double = |value: Option<T>| value.and_then(T::exact).unwrap_or(f64::NAN);
-                return rows.extend(values.map(double));
+                return rows.extend_by(|rows| rows.extend(values.map(double)));
             }
             let mut texts = Texts::default();
+            let rows = std::mem::take(rows).finish();
             rows.iter().for_each(|value| push_float(&mut texts, *value));
             *self = Self::Texts(texts);
         }
@@ -141,7 +148,12 @@ impl Numbers {
     /// When there are infinities.
     pub(crate) fn finish(self, name: &str, notes: &mut Notes) -> Result<Values, FormatError> {
         match self {
-            Self::Floats(rows) => finite(name, &rows).map(|()| Values::Numeric(rows.into())),
+            Self::Floats(rows) => {
+                let rows = rows.checked()?;
+                finite(name, &rows)?;
+                rows.let_go();
+                Ok(Values::Numeric(rows))
+            }
             Self::Texts(texts) => {
                 notes.kept_as_text.push(name.to_owned());
                 Ok(texts.finish_plain())

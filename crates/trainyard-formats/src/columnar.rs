@@ -7,11 +7,12 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use safetensors::tensor::{Metadata, TensorInfo, View, serialize_to_file};
-use safetensors::{Dtype, SafeTensorError, SafeTensors};
+use safetensors::tensor::{Metadata, TensorInfo};
+use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use trainyard_learn::kernels::{Mapping, Numbers, Plain};
 use trainyard_learn::table::{Column, ColumnType, Table, Values};
@@ -61,12 +62,29 @@ pub fn write(table: &Table, path: &Path) -> Result<(), FormatError> {
             parts.push((index.to_string(), Part::new(Holds::Values(values))));
         }
     }
-    let about = serde_json::to_string(&abouts).map_err(std::io::Error::other)?;
+    let about = serde_json::to_string(&abouts).map_err(io::Error::other)?;
     let about = HashMap::from([(COLUMNS.to_owned(), about)]);
-    serialize_to_file(parts, Some(about), path).map_err(|error| match error {
-        SafeTensorError::IoError(error) => FormatError::Io(error),
-        error => FormatError::Io(std::io::Error::other(error)),
-    })
+    // Wider elements first, so that each lies where it may.
+    parts.sort_by_key(|(_, part)| std::cmp::Reverse(part.dtype.bitsize()));
+    let mut start = 0;
+    let mut infos = Vec::with_capacity(parts.len());
+    for (name, part) in &parts {
+        let end = start + part.n_bytes();
+        let (dtype, shape) = (part.dtype, part.shape.clone());
+        infos.push((name.clone(), TensorInfo { dtype, shape, data_offsets: (start, end) }));
+        start = end;
+    }
+    let metadata = Metadata::new(Some(about), infos).map_err(io::Error::other)?;
+    let mut header = serde_json::to_vec(&metadata).map_err(io::Error::other)?;
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let mut file = BufWriter::new(std::fs::File::create(path)?);
+    file.write_all(&(header.len() as u64).to_le_bytes())?;
+    file.write_all(&header)?;
+    for (_, part) in &parts {
+        file.write_all(&part.bytes())?;
+        part.let_go();
+    }
+    Ok(file.flush()?)
 }
 
 fn lengths(index: usize) -> String {
@@ -140,16 +158,8 @@ impl<'a> Part<'a> {
     }
 }
 
-impl View for Part<'_> {
-    fn dtype(&self) -> Dtype {
-        self.dtype
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
+impl Part<'_> {
+    fn bytes(&self) -> Cow<'_, [u8]> {
         let length = |text: Option<&str>| text.map_or(MISSING_LENGTH, |text| text.len() as u32);
         let flag = |row: &Option<bool>| row.map_or(MISSING_BOOLEAN, u8::from);
         match &self.holds {
@@ -170,8 +180,15 @@ impl View for Part<'_> {
         }
     }
 
-    fn data_len(&self) -> usize {
+    fn n_bytes(&self) -> usize {
         self.shape.iter().product::<usize>() * self.dtype.bitsize() / 8
+    }
+
+    /// What was looked at to write it is not needed any more.
+    fn let_go(&self) {
+        if let Holds::Values(values) = &self.holds {
+            values.let_go();
+        }
     }
 }
 
@@ -179,13 +196,13 @@ impl View for Part<'_> {
 ///
 /// # Errors
 /// [`FormatError::Invalid`] when it is something else.
-pub fn read(mapping: Arc<Mapping>) -> Result<Table, FormatError> {
+pub fn read(mapping: &Arc<Mapping>) -> Result<Table, FormatError> {
     contained("the columnar copy", || {
         let (n_header, metadata) = SafeTensors::read_metadata(mapping.bytes()).map_err(broken)?;
         let about = metadata.metadata().as_ref().and_then(|about| about.get(COLUMNS));
         let about = about.ok_or_else(|| broken("it does not say what its columns are"))?;
         let abouts: Vec<About<'_>> = serde_json::from_str(about).map_err(broken)?;
-        let file = File { mapping: &mapping, start: n_header + 8, metadata: &metadata };
+        let file = File { mapping, start: n_header + 8, metadata: &metadata };
         let column = |(index, about): (usize, &About<'_>)| {
             let values = file.values(index, about.column_type)?;
             Ok(Column { name: about.name.clone().into_owned(), values })

@@ -181,7 +181,7 @@ mod tests {
         ] {
             let error = read(&bytes, compression, &limits).unwrap_err();
             assert!(error.contains("200 times"), "{error}");
-            let few = Limits { max_decompressed_bytes: 1_000, ..limits };
+            let few = Limits { max_decompressed_bytes: 1_000, ..limits.clone() };
             let error = read(&bytes, compression, &few).unwrap_err();
             assert!(error.contains("1000 bytes"), "{error}");
         }

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use trainyard_learn::problem::Problem;
 
 use crate::csv::{CsvError, CsvLimits};
+use crate::room::Room;
 
 /// At most this many problems are described; the rest are counted.
 const MAX_PROBLEMS: usize = 20;
@@ -55,7 +56,7 @@ impl From<CsvError> for FormatError {
 
 /// How large a file and its table may be before it is refused. Every limit is looked at before the
 /// memory is taken that it stands for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Rows.
     pub max_rows: usize,
@@ -72,6 +73,8 @@ pub struct Limits {
     pub max_ratio: u64,
     /// Threads that may read one file.
     pub n_threads: usize,
+    /// Where numbers go that are too many for memory.
+    pub room: Room,
 }
 
 impl Default for Limits {
@@ -85,6 +88,7 @@ impl Default for Limits {
             max_decompressed_bytes: 8 << 30,
             max_ratio: 200,
             n_threads: std::thread::available_parallelism().map_or(1, usize::from),
+            room: Room::memory(),
         }
     }
 }

@@ -26,8 +26,10 @@ mod lines;
 mod npy;
 mod parquet;
 mod read;
+mod room;
 mod svmlight;
 
 pub use detect::{Compression, Format};
 pub use error::{FormatError, Limits};
 pub use read::{Loaded, Notes, ReadOptions, read};
+pub use room::Room;

@@ -1,9 +1,13 @@
 //! The one entry: any file that this crate reads, to a table. It finds out what the file is unless
 //! it is told, and says what it understood in a form that can be given back as what it is told.
 
+use std::any::Any;
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
+use trainyard_learn::kernels::Mapping;
 use trainyard_learn::table::Table;
 
 use crate::compression::decompress;
@@ -94,10 +98,21 @@ pub fn read<R: Read + Seek + Send + 'static>(
             if format == Format::Tsv && dialect.delimiter.is_none() {
                 dialect.delimiter = Some("\t".to_owned());
             }
-            let n_bytes = length(&mut source, compression)?.unwrap_or(0);
-            let mut bytes = Vec::with_capacity(n_bytes as usize);
-            open(&mut source, compression, limits)?.read_to_end(&mut bytes)?;
-            let found = csv::read(&bytes, &dialect, &limits.csv(), limits.n_threads)?;
+            let bytes = whole(&mut source, compression, limits)?;
+            let is_large = limits.room.is_wanted_for(bytes.len() as u64);
+            let done = |start, n_bytes| {
+                if is_large {
+                    bytes.let_go(start, n_bytes);
+                }
+            };
+            let found = csv::read_in_room(
+                &bytes,
+                &dialect,
+                &limits.csv(),
+                limits.n_threads,
+                &limits.room,
+                &done,
+            )?;
             used.csv = Some(found.options);
             (found.table, Notes { told: found.notes, ..Notes::default() })
         }
@@ -144,6 +159,51 @@ fn seekable<R: Source>(
     std::io::copy(&mut open(&mut source, compression, limits)?, &mut spooled)?;
     spooled.rewind()?;
     Ok(Box::new(spooled))
+}
+
+/// The decompressed content at once: a file of some size as it lies, anything else in memory.
+enum Whole {
+    Memory(Vec<u8>),
+    Mapped(Mapping),
+}
+
+/// A smaller file is read in less time than it is mapped.
+const MAPPED_FROM_BYTES: u64 = 1 << 20;
+
+impl Deref for Whole {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Memory(bytes) => bytes,
+            Self::Mapped(mapping) => mapping.bytes(),
+        }
+    }
+}
+
+impl Whole {
+    fn let_go(&self, start: usize, n_bytes: usize) {
+        if let Self::Mapped(mapping) = self {
+            mapping.let_go(start, n_bytes);
+        }
+    }
+}
+
+fn whole<R: Source>(
+    source: &mut R,
+    compression: Compression,
+    limits: &Limits,
+) -> Result<Whole, FormatError> {
+    let n_bytes = length(source, compression)?.unwrap_or(0);
+    if n_bytes >= MAPPED_FROM_BYTES
+        && let Some(file) = (source as &dyn Any).downcast_ref::<File>()
+        && let Ok(mapping) = Mapping::new(file)
+    {
+        return Ok(Whole::Mapped(mapping));
+    }
+    let mut bytes = Vec::with_capacity(n_bytes as usize);
+    open(source, compression, limits)?.read_to_end(&mut bytes)?;
+    Ok(Whole::Memory(bytes))
 }
 
 /// How long the decompressed content is, where that is known before it is read.

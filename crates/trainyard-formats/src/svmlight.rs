@@ -142,7 +142,7 @@ impl Sparse {
         let mut notes = Notes::default();
         let mut columns = Vec::with_capacity(n_columns + 2);
         for (name, values) in numbered(n_columns).zip(values) {
-            let values = Numbers::Floats(values).finish(&name, &mut notes)?;
+            let values = Numbers::Floats(values.into()).finish(&name, &mut notes)?;
             columns.push(Column { name, values });
         }
         if !self.queries.is_empty() {
@@ -151,7 +151,7 @@ impl Sparse {
             let values = queries.finish("qid", &mut notes)?;
             columns.push(Column { name: "qid".to_owned(), values });
         }
-        let values: Values = Numbers::Floats(self.labels).finish("y", &mut notes)?;
+        let values: Values = Numbers::Floats(self.labels.into()).finish("y", &mut notes)?;
         columns.push(Column { name: "y".to_owned(), values });
         Ok((Table::new(columns), notes, zero_based))
     }

@@ -86,7 +86,7 @@ fn read(bytes: &[u8]) -> Result<Table, FormatError> {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();
     // Nothing can be mapped of an empty file, which the caller hears before it comes to this.
-    Mapping::new(&file).map_err(FormatError::Io).and_then(|file| columnar::read(Arc::new(file)))
+    Mapping::new(&file).map_err(FormatError::Io).and_then(|file| columnar::read(&Arc::new(file)))
 }
 
 /// With NaN as its bits, so that it equals itself.

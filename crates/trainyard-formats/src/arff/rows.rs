@@ -177,7 +177,7 @@ impl Builder {
 
     pub(super) fn finish(self, name: &str, notes: &mut Notes) -> Result<Values, FormatError> {
         match self {
-            Self::Numbers(rows) => Numbers::Floats(rows).finish(name, notes),
+            Self::Numbers(rows) => Numbers::Floats(rows.into()).finish(name, notes),
             Self::Texts(rows) => Ok(rows.finish_plain()),
             Self::Nominal { rows, .. } => Ok(rows.finish_categories()),
             Self::Booleans { rows, .. } => Ok(Values::Boolean(rows)),

@@ -15,6 +15,7 @@ use super::tensors;
 use crate::column::{Numbers, Texts, Whole, no_such_time, tensor};
 use crate::error::{FormatError, invalid, short};
 use crate::read::Notes;
+use crate::room::Room;
 
 /// Up to here a power of ten is exact, and so a division by it is rounded once.
 const MAX_EXACT_SCALE: i8 = 22;
@@ -43,12 +44,16 @@ enum Rows {
 }
 
 impl Builder {
-    /// For a field of a schema.
+    /// For a field of a schema, with room for its numbers.
     ///
     /// # Errors
     /// What is wrong with its type, and the way out.
-    pub(crate) fn new(name: &str, field: &Field) -> Result<Self, (String, &'static str)> {
-        let rows = Rows::new(field).map_err(|way| {
+    pub(crate) fn new(
+        name: &str,
+        field: &Field,
+        room: &Room,
+    ) -> Result<Self, (String, &'static str)> {
+        let rows = Rows::new(field, room).map_err(|way| {
             let what = format!("column {:?} is of type {}", short(name), field.data_type());
             (short_type(&what), way)
         })?;
@@ -130,11 +135,11 @@ fn short_type(what: &str) -> String {
 }
 
 impl Rows {
-    fn new(field: &Field) -> Result<Self, &'static str> {
+    fn new(field: &Field, room: &Room) -> Result<Self, &'static str> {
         Ok(match field.data_type() {
             DataType::Null => Self::Missing(0),
             DataType::Boolean => Self::Booleans(Vec::new()),
-            kind if is_number(kind) => Self::Numbers(Numbers::with_capacity(0)),
+            kind if is_number(kind) => Self::Numbers(Numbers::in_room(room, 0)),
             DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => {
                 Self::Times(Vec::new())
             }
@@ -143,7 +148,7 @@ impl Rows {
             }
             DataType::Dictionary(_, value) => {
                 let plain = Field::new("", value.as_ref().clone(), true);
-                match Self::new(&plain)? {
+                match Self::new(&plain, room)? {
                     Self::Tensor { .. } => return Err("write its values as a plain column"),
                     Self::Texts(rows) => Self::Categories(rows),
                     rows => rows,
@@ -197,7 +202,7 @@ fn extend_numbers(rows: &mut Numbers, array: &dyn Array) {
             let values = array.as_primitive::<Float64Type>();
             match rows {
                 Numbers::Floats(rows) if values.null_count() == 0 => {
-                    rows.extend_from_slice(values.values());
+                    rows.extend_by(|rows| rows.extend_from_slice(values.values()));
                 }
                 rows => rows.extend(doubles::<Float64Type>(array, |v| v)),
             }
@@ -252,7 +257,7 @@ pub(super) fn doubles_of(array: &dyn Array) -> Vec<f64> {
             let mut numbers = Numbers::with_capacity(array.len());
             extend_numbers(&mut numbers, array);
             match numbers {
-                Numbers::Floats(rows) => rows,
+                Numbers::Floats(rows) => rows.finish().to_vec(),
                 Numbers::Texts(_) => vec![f64::NAN; array.len()],
             }
         }

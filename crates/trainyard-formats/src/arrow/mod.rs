@@ -65,8 +65,10 @@ pub(crate) fn read(
             check_names(schema.fields().iter().map(|field| field.name().clone()))?;
         let mut problems = Problems::default();
         let mut builders = Vec::with_capacity(names.len());
+        let max_rows = limits.max_rows.min(limits.max_cells / names.len().max(1));
+        let room = limits.room.for_rows(max_rows);
         for (name, field) in names.iter().zip(schema.fields()) {
-            match Builder::new(name, field) {
+            match Builder::new(name, field, &room) {
                 Ok(builder) => builders.push(builder),
                 Err((what, way)) => problems.push(what, way),
             }

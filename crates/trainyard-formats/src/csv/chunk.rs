@@ -15,6 +15,7 @@ use super::part::{Chunk, Ending, Fault, Faults, Numbers, Part, Place, Times, Wro
 use super::scan::{Field, Form, Scanner, Stop};
 use super::time;
 use super::words::{BadText, Words};
+use crate::room::Room;
 
 /// How a file is to be read: the same for all of its parts.
 pub(super) struct Plan<'a> {
@@ -24,9 +25,16 @@ pub(super) struct Plan<'a> {
     pub(super) columns: Vec<PlannedColumn>,
     /// About how many bytes a row has.
     pub(super) row_bytes: usize,
+    /// Where its numbers go.
+    pub(super) room: &'a Room,
+    /// Told of each stretch of the text that is not needed soon any more.
+    pub(super) done: &'a Done<'a>,
     /// More rows than this are refused, so that reading on is in vain.
     pub(super) max_rows: usize,
 }
+
+/// Hears where a stretch begins and how many bytes it has.
+pub(super) type Done<'a> = dyn Fn(usize, usize) + Sync + 'a;
 
 pub(super) struct PlannedColumn {
     pub(super) name: String,
@@ -310,7 +318,7 @@ fn first<'a>(
     if plan.numbers.parse(text).is_some() {
         let mut values = Vec::with_capacity(capacity.max(n_missing + 1));
         values.resize(n_missing, f64::NAN);
-        return Part::Numbers(Numbers { values, ..Numbers::default() });
+        return Part::Numbers(Numbers { values: values.into(), ..Numbers::default() });
     }
     if time::iso(text).is_some() {
         let mut values = Vec::with_capacity(capacity.max(n_missing + 1));

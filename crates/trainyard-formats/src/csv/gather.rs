@@ -15,6 +15,7 @@ use super::chunk::Plan;
 use super::parallel;
 use super::part::{Chunk, Ending, Fault, Faults, Numbers, Part, Place, Times};
 use super::words::Words;
+use crate::room::{Growing, Room};
 
 /// Parts that wait for one before them, for each thread, before their readers wait as well.
 const WAITING_PER_THREAD: usize = 4;
@@ -166,7 +167,7 @@ impl<'a> Gather<'_, 'a> {
         for (number, (column, part)) in
             self.columns.iter_mut().zip(mem::take(&mut chunk.parts)).enumerate()
         {
-            if let Err(Conflict) = column.append(part, index, &place) {
+            if let Err(Conflict) = column.append(part, index, self.plan.room, &place) {
                 self.plan.columns[number].words.store(true, Ordering::Relaxed);
                 no_words.push(number);
             }
@@ -190,6 +191,7 @@ impl<'a> Gather<'_, 'a> {
             lines_before: self.n_lines,
         });
         self.position = chunk.end;
+        (self.plan.done)(chunk.start, chunk.end - chunk.start);
         self.n_rows += chunk.n_rows;
         self.n_lines += chunk.n_lines;
         if self.n_rows > self.plan.max_rows {
@@ -268,6 +270,7 @@ impl<'a> Column<'a> {
         &mut self,
         part: Part<'a>,
         index: usize,
+        room: &Room,
         place: &dyn Fn(Place) -> Place,
     ) -> Result<(), Conflict> {
         let n_missing = match &self.part {
@@ -277,7 +280,8 @@ impl<'a> Column<'a> {
         if let (Some(n_missing), Part::Numbers(_) | Part::Times(_)) = (n_missing, &part) {
             self.part = match part {
                 Part::Numbers(_) => {
-                    let values = vec![f64::NAN; n_missing];
+                    let mut values = Growing::new(room);
+                    values.fill(n_missing, f64::NAN);
                     Part::Numbers(Numbers { values, ..Numbers::default() })
                 }
                 _ => {
@@ -290,11 +294,7 @@ impl<'a> Column<'a> {
                 all.any_identifier |= numbers.any_identifier;
                 all.n_infinite += numbers.n_infinite;
                 all.first_infinite = all.first_infinite.or(numbers.first_infinite.map(place));
-                if all.values.is_empty() {
-                    all.values = numbers.values;
-                } else {
-                    all.values.extend_from_slice(&numbers.values);
-                }
+                all.values.append(numbers.values.into_vec());
             }
             (Part::Times(all), Part::Times(times)) => {
                 all.any_zoned |= times.any_zoned;
@@ -303,7 +303,7 @@ impl<'a> Column<'a> {
             }
             (Part::Missing(all), Part::Missing(n)) => *all += n,
             (Part::Numbers(all), Part::Missing(n)) => {
-                all.values.resize(all.values.len() + n, f64::NAN);
+                all.values.fill(n, f64::NAN);
             }
             (Part::Times(all), Part::Missing(n)) => {
                 all.values.resize(all.values.len() + n, MISSING_TIME);

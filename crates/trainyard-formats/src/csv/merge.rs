@@ -66,9 +66,10 @@ impl Pieces<'_> {
                 merged.problems.push(not_finite(name, n_infinite, place));
                 None
             }
-            Part::Numbers(Numbers { mut values, .. }) => {
-                values.shrink_to_fit();
-                Some(Values::Numeric(values.into()))
+            Part::Numbers(Numbers { values, .. }) => {
+                let values = values.finish();
+                values.let_go();
+                Some(Values::Numeric(values))
             }
         };
         merged

@@ -48,11 +48,14 @@ pub use options::{CsvLimits, CsvOptions};
 pub use problems::CsvNote;
 pub use schema::{CsvSchema, infer, read_as};
 
+use chunk::Done;
 use header::short;
 use merge::{Context, Merged, Pieces};
 use part::{Ending, Fault, Place, Wrong};
 use plan::Layout;
 use problems::{Problems, invalid};
+
+use crate::room::Room;
 
 /// A table with how it was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,7 +95,20 @@ pub fn read(
     limits: &CsvLimits,
     n_threads: usize,
 ) -> Result<CsvTable, CsvError> {
-    read_in_chunks(bytes, options, limits, n_threads, CHUNK_BYTES)
+    read_in_room(bytes, options, limits, n_threads, &Room::memory(), &|_, _| {})
+}
+
+/// The same with room for numbers beyond memory. `done` hears of each stretch of the bytes that is
+/// not needed soon any more.
+pub(crate) fn read_in_room(
+    bytes: &[u8],
+    options: &CsvOptions,
+    limits: &CsvLimits,
+    n_threads: usize,
+    room: &Room,
+    done: &Done<'_>,
+) -> Result<CsvTable, CsvError> {
+    read_in_chunks(bytes, options, limits, n_threads, (room, done), CHUNK_BYTES)
 }
 
 fn read_in_chunks(
@@ -100,6 +116,7 @@ fn read_in_chunks(
     options: &CsvOptions,
     limits: &CsvLimits,
     n_threads: usize,
+    (room, done): (&Room, &Done<'_>),
     chunk_bytes: usize,
 ) -> Result<CsvTable, CsvError> {
     let given = options.check().map_err(CsvError::Invalid)?;
@@ -113,7 +130,15 @@ fn read_in_chunks(
     let mut problems = Problems::default();
     let layout = Layout::find(&decoded, options, &given, limits, &mut problems)?;
     problems.delimiter = layout.dialect.delimiter;
-    let plan = layout.plan(&given, limits);
+    let room = room.for_rows(limits.max_rows.min(limits.max_cells / layout.names.len().max(1)));
+    let offset = decoded.offset;
+    let is_as_it_lies = matches!(decoded.text, std::borrow::Cow::Borrowed(_));
+    let done = |start: usize, n_bytes: usize| {
+        if is_as_it_lies {
+            done(offset + start, n_bytes);
+        }
+    };
+    let plan = layout.plan(&given, limits, &room, &done);
     let mut gathered =
         gather::read(&plan, layout.body, layout.n_lines, layout.quotes, n_threads, chunk_bytes);
     let mut faults = std::mem::take(&mut gathered.faults);
@@ -159,6 +184,7 @@ fn read_in_chunks(
         columns.extend(values.map(|values| Column { name: planned.name.clone(), values }));
     }
     problems.finish()?;
+    room.check()?;
     Ok(CsvTable {
         table: Table::new(columns),
         options: options.resolved(

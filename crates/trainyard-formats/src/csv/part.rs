@@ -4,6 +4,7 @@ use trainyard_learn::table::MISSING_TIME;
 
 use super::time;
 use super::words::Words;
+use crate::room::Growing;
 
 /// Of what is wrong in one part of a file, so much is told and the rest is counted.
 const MAX_FAULTS: usize = 20;
@@ -80,7 +81,7 @@ pub(super) enum Part<'a> {
 
 #[derive(Default)]
 pub(super) struct Numbers {
-    pub(super) values: Vec<f64>,
+    pub(super) values: Growing,
     pub(super) n_infinite: usize,
     pub(super) first_infinite: Option<Place>,
     /// Whether one of them has leading zeros or more digits than can be held.
@@ -108,7 +109,7 @@ impl Numbers {
     /// Whether these are to be kept as text. Where one has a fraction, all are quantities, and the
     /// long ones are only written with more digits than they have.
     pub(super) fn are_identifiers(&self) -> bool {
-        self.any_identifier && !self.values.iter().copied().any(has_fraction)
+        self.any_identifier && !self.values.any(has_fraction)
     }
 
     pub(super) fn push(&mut self, value: f64, place: Place, identifier: bool) {

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use trainyard_learn::problem::Problem;
 
 use super::CsvError;
-use super::chunk::{Plan, PlannedColumn};
+use super::chunk::{Done, Plan, PlannedColumn};
 use super::encoding::{Decoded, Encoding};
 use super::header::{header_names, looks_like_header, numbered_names, short};
 use super::number::NumberFormat;
@@ -14,6 +14,7 @@ use super::problems::{CsvNote, Problems, invalid};
 use super::sample::{Kind, Row, Sample, kind};
 use super::scan::{Dialect, Scanner, Stop};
 use super::{sniff, time};
+use crate::room::Room;
 
 /// Where the table is in a file, and how it is written.
 pub(super) struct Layout<'a> {
@@ -117,7 +118,13 @@ impl<'a> Layout<'a> {
         })
     }
 
-    pub(super) fn plan(&self, given: &Given, limits: &CsvLimits) -> Plan<'_> {
+    pub(super) fn plan<'p>(
+        &'p self,
+        given: &Given,
+        limits: &CsvLimits,
+        room: &'p Room,
+        done: &'p Done<'p>,
+    ) -> Plan<'p> {
         let planned = |(name, (demanded, words)): (&String, &(_, bool))| PlannedColumn {
             name: name.clone(),
             demanded: *demanded,
@@ -133,6 +140,8 @@ impl<'a> Layout<'a> {
             missing: given.missing.clone(),
             columns: self.names.iter().zip(&self.columns).map(planned).collect(),
             row_bytes: self.row_bytes,
+            room,
+            done,
             max_rows: limits.max_rows.min(limits.max_cells / self.names.len().max(1)),
         }
     }

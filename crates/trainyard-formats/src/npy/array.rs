@@ -9,6 +9,7 @@ use crate::column::{Numbers, Texts, no_such_time, numbered, tensor};
 use crate::error::{FormatError, Limits, invalid, short};
 use crate::float16::half_to_f64;
 use crate::read::Notes;
+use crate::room::Room;
 
 /// About how much is read at a time.
 const BLOCK_BYTES: usize = 256 << 10;
@@ -69,9 +70,10 @@ pub(super) fn read_array(
         Named::By(name) if shape.is_empty() => vec![name.to_owned()],
         Named::By(name) => (0..n_columns).map(|index| format!("{name}{index}")).collect(),
     };
+    let room = &limits.room.for_rows(n_rows);
     let capacity = if n_bytes.is_some() { n_rows } else { n_rows.min(TRUSTED_ROWS) };
     let mut builders: Vec<Builder> =
-        names.iter().map(|_| Builder::new(header.element, capacity)).collect();
+        names.iter().map(|_| Builder::new(header.element, capacity, room)).collect();
     if header.fortran_order {
         for (name, builder) in names.iter().zip(&mut builders) {
             read_block(source, header.element, n_rows, 1, |bytes| {
@@ -226,12 +228,12 @@ fn extend_with<T>(out: &mut Vec<f64>, values: impl Iterator<Item = T>, double: i
 }
 
 impl Builder {
-    fn new(element: Element, capacity: usize) -> Self {
+    fn new(element: Element, capacity: usize, room: &Room) -> Self {
         match element.kind {
             Kind::Boolean => Self::Booleans(Vec::with_capacity(capacity)),
             Kind::Datetime { .. } => Self::Times(Vec::with_capacity(capacity)),
             Kind::Unicode | Kind::Bytes => Self::Texts(Texts::default()),
-            _ => Self::Numbers(Numbers::with_capacity(capacity)),
+            _ => Self::Numbers(Numbers::in_room(room, capacity)),
         }
     }
 
@@ -257,7 +259,7 @@ impl Builder {
                 }
                 _ => {
                     if let Numbers::Floats(rows) = numbers {
-                        floats_of(element, bytes, offset, stride, rows);
+                        rows.extend_by(|rows| floats_of(element, bytes, offset, stride, rows));
                     }
                 }
             },

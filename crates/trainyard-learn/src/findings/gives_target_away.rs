@@ -54,7 +54,9 @@ pub fn gives_target_away(table: &Table, target: &str) -> Vec<Finding> {
     }
     let features = table.columns().iter().filter(|column| column.name != target);
     let found = features.filter_map(|column| {
-        let (measure, value, least) = best(&column.values, &rows, &known)?;
+        let found = best(&column.values, &rows, &known);
+        column.values.let_go();
+        let (measure, value, least) = found?;
         if value < least {
             return None;
         }

@@ -23,7 +23,13 @@ const MAX_TEXTS: usize = 1_000;
 const NAMES: [&str; 7] = ["id", "ids", "uuid", "guid", "index", "key", "rowid"];
 
 pub(super) fn find(table: &Table, columns: &[DescribedColumn]) -> Vec<Finding> {
-    table.columns().iter().zip(columns).filter_map(|(column, found)| of(column, found)).collect()
+    let each = table.columns().iter().zip(columns);
+    each.filter_map(|(column, described)| {
+        let found = of(column, described);
+        column.values.let_go();
+        found
+    })
+    .collect()
 }
 
 fn of(column: &Column, described: &DescribedColumn) -> Option<Finding> {

@@ -11,7 +11,13 @@ use crate::table::{Column, Table, Values};
 const MAX_IQRS: f64 = 10.0;
 
 pub(super) fn find(table: &Table, columns: &[DescribedColumn]) -> Vec<Finding> {
-    table.columns().iter().zip(columns).filter_map(|(column, found)| of(column, found)).collect()
+    let each = table.columns().iter().zip(columns);
+    each.filter_map(|(column, described)| {
+        let found = of(column, described);
+        column.values.let_go();
+        found
+    })
+    .collect()
 }
 
 /// Where the middle half is one value, nothing is far from it, and there is none.

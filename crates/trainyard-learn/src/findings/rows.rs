@@ -18,6 +18,9 @@ const MAX_KEPT: usize = 1 << 20;
 /// Rows are hashed so many at a time, column by column.
 const BLOCK: usize = 1 << 10;
 
+/// After so many rows the pages of a table in a file are given back.
+const LOOKED_AT: usize = 64 * BLOCK;
+
 /// A row's hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RowHash {
@@ -62,6 +65,9 @@ impl<'t> Hasher<'t> {
     pub(super) fn rows(&self, one_in: u64) -> Vec<RowHash> {
         let mut kept = Vec::new();
         for start in (0..self.n_rows).step_by(BLOCK) {
+            if start % LOOKED_AT == 0 {
+                self.columns.iter().for_each(|(values, ..)| values.let_go());
+            }
             let n = BLOCK.min(self.n_rows - start);
             let (mut near, mut exact) = ([0; BLOCK], [0; BLOCK]);
             for (values, grain, texts) in &self.columns {

@@ -7,7 +7,7 @@ use std::io;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use memmap2::{Mmap, UncheckedAdvice};
+use memmap2::{Mmap, MmapOptions, UncheckedAdvice};
 
 /// A file's bytes, in memory as far as they were looked at.
 ///
@@ -24,6 +24,16 @@ impl Mapping {
         // SAFETY: the caller says that nobody writes to the file again; bytes are read as integers
         // or numbers, of which every pattern is one.
         unsafe { Mmap::map(file) }.map(Self)
+    }
+
+    /// Maps so many bytes of a file, from a multiple of 64 KiB on, to which nothing will be written
+    /// again.
+    ///
+    /// # Errors
+    /// When the system does not map it.
+    pub fn of_range(file: &File, start: u64, n_bytes: usize) -> io::Result<Self> {
+        // SAFETY: as for `new`.
+        unsafe { MmapOptions::new().offset(start).len(n_bytes).map(file) }.map(Self)
     }
 
     /// The bytes.

@@ -290,8 +290,7 @@ fn leading_zeros_are_kept_unless_there_are_fractions() {
     assert!(found.notes[0].detail.contains("leading zeros"));
     // Late, too.
     let late = format!("a\n{}007\n", "1\n".repeat(1000));
-    let found =
-        read_in_chunks(late.as_bytes(), &CsvOptions::default(), &CsvLimits::default(), 2, 64);
+    let found = in_chunks(late.as_bytes(), &CsvOptions::default(), &CsvLimits::default(), 2, 64);
     assert_eq!(found.unwrap().table.columns()[0].values.text(1000).unwrap(), "007");
 }
 

@@ -6,6 +6,17 @@ mod dialects;
 mod numbers;
 mod random;
 
+fn in_chunks(
+    bytes: &[u8],
+    options: &CsvOptions,
+    limits: &CsvLimits,
+    n_threads: usize,
+    chunk_bytes: usize,
+) -> Result<CsvTable, CsvError> {
+    let done: &Done<'_> = &|_, _| {};
+    read_in_chunks(bytes, options, limits, n_threads, (&Room::memory(), done), chunk_bytes)
+}
+
 fn schema(text: &str) -> Result<CsvSchema, CsvError> {
     infer(text.as_bytes(), &CsvOptions::default(), &CsvLimits::default())
 }

@@ -28,7 +28,7 @@ pub(super) fn outcome(
     n_threads: usize,
     chunk_bytes: usize,
 ) -> String {
-    format!("{:?}", read_in_chunks(bytes, options, limits, n_threads, chunk_bytes))
+    format!("{:?}", in_chunks(bytes, options, limits, n_threads, chunk_bytes))
 }
 
 struct Writer {
@@ -172,7 +172,7 @@ fn what_was_written_is_read() {
         };
         let limits = CsvLimits::default();
         let chunk_bytes = 1 + random.below(200);
-        let found = read_in_chunks(&bytes, &options, &limits, 2, chunk_bytes)
+        let found = in_chunks(&bytes, &options, &limits, 2, chunk_bytes)
             .unwrap_or_else(|error| panic!("{error:?} in {text:?} by {options:?}"));
         assert_eq!(found.table.n_rows(), n_rows, "{text:?} by {options:?}");
         for (index, column) in found.table.columns().iter().enumerate() {
@@ -266,7 +266,7 @@ fn damage_never_panics() {
                 let options = some_options(&mut random);
                 let bytes = damaged(bytes, &mut random);
                 let chunk_bytes = 1 + random.below(60);
-                let found = read_in_chunks(&bytes, &options, &limits, 2, chunk_bytes);
+                let found = in_chunks(&bytes, &options, &limits, 2, chunk_bytes);
                 n_read += usize::from(found.is_ok_and(|found| well_formed(&found.table)));
             }
         }
