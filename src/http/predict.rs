@@ -16,7 +16,7 @@ use trainyard_learn::model::Predicted;
 use trainyard_learn::preprocess::Report;
 use trainyard_learn::problem::Problem;
 use trainyard_learn::scalar::Scalar;
-use trainyard_learn::table::{Column, ColumnType, Table};
+use trainyard_learn::table::{Column, Table};
 use utoipa::ToSchema;
 
 use super::AppState;
@@ -205,18 +205,8 @@ fn from_json(headers: &HeaderMap, bytes: &Bytes) -> Result<(Input, Option<String
 }
 
 fn from_csv(bytes: &[u8], limits: &CsvLimits) -> Result<(Input, Option<String>), ApiError> {
-    let table = csv::infer(bytes, &CsvOptions::default(), limits).and_then(|schema| {
-        // A model's inputs are numbers; as in JSON, a long one is the nearest that there is.
-        let mut numbers = schema.clone();
-        for (name, kind) in schema.names.iter().zip(&mut numbers.types) {
-            if schema.kept_as_text.contains(name) {
-                *kind = ColumnType::Numeric;
-            }
-        }
-        csv::read_as(bytes, &numbers, limits).or_else(|_| csv::read_as(bytes, &schema, limits))
-    });
-    match table {
-        Ok(table) => Ok((Input::Table(table), None)),
+    match csv::read(bytes, &CsvOptions::default(), limits, 1) {
+        Ok(found) => Ok((Input::Table(found.table), None)),
         Err(CsvError::Io(error)) => Err(ApiError::internal(error)),
         Err(CsvError::Invalid(problems)) => Err(ApiError::invalid_data(problems)),
     }

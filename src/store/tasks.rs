@@ -87,8 +87,6 @@ pub struct JobContext {
     pub warnings: Vec<Warning>,
     /// The dataset's blob.
     pub data_sha256: String,
-    /// How many bytes that has.
-    pub data_bytes: u64,
     /// How to read it.
     pub reading: ReadOptions,
 }
@@ -352,14 +350,14 @@ async fn context(
     tx: &mut Transaction<'static, Sqlite>,
     (project, id): (ProjectId, JobId),
 ) -> Result<JobContext> {
-    let row: (String, String, String, String, i64, String) = sqlx::query_as(
-        "SELECT resolved_spec, classes, warnings, sha256, size_bytes, reading
+    let row: (String, String, String, String, String) = sqlx::query_as(
+        "SELECT resolved_spec, classes, warnings, sha256, reading
          FROM jobs JOIN datasets ON datasets.id = jobs.dataset_id WHERE jobs.id = $1",
     )
     .bind(id.to_string())
     .fetch_one(&mut **tx)
     .await?;
-    let (spec, classes, warnings, data_sha256, data_bytes, reading) = row;
+    let (spec, classes, warnings, data_sha256, reading) = row;
     Ok(JobContext {
         id,
         project,
@@ -367,7 +365,6 @@ async fn context(
         classes: from_json("classes", &classes)?,
         warnings: from_json("warnings", &warnings)?,
         data_sha256,
-        data_bytes: data_bytes as u64,
         reading: from_json("dataset's reading", &reading)?,
     })
 }

@@ -336,13 +336,9 @@ fn keeps_numbers(job: &JobContext, table: &Table, features: &[usize]) -> bool {
 fn facts<'t>(table: &'t Table, features: &[usize]) -> Vec<ColumnFacts<'t>> {
     let fact = |place: &usize| {
         let Column { name, values } = &table.columns()[*place];
-        ColumnFacts {
-            name,
-            column_type: values.column_type(),
-            n_unique: 0,
-            has_gaps: values.has_gaps(),
-            width: 1,
-        }
+        let has_gaps = values.has_gaps();
+        values.let_go();
+        ColumnFacts { name, column_type: values.column_type(), n_unique: 0, has_gaps, width: 1 }
     };
     features.iter().map(fact).collect()
 }

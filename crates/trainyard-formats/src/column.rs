@@ -4,8 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use ahash::RandomState;
-use chrono::{DateTime, NaiveDate, NaiveDateTime};
-use trainyard_learn::table::{MISSING_CODE, MISSING_TIME, Values, number_text};
+use trainyard_learn::table::{MISSING_CODE, MISSING_TIME, Values, number_text, parse_time};
 
 use crate::error::{FormatError, Problems, invalid, short};
 use crate::read::Notes;
@@ -360,22 +359,6 @@ pub(crate) fn looks_like_time(text: &str) -> bool {
             })
     };
     fits(bytes, b"0000-00-00") && (bytes.len() == 10 || fits(&bytes[10..], b"T00:00"))
-}
-
-/// Microseconds since 1970 of a date or a moment by RFC 3339, in UTC where it names no offset;
-/// `None` where there is no such date.
-pub(crate) fn parse_time(text: &str) -> Option<i64> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Some(time.timestamp_micros());
-    }
-    if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-        return Some(date.and_hms_opt(0, 0, 0)?.and_utc().timestamp_micros());
-    }
-    let bare = text.strip_suffix(['Z', 'z']).unwrap_or(text);
-    ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
-        .iter()
-        .find_map(|form| NaiveDateTime::parse_from_str(bare, form).ok())
-        .map(|time| time.and_utc().timestamp_micros())
 }
 
 /// A date that looks like one and does not exist, as an error about a column.

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use trainyard_learn::kernels::{Mapping, Numbers};
@@ -23,8 +23,10 @@ struct Inner {
     max_memory_bytes: usize,
     /// Bytes that a column may have.
     region_bytes: u64,
-    /// Bytes of numbers that are in memory.
+    /// Bytes of numbers that are in memory, until there are too many: from then on none is kept for
+    /// long.
     held: AtomicUsize,
+    is_full: AtomicBool,
     file: OnceLock<File>,
     n_regions: AtomicU64,
     failure: Mutex<Option<io::Error>>,
@@ -62,6 +64,7 @@ impl Room {
             max_memory_bytes,
             region_bytes: 0,
             held: AtomicUsize::new(0),
+            is_full: AtomicBool::new(false),
             file: OnceLock::new(),
             n_regions: AtomicU64::new(0),
             failure: Mutex::default(),
@@ -77,6 +80,7 @@ impl Room {
                 max_memory_bytes: inner.max_memory_bytes,
                 region_bytes: n_bytes.next_multiple_of(REGION_ALIGNMENT),
                 held: AtomicUsize::new(0),
+                is_full: AtomicBool::new(false),
                 file: OnceLock::new(),
                 n_regions: AtomicU64::new(0),
                 failure: Mutex::default(),
@@ -165,7 +169,10 @@ impl Growing {
         let held = inner.held.fetch_add(n_bytes - self.known, Ordering::Relaxed);
         let held = held + (n_bytes - self.known);
         self.known = n_bytes;
-        if held > inner.max_memory_bytes && self.tail.len() >= WRITTEN_AT_ONCE {
+        if held > inner.max_memory_bytes {
+            inner.is_full.store(true, Ordering::Relaxed);
+        }
+        if inner.is_full.load(Ordering::Relaxed) && self.tail.len() >= WRITTEN_AT_ONCE {
             self.write();
         }
     }

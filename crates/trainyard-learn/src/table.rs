@@ -305,16 +305,17 @@ pub fn time_text(microseconds: i64) -> Option<String> {
 }
 
 /// A moment in microseconds since 1970, from RFC 3339, or from a date with or without a time of day,
-/// which is then UTC.
+/// which is then UTC; `None` where there is no such date.
 pub fn parse_time(text: &str) -> Option<i64> {
     let text = text.trim();
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(time.timestamp_micros());
     }
+    let bare = text.strip_suffix(['Z', 'z']).unwrap_or(text);
     let with_time =
         ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
             .iter()
-            .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
+            .find_map(|format| NaiveDateTime::parse_from_str(bare, format).ok());
     let date = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0);
     Some(with_time.or_else(date)?.and_utc().timestamp_micros())
 }

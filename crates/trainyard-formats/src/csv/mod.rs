@@ -32,7 +32,6 @@ mod plan;
 mod problems;
 mod sample;
 mod scan;
-mod schema;
 mod sniff;
 mod time;
 mod words;
@@ -46,7 +45,6 @@ pub use encoding::Encoding;
 pub use missing::is_missing;
 pub use options::{CsvLimits, CsvOptions};
 pub use problems::CsvNote;
-pub use schema::{CsvSchema, infer, read_as};
 
 use chunk::Done;
 use header::short;

@@ -1,42 +1,39 @@
-//! What a file is, apart from what is in it: for those that keep the one and read the other again.
+//! What a file is, apart from what is in it, and that reading it again as that gives the same.
 
 use std::io::Read;
 
-use serde::{Deserialize, Serialize};
 use trainyard_learn::table::{ColumnType, Table};
 
-use super::problems::invalid;
-use super::{CsvError, CsvLimits, CsvOptions, CsvTable, read};
+use super::super::problems::invalid;
+use super::super::{CsvError, CsvLimits, CsvOptions, CsvTable, read};
 
 /// What [`infer`] found; with it [`read_as`] decides nothing anew.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CsvSchema {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CsvSchema {
     /// Whether the first row names the columns.
-    pub header: bool,
+    pub(super) header: bool,
     /// The byte between fields.
-    pub delimiter: u8,
+    pub(super) delimiter: u8,
     /// Unique names, from the header or `x0 … x{n-1}`.
-    pub names: Vec<String>,
+    pub(super) names: Vec<String>,
     /// One type a column.
-    pub types: Vec<ColumnType>,
+    pub(super) types: Vec<ColumnType>,
     /// Rows, the header not counted.
-    pub n_rows: usize,
+    pub(super) n_rows: usize,
     /// Columns whose name was empty in the header and which were named by their position.
-    pub unnamed: Vec<String>,
+    pub(super) unnamed: Vec<String>,
     /// Columns of numbers that are read as text, since they are identifiers rather than quantities:
     /// whole numbers with leading zeros, or beyond 2⁵³, would lose digits.
-    #[serde(default)]
-    pub kept_as_text: Vec<String>,
+    pub(super) kept_as_text: Vec<String>,
     /// How the file is written, as far as it is more than the header and the delimiter.
-    #[serde(default)]
-    pub options: CsvOptions,
+    pub(super) options: CsvOptions,
 }
 
 /// Finds what a file is. It is read into memory whole.
 ///
 /// # Errors
 /// As [`read`], and [`CsvError::Io`] when the reader fails.
-pub fn infer(
+pub(super) fn infer(
     mut reader: impl Read,
     options: &CsvOptions,
     limits: &CsvLimits,
@@ -65,7 +62,7 @@ pub fn infer(
 ///
 /// # Errors
 /// As [`infer`]; after it, only when the content has changed since.
-pub fn read_as(
+pub(super) fn read_as(
     mut reader: impl Read,
     schema: &CsvSchema,
     limits: &CsvLimits,
