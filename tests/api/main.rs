@@ -23,4 +23,5 @@ mod readme;
 mod reports;
 mod suggestions;
 mod support;
+mod targets;
 mod yard;
