@@ -15,7 +15,7 @@ use trainyard_learn::named::Named;
 use trainyard_learn::network::{LayerSpec, LinearSpec, MlpSpec, NetworkSpec};
 use trainyard_learn::optim::OptimizerSpec;
 use trainyard_learn::perceptron::PerceptronSpec;
-use trainyard_learn::preprocess::PreprocessSpec;
+use trainyard_learn::preprocess::{PreprocessSpec, TargetTransformSpec};
 use trainyard_learn::scalar::Scalar;
 use trainyard_learn::splits::SplitSpec;
 use trainyard_learn::training::TrainingSpec;
@@ -97,6 +97,12 @@ pub struct JobRequest {
     #[serde(default)]
     #[schema(no_recursion)]
     pub preprocess: Option<PreprocessSpec>,
+    /// How amounts are transformed before a network learns them, fitted on the training rows of each
+    /// fold, each column of a target by itself. Predictions are brought back, and scores are of
+    /// amounts as they are; losses, and the scores of each epoch, are of transformed ones.
+    #[serde(default)]
+    #[schema(default = "none")]
+    pub target_transform: Option<Named<TargetTransformSpec>>,
     /// A column of how much each row counts while a network learns, none below 0. It is no feature
     /// then.
     #[serde(default)]
@@ -192,6 +198,9 @@ pub struct JobSpec {
     #[serde(default)]
     #[schema(no_recursion)]
     pub preprocess: PreprocessSpec,
+    /// How amounts are transformed before they are learned.
+    #[serde(default)]
+    pub target_transform: Named<TargetTransformSpec>,
     /// The column of how much each row counts.
     pub sample_weight: Option<String>,
     /// The client's own.

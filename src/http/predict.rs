@@ -235,7 +235,7 @@ fn answer(
     refuse(&met)?;
     let mut warnings = unseen(&met);
     let mut crew = Crew::new(1);
-    let predicted = model.model.predict(&x, n_features, model.n_classes(), &mut crew);
+    let predicted = model.predict(&x, n_features, &mut crew);
     let said = |prediction: &[u32]| {
         Said::Classes(prediction.iter().map(|c| model.classes[*c as usize].clone()).collect())
     };

@@ -9,7 +9,7 @@ use trainyard_learn::model::{Model, NetworkModel, Predicted};
 use trainyard_learn::network::Network;
 use trainyard_learn::optim::OptimizerSpec;
 use trainyard_learn::perceptron::{self, Epoch, PerceptronSpec};
-use trainyard_learn::preprocess::{Preprocessor, Report};
+use trainyard_learn::preprocess::{Preprocessor, Report, TargetTransform};
 use trainyard_learn::problem::Problem;
 use trainyard_learn::random::stream::derive;
 use trainyard_learn::scalar::Scalar;
@@ -36,6 +36,8 @@ pub(super) struct Fit {
     pub(super) model: Model,
     /// How rows are prepared; none where a fold takes them as they are.
     pub(super) preprocessor: Option<Preprocessor>,
+    /// How amounts were transformed, found in the same rows.
+    pub(super) target_transform: Option<TargetTransform>,
     pub(super) summary: FitSummary,
     pub(super) history: Option<History>,
 }
@@ -72,7 +74,9 @@ pub(super) fn predict(
         Model::Network(model) => {
             let (batch, met) = data.single(preprocessor, rows).map_err(no_scratch)?;
             refuse(&met)?;
-            let predicted = model.predict(batch.x.rows(), &batch.rows, n_classes, crew);
+            let predicted = model
+                .predict(batch.x.rows(), &batch.rows, n_classes, crew)
+                .brought_back(fit.target_transform.as_ref());
             batch.x.failure().map_or(Ok(predicted), |error| Err(no_scratch(error)))?
         }
         model @ Model::Perceptron(_) => {
@@ -161,7 +165,7 @@ fn fit_perceptron(
         fit_s: 0.0,
     };
     let (model, preprocessor) = (Model::Perceptron(model), Some(preprocessor));
-    Ok(Fit { model, preprocessor, summary, history: None })
+    Ok(Fit { model, preprocessor, target_transform: None, summary, history: None })
 }
 
 fn fit_network(
@@ -176,7 +180,10 @@ fn fit_network(
     let internal = |detail: &str| Failure::permanent("internal", detail);
     let kept = matches!(part, Part::Refit);
     let (preprocessor, batch) = data.fit_single(job, rows, kept).map_err(unprepared)?;
-    let examples = data.examples(rows);
+    let target_transform = data
+        .target_transform(job, rows)
+        .map_err(|problem| Failure::permanent("target_transform", problem))?;
+    let examples = data.examples(rows, target_transform.as_ref());
     let target = examples.target(job.classes.len());
     let n_outputs = loss.n_outputs(target.kind()).map_err(|found| internal(&found.detail))?;
     let n_features =
@@ -229,7 +236,7 @@ fn fit_network(
     let summary = summary(&fitted);
     let Fitted { parameters, buffers, history, .. } = fitted;
     let model = Model::Network(NetworkModel { layers, loss, network, parameters, buffers });
-    Ok(Fit { model, preprocessor, summary, history: Some(history) })
+    Ok(Fit { model, preprocessor, target_transform, summary, history: Some(history) })
 }
 
 type NetworkParts<'a> =

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ndarray::Array2;
 use trainyard_learn::model::Truth;
 use trainyard_learn::preprocess::{
-    ColumnFacts, FitProblem, PreprocessTarget, Preprocessor, Report,
+    ColumnFacts, FitProblem, PreprocessTarget, Preprocessor, Report, TargetTransform,
 };
 use trainyard_learn::scalar::Scalar;
 use trainyard_learn::splits::Folds;
@@ -272,11 +272,37 @@ impl Prepared {
         }
     }
 
+    /// How these rows' amounts are transformed before they are learned, if they are.
+    pub(super) fn target_transform(
+        &self,
+        job: &JobContext,
+        rows: &[u32],
+    ) -> Result<Option<TargetTransform>, FitProblem> {
+        match &self.truth {
+            Truth::Classes(_) => Ok(None),
+            Truth::Values(values) => {
+                job.spec.target_transform.fit(values, job.spec.target.names(), rows)
+            }
+        }
+    }
+
     /// What the named rows should give, as a network takes it, in the order of a [`Batch`].
-    pub(super) fn examples(&self, rows: &[u32]) -> Examples<'_> {
+    pub(super) fn examples(
+        &self,
+        rows: &[u32],
+        transform: Option<&TargetTransform>,
+    ) -> Examples<'_> {
         let in_place = self.as_they_are.is_some();
         let n_outputs = self.n_outputs;
         let target = match &self.truth {
+            Truth::Values(values) if let Some(transform) = transform => {
+                let values = if in_place {
+                    transform.transform(values.iter().copied())
+                } else {
+                    transform.transform(pick(values, rows, n_outputs).into_iter())
+                };
+                Owned::Values(values.into(), n_outputs)
+            }
             Truth::Classes(classes) if in_place => Owned::Classes(classes.into()),
             Truth::Classes(classes) => {
                 Owned::Classes(rows.iter().map(|row| classes[*row as usize]).collect())

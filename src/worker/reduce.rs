@@ -59,7 +59,7 @@ pub(super) fn reduce(
     let model_id = ModelId::new(&runner.resources.clock);
     result.train = by_name(&job.spec.scoring, &scores);
     result.model_id = Some(model_id);
-    let Fit { model, preprocessor, summary, history } = fitted;
+    let Fit { model, preprocessor, target_transform, summary, history } = fitted;
     let preprocessor = preprocessor
         .ok_or_else(|| Failure::permanent("internal", "a model without its preparation"))?;
     result.refit = Some(RefitResult { n_train: rows.len() as u32, fit: summary });
@@ -67,6 +67,7 @@ pub(super) fn reduce(
         preprocessor,
         targets: job.spec.target.names().to_vec(),
         classes: job.classes.clone(),
+        target_transform,
         model,
     };
     let bytes = trained.to_bytes().map_err(|error| Failure::permanent("internal", error))?;

@@ -24,4 +24,5 @@ mod readme;
 mod reports;
 mod suggestions;
 mod support;
+mod targets;
 mod yard;

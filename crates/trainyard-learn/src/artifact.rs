@@ -9,12 +9,12 @@ use ndarray::{Array1, Array2};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::kernels::Values;
+use crate::kernels::{Crew, Values};
 use crate::losses::LossSpec;
-use crate::model::{Model, NetworkModel};
+use crate::model::{Model, NetworkModel, Predicted};
 use crate::network::LayerSpec;
 use crate::perceptron::Perceptron;
-use crate::preprocess::Preprocessor;
+use crate::preprocess::{Preprocessor, TargetTransform};
 use crate::scalar::Scalar;
 
 /// A trained model with what is needed to use it.
@@ -26,6 +26,8 @@ pub struct TrainedModel {
     pub targets: Vec<String>,
     /// The classes it chooses from, in the order of their indices; none where it predicts values.
     pub classes: Vec<Scalar>,
+    /// What its values are brought back by, where it learned transformed ones.
+    pub target_transform: Option<TargetTransform>,
     /// Its parameters.
     pub model: Model,
 }
@@ -63,6 +65,8 @@ struct Manifest {
     preprocessor: Preprocessor,
     targets: Vec<String>,
     classes: Vec<Scalar>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    target_transform: Option<TargetTransform>,
     model: Family,
 }
 
@@ -99,6 +103,12 @@ impl TrainedModel {
         (!self.classes.is_empty()).then_some(self.classes.len())
     }
 
+    /// What it says of rows of features, rows × `n_features`.
+    pub fn predict(&self, x: &[f64], n_features: usize, crew: &mut Crew) -> Predicted {
+        let predicted = self.model.predict(x, n_features, self.n_classes(), crew);
+        predicted.brought_back(self.target_transform.as_ref())
+    }
+
     /// The model as a file's bytes.
     ///
     /// # Errors
@@ -129,6 +139,7 @@ impl TrainedModel {
             preprocessor: self.preprocessor.clone(),
             targets: self.targets.clone(),
             classes: self.classes.clone(),
+            target_transform: self.target_transform.clone(),
             model: family,
         };
         let manifest = serde_json::to_string(&manifest)
@@ -181,8 +192,18 @@ impl TrainedModel {
                 Model::Network(network(&tensors, layers, loss, (n_inputs, n_outputs))?)
             }
         };
-        let Manifest { preprocessor, targets, classes, .. } = manifest;
-        Ok(Self { preprocessor, targets, classes, model })
+        let Manifest { preprocessor, targets, classes, target_transform, .. } = manifest;
+        if let Some(transform) = &target_transform {
+            let n_outputs = match &model {
+                Model::Network(model) if classes.is_empty() => model.network.n_outputs(),
+                _ => 0,
+            };
+            if transform.n_outputs() != n_outputs || !transform.is_sound() {
+                let detail = "the target's transform does not fit the model";
+                return Err(ArtifactError::Manifest(detail.to_owned()));
+            }
+        }
+        Ok(Self { preprocessor, targets, classes, target_transform, model })
     }
 }
 
@@ -248,8 +269,8 @@ mod tests {
     use ndarray::array;
 
     use super::*;
-    use crate::preprocess::PreprocessSpec;
     use crate::preprocess::scale::{ScaleSpec, StandardSpec};
+    use crate::preprocess::{PreprocessSpec, TargetPowerSpec, TargetTransformSpec};
     use crate::table::{Column, Values as Numbers};
 
     /// Of these columns, scaled, each with a gap.
@@ -270,6 +291,7 @@ mod tests {
             preprocessor: preprocessor(&["a", "b"]),
             targets: vec!["y".into()],
             classes: vec![Scalar::Number(0.0), Scalar::Text("1".into())],
+            target_transform: None,
             model: Model::Perceptron(Perceptron {
                 coef: array![[0.1, -1e-300]],
                 intercept: array![f64::MIN_POSITIVE],
@@ -290,7 +312,13 @@ mod tests {
             NetworkModel::new(layers, loss, (2, 1), Values::default(), Vec::new()).unwrap();
         model.parameters = model.network.initial(3);
         model.buffers = model.network.initial_buffers();
-        TrainedModel { classes: Vec::new(), model: Model::Network(model), ..self::model() }
+        let transform = TargetTransformSpec::YeoJohnson(TargetPowerSpec::default());
+        TrainedModel {
+            classes: Vec::new(),
+            target_transform: transform.fit(&[0.1, 7.0, 1e-3], &["y".into()], &[0, 1, 2]).unwrap(),
+            model: Model::Network(model),
+            ..self::model()
+        }
     }
 
     #[test]
@@ -308,6 +336,29 @@ mod tests {
         for length in 0..bytes.len() {
             assert!(TrainedModel::from_bytes(&bytes[..length]).is_err(), "{length} bytes");
         }
+    }
+
+    #[test]
+    fn a_target_transform_that_does_not_fit_the_model_is_refused() {
+        let refused = |model: &TrainedModel| {
+            let error = TrainedModel::from_bytes(&model.to_bytes().unwrap()).unwrap_err();
+            assert!(error.to_string().contains("transform"), "{error}");
+        };
+        let transform = network().target_transform;
+        refused(&TrainedModel { target_transform: transform.clone(), ..model() });
+        let two = |value: &TargetTransform| {
+            let mut value = serde_json::to_value(value).unwrap();
+            let output = value["outputs"][0].clone();
+            value["outputs"].as_array_mut().unwrap().push(output);
+            serde_json::from_value(value).unwrap()
+        };
+        refused(&TrainedModel { target_transform: transform.as_ref().map(two), ..network() });
+        let flat = |value: &TargetTransform| {
+            let mut value = serde_json::to_value(value).unwrap();
+            value["outputs"][0]["scaled"]["scale"] = 0.0.into();
+            serde_json::from_value(value).unwrap()
+        };
+        refused(&TrainedModel { target_transform: transform.as_ref().map(flat), ..network() });
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::losses::LossSpec;
 use crate::metrics::{Judged, Scorer, scores};
 use crate::network::{LayerSpec, Network};
 use crate::perceptron::Perceptron;
+use crate::preprocess::TargetTransform;
 use crate::problem::Problem;
 use crate::training::{Rows, outputs};
 
@@ -156,6 +157,14 @@ impl Predicted {
             }
             Self::Values { values, n_outputs } => values.len() / n_outputs.max(&1),
         }
+    }
+
+    /// The same with values brought back to what they were before this transform, if there is one.
+    pub fn brought_back(mut self, transform: Option<&TargetTransform>) -> Self {
+        if let (Self::Values { values, .. }, Some(transform)) = (&mut self, transform) {
+            transform.inverse_transform(values);
+        }
+        self
     }
 
     /// The scores against what the rows really are; `None` where one is undefined.

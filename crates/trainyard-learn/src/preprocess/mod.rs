@@ -28,6 +28,7 @@ mod report;
 pub mod scale;
 mod slots;
 mod spec;
+mod target_transform;
 mod text;
 mod transform;
 mod treatment;
@@ -42,6 +43,7 @@ pub use impute::{CategoricalImpute, DatetimeImpute, NumericImpute};
 pub use polynomial::PolynomialSpec;
 pub use report::{FitProblem, FitReport, Report, Rows, Unseen};
 pub use spec::{CategoricalSpec, NumericSpec, PreprocessSpec, TensorSpec, UnseenCategory};
+pub use target_transform::{TargetPowerSpec, TargetTransform, TargetTransformSpec};
 pub use text::{Analyzer, Norm, TextSpec};
 
 /// The most features that columns may become.

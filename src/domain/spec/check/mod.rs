@@ -36,6 +36,7 @@ pub fn check(
     let features = features::features(&request, dataset, &mut problems);
     features::sample_weight(&request, dataset, &mut problems);
     let target = target::target(&request, dataset, limits, &mut problems);
+    target::transform(&request, dataset, target.as_ref(), &mut problems);
     not_there_yet(&request, &mut problems);
     let (n_folds, n_train) = folds(&request, dataset, target.as_ref(), &mut problems);
     if request.cv.is_none() && !request.refit {
@@ -130,6 +131,7 @@ pub fn check(
         loss,
         training,
         preprocess,
+        target_transform: request.target_transform.unwrap_or_default(),
         sample_weight: request.sample_weight,
         metadata: request.metadata,
     };

@@ -56,7 +56,7 @@ pub(super) fn check(
     below(optimizer.check(), "/optimizer");
     below(training.check(), "/training");
     check_model(&request.model, problems);
-    let loss = loss(&request.loss, data.target, problems);
+    let loss = loss(request, data.target, problems);
     batches(&mut training, &optimizer, &layers, data, problems);
     monitor(&training, scoring, problems);
     class_weights(&training, data.target, problems);
@@ -139,11 +139,11 @@ fn check_model(model: &ModelSpec, problems: &mut Vec<Problem>) {
 }
 
 fn loss(
-    choice: &LossChoice,
+    request: &JobRequest,
     target: &Target<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<Named<LossSpec>> {
-    let loss = match choice {
+    let loss = match &request.loss {
         LossChoice::Loss(loss) => loss.clone(),
         LossChoice::Auto => match target {
             Target::Classes(_) => LossSpec::cross_entropy().into(),
@@ -153,17 +153,20 @@ fn loss(
     let found = loss.check();
     let fits = found.is_empty();
     problems.extend(found.into_iter().map(|problem| problem.below("/loss")));
-    if let (LossSpec::Poisson, Target::Values { least, .. }) = (&*loss, target)
-        && *least < 0.0
-    {
-        let detail = format!("counts are never below 0, and the target holds {least}");
+    let Target::Values { least, most, .. } = *target else { return fits.then_some(loss) };
+    let transform = request.target_transform.clone().unwrap_or_default();
+    let (least, most) = transform.range(least, most);
+    let holds = |amounts: String| match transform.is_none() {
+        true => format!("the target holds {amounts}"),
+        false => "target_transform gives others".to_owned(),
+    };
+    if matches!(*loss, LossSpec::Poisson) && least < 0.0 {
+        let detail = format!("counts are never below 0, and {}", holds(least.to_string()));
         problems.push(Problem::new("/loss", detail).suggest("mse, huber or mae"));
     }
-    if let (LossSpec::BinaryCrossEntropy { .. }, Target::Values { least, most, .. }) =
-        (&*loss, target)
-        && (*least < 0.0 || *most > 1.0)
-    {
-        let detail = format!("takes values from 0 to 1, and the target holds {least} to {most}");
+    if matches!(*loss, LossSpec::BinaryCrossEntropy { .. }) && (least < 0.0 || most > 1.0) {
+        let detail =
+            format!("takes values from 0 to 1, and {}", holds(format!("{least} to {most}")));
         problems.push(Problem::new("/loss", detail).suggest("mse, huber or mae"));
     }
     fits.then_some(loss)

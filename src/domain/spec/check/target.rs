@@ -112,6 +112,32 @@ pub(super) fn target<'d>(
     found.filter(|_| problems.len() == n_before)
 }
 
+/// What is wrong with the target's transform, by itself and for this target.
+pub(super) fn transform(
+    request: &JobRequest,
+    dataset: &Dataset,
+    target: Option<&Target<'_>>,
+    problems: &mut Vec<Problem>,
+) {
+    let Some(transform) = &request.target_transform else { return };
+    problems.extend(transform.check().into_iter().map(|p| p.below("/target_transform")));
+    match target {
+        Some(Target::Classes(_)) if !transform.is_none() => {
+            let detail = "is of amounts, and the target holds classes";
+            problems.push(Problem::new("/target_transform", detail).suggest("leave it out"));
+        }
+        Some(Target::Values { .. }) => {
+            let columns = request.target.names().iter().filter_map(|name| dataset.column(name));
+            let found = columns.filter_map(|column| {
+                let least = column.description.least().unwrap_or(0.0);
+                transform.check_column(&column.description.name, least)
+            });
+            problems.extend(found.map(|problem| problem.below("/target_transform")));
+        }
+        _ => {}
+    }
+}
+
 /// Whether a column is taken for amounts.
 fn holds_amounts(column: &DescribedColumn, task: TaskRequest) -> bool {
     let description = &column.description;

@@ -151,12 +151,49 @@ impl Scaler {
         }
     }
 
+    /// Whether it could have been fitted: what a file says may be anything.
+    pub(super) fn is_sound(&self) -> bool {
+        self.is_finite()
+            && match self {
+                Self::None => true,
+                Self::Linear { scale, .. } | Self::Range { scale, .. } => *scale != 0.0,
+                Self::Quantile(quantiles) => quantiles.is_sound(),
+                Self::Power(power) => power.is_sound(),
+            }
+    }
+
     /// The center and the scale, if it is (x − center) / scale or nothing at all.
     pub(super) fn line(&self) -> Option<(f64, f64)> {
         match self {
             Self::None => Some((0.0, 1.0)),
             Self::Linear { center, scale } => Some((*center, *scale)),
             Self::Range { .. } | Self::Quantile(_) | Self::Power(_) => None,
+        }
+    }
+
+    /// One number brought to the scale.
+    pub(super) fn transform(&self, x: f64) -> f64 {
+        match self {
+            Self::None => x,
+            Self::Linear { center, scale } => (x - center) / scale,
+            Self::Range { scale, offset, clip: None } => x * scale + offset,
+            Self::Range { scale, offset, clip: Some([low, high]) } => {
+                (x * scale + offset).clamp(*low, *high)
+            }
+            Self::Quantile(quantiles) => quantiles.apply(x),
+            Self::Power(power) => power.apply(x),
+        }
+    }
+
+    /// The number that this comes from, as scikit-learn's `inverse_transform`; NaN where a power
+    /// gives no such number.
+    pub(super) fn inverse_transform(&self, y: f64) -> f64 {
+        match self {
+            Self::None => y,
+            Self::Linear { center, scale } => y * scale + center,
+            Self::Range { scale, offset, .. } => (y - offset) / scale,
+            Self::Quantile(quantiles) => quantiles.inverse(y),
+            Self::Power(power) => power.inverse(y),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Quantiles of the standard normal distribution.
+//! The standard normal distribution: its quantiles and the shares below them.
 
 /// The `p`-quantile, to sixteen digits: algorithm AS 241 (Wichura, "The percentage points of the
 /// normal distribution", Applied Statistics 37, 1988).
@@ -15,6 +15,27 @@ pub(super) fn normal_quantile(p: f64) -> f64 {
     let r = (-tail.ln()).sqrt();
     let size = if r <= 5.0 { ratio(r - 1.6, &MIDDLE) } else { ratio(r - 5.0, &FAR) };
     size.copysign(q)
+}
+
+/// The share below `z`.
+///
+/// Near the middle, ½ plus the density times z + z³/3 + z⁵/(3·5) + … (Marsaglia, "Evaluating the
+/// normal distribution", Journal of Statistical Software 11, 2004), whose terms are of one sign;
+/// further out, the continued fraction of the tail (Abramowitz and Stegun 26.2.14), from its end.
+pub(super) fn normal_cdf(z: f64) -> f64 {
+    const TERMS: u32 = 100;
+    let density = (-0.5 * z * z).exp() / std::f64::consts::TAU.sqrt();
+    if z.abs() > 4.0 {
+        let fraction = (1..=TERMS).rev().fold(z.abs(), |rest, k| z.abs() + f64::from(k) / rest);
+        let tail = density / fraction;
+        return if z < 0.0 { tail } else { 1.0 - tail };
+    }
+    let (mut term, mut sum) = (z, z);
+    for k in 1..=TERMS {
+        term *= z * z / f64::from(2 * k + 1);
+        sum += term;
+    }
+    0.5 + density * sum
 }
 
 /// A polynomial over another, coefficients from the highest power down.
@@ -94,7 +115,7 @@ const FAR: [[f64; 8]; 2] = [
 
 #[cfg(test)]
 mod tests {
-    use super::normal_quantile;
+    use super::{normal_cdf, normal_quantile};
 
     /// scipy 1.17.1: `scipy.stats.norm.ppf(p)`.
     const QUANTILES: [(f64, f64); 6] = [
@@ -105,6 +126,26 @@ mod tests {
         (1e-7, -5.199_337_582_192_816_5),
         (1e-20, -9.262_340_089_798_408),
     ];
+
+    /// scipy 1.17.1: `scipy.stats.norm.cdf(z)`.
+    const SHARES: [(f64, f64); 7] = [
+        (0.0, 0.5),
+        (0.3, 0.617_911_422_188_952_6),
+        (-1.5, 0.066_807_201_268_858_07),
+        (-3.9, 4.809_634_401_760_261_4e-05),
+        (4.1, 0.999_979_342_493_087_5),
+        (-4.1, 2.065_750_691_254_671_7e-05),
+        (-5.2, 9.964_426_316_933_47e-08),
+    ];
+
+    #[test]
+    fn shares_are_scipys() {
+        for (z, expected) in SHARES {
+            let found = normal_cdf(z);
+            assert!((found - expected).abs() <= 1e-15 + 1e-11 * expected, "{z}: {found}");
+        }
+        assert_eq!((normal_cdf(f64::NEG_INFINITY), normal_cdf(f64::INFINITY)), (0.0, 1.0));
+    }
 
     #[test]
     fn quantiles_are_scipys() {

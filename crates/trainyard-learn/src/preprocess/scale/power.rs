@@ -69,8 +69,22 @@ impl Power {
         [self.lambda, self.mean, self.scale].iter().all(|x| x.is_finite())
     }
 
+    pub(super) fn is_sound(&self) -> bool {
+        self.is_finite() && self.scale > 0.0
+    }
+
     pub(super) fn apply(&self, x: f64) -> f64 {
         (self.power(x) - self.mean) / self.scale
+    }
+
+    /// What [`apply`](Self::apply) makes `y` of; NaN beyond what a power reaches.
+    pub(super) fn inverse(&self, y: f64) -> f64 {
+        let y = y * self.scale + self.mean;
+        match self.method {
+            PowerMethod::BoxCox => log_base_of(y, self.lambda).exp(),
+            PowerMethod::YeoJohnson if y < 0.0 => -log_base_of(-y, 2.0 - self.lambda).exp_m1(),
+            PowerMethod::YeoJohnson => log_base_of(y, self.lambda).exp_m1(),
+        }
     }
 
     fn power(&self, x: f64) -> f64 {
@@ -80,6 +94,11 @@ impl Power {
             PowerMethod::YeoJohnson => power_of(x.ln_1p(), self.lambda),
         }
     }
+}
+
+/// The base b whose (bᵖ − 1) / p is `y`, by its logarithm; NaN where there is none.
+fn log_base_of(y: f64, p: f64) -> f64 {
+    if p.abs() < f64::EPSILON { y } else { (p * y).ln_1p() / p }
 }
 
 /// (bᵖ − 1) / p of a base b by its logarithm, and ln b for p = 0.

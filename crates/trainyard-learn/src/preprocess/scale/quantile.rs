@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::normal::normal_quantile;
+use super::normal::{normal_cdf, normal_quantile};
 use crate::optim::fields::{fields, unlimited};
 use crate::preprocess::quantiles::{quantile, sorted_present};
 
@@ -65,6 +65,11 @@ impl Quantiles {
         self.quantiles.iter().all(|x| x.is_finite())
     }
 
+    /// Whether there are any, in order.
+    pub(super) fn is_sound(&self) -> bool {
+        !self.quantiles.is_empty() && self.quantiles.is_sorted()
+    }
+
     pub(super) fn apply(&self, x: f64) -> f64 {
         if x.is_nan() {
             return x;
@@ -88,6 +93,27 @@ impl Quantiles {
         };
         let end = NEAR - f64::EPSILON;
         normal_quantile(share).clamp(normal_quantile(end), normal_quantile(1.0 - end))
+    }
+
+    /// The value at a rank; beyond the ends, the end.
+    pub(super) fn inverse(&self, y: f64) -> f64 {
+        if y.is_nan() {
+            return y;
+        }
+        let (q, n) = (&self.quantiles, self.quantiles.len());
+        let (at, near) = if self.is_normal { (normal_cdf(y), NEAR) } else { (y, 0.0) };
+        // As scikit-learn has it, the lower end wins where both are near.
+        if at - near < 0.0 || at <= 0.0 {
+            return q[0];
+        }
+        if at + near > 1.0 || at >= 1.0 {
+            return q[n - 1];
+        }
+        let place = at * (n - 1) as f64;
+        let below = (place.floor() as usize).min(n.saturating_sub(2));
+        let above = (below + 1).min(n - 1);
+        let weight = place - below as f64;
+        q[below] * (1.0 - weight) + q[above] * weight
     }
 
     /// By interpolation; of a value that several quantiles equal, the middle of their shares.
