@@ -263,9 +263,23 @@ pub struct FoldResult {
     pub n_test: u32,
     /// Scores on the test rows, by scorer; null where a scorer is undefined.
     pub scores: BTreeMap<String, Option<f64>>,
+    /// Categories of test rows that no training row had, by column; the result's warnings sum them up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unseen_categories: Vec<UnseenCategories>,
     /// How training went.
     #[serde(flatten)]
     pub fit: FitSummary,
+}
+
+/// Categories of a column that no training row had.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UnseenCategories {
+    /// The column.
+    pub column: String,
+    /// Test rows with such a category.
+    pub n_rows: u64,
+    /// The first of these categories.
+    pub first: String,
 }
 
 /// The training of the final model on all rows.

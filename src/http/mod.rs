@@ -18,6 +18,7 @@ mod metrics;
 mod models;
 pub mod openapi;
 mod operations;
+mod overlap;
 mod page;
 mod predict;
 mod predictions;
@@ -136,6 +137,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(route!(datasets::get, datasets::delete))
         .routes(route!(datasets::rows))
         .routes(route!(content::content))
+        .routes(route!(overlap::overlap))
         .routes(route!(suggestion::suggestion))
         .routes(route!(jobs::list, jobs::create))
         .routes(route!(jobs::get, jobs::delete))

@@ -60,33 +60,33 @@ pub(super) fn fit(
     Ok(fitted)
 }
 
-/// What the model says of these rows.
+/// What the model says of these rows, and what in them had no proper number.
 pub(super) fn predict(
     job: &JobContext,
     data: &Prepared,
     fit: &Fit,
     rows: &[u32],
     crew: &mut Crew,
-) -> Result<Predicted, Failure> {
+) -> Result<(Predicted, Report), Failure> {
     let n_classes = (!job.classes.is_empty()).then_some(job.classes.len());
     let preprocessor = fit.preprocessor.as_ref();
-    Ok(match &fit.model {
+    match &fit.model {
         Model::Network(model) => {
             let (batch, met) = data.single(preprocessor, rows).map_err(no_scratch)?;
             refuse(&met)?;
             let predicted = model
                 .predict(batch.x.rows(), &batch.rows, n_classes, crew)
                 .brought_back(fit.target_transform.as_ref());
-            batch.x.failure().map_or(Ok(predicted), |error| Err(no_scratch(error)))?
+            batch.x.failure().map_or(Ok((predicted, met)), |error| Err(no_scratch(error)))
         }
         model @ Model::Perceptron(_) => {
             let (x, met) = data.double(preprocessor, rows);
             refuse(&met)?;
             let n_features = x.ncols();
             let x = x.into_raw_vec_and_offset().0;
-            model.predict(&x, n_features, n_classes, crew)
+            Ok((model.predict(&x, n_features, n_classes, crew), met))
         }
-    })
+    }
 }
 
 /// Rows that the preparation cannot do, or has no room for.

@@ -199,10 +199,7 @@ impl Prepared {
             let mut looked_at = 0;
             for rows in rows.chunks(BLOCK_ROWS) {
                 let block = &mut block[..rows.len() * n_features];
-                let met = preprocessor.transform(&columns, rows, block);
-                if report.is_empty() {
-                    report = met;
-                }
+                report.absorb(preprocessor.transform(&columns, rows, block));
                 x.extend(block.iter().map(|value| *value as f32))?;
                 looked_at += rows.len() * columns.len();
                 if looked_at > LOOKED_AT {

@@ -13,8 +13,9 @@ use super::prepare::Prepared;
 use super::run::{Failure, Runner};
 use crate::domain::dataset::Warning;
 use crate::domain::ids::ModelId;
-use crate::domain::job::{FoldResult, JobResult, RefitResult, ScoreSummary};
+use crate::domain::job::{FoldResult, JobResult, RefitResult, ScoreSummary, UnseenCategories};
 use crate::domain::model::{ModelCard, ModelOutput};
+use crate::domain::suggest::shown;
 use crate::store::tasks::{JobContext, NewModel, Outcome};
 
 const NOT_CONVERGED: &str =
@@ -46,6 +47,7 @@ pub(super) fn reduce(
         let detail = format!("{n_stopped} of {} folds {NOT_CONVERGED}", folds.len());
         result.warnings.push(Warning::new("not_converged", detail));
     }
+    result.warnings.extend(unseen_categories(folds));
     if !job.spec.refit {
         return Ok(Outcome::Reduced { result: Box::new(result), model: None, history: None });
     }
@@ -54,7 +56,7 @@ pub(super) fn reduce(
     if fitted.summary.converged == Some(false) {
         result.warnings.push(Warning::new("not_converged", format!("the model {NOT_CONVERGED}")));
     }
-    let predicted = predict(job, data, &fitted, &rows, crew)?;
+    let (predicted, _) = predict(job, data, &fitted, &rows, crew)?;
     let scores = predicted.scores(&job.spec.scoring, &data.truth, job.classes.len());
     let model_id = ModelId::new(&runner.resources.clock);
     result.train = by_name(&job.spec.scoring, &scores);
@@ -90,6 +92,29 @@ pub(super) fn reduce(
     let model = NewModel { id: model_id, sha256, size_bytes, card };
     let history = history.map(|history| history.pack());
     Ok(Outcome::Reduced { result: Box::new(result), model: Some(Box::new(model)), history })
+}
+
+/// A warning a column that has categories in test rows and in no training row of their fold.
+fn unseen_categories(folds: &[FoldResult]) -> Vec<Warning> {
+    let mut columns: BTreeMap<&str, (usize, u64, &str)> = BTreeMap::new();
+    for UnseenCategories { column, n_rows, first } in
+        folds.iter().flat_map(|fold| &fold.unseen_categories)
+    {
+        let (n_folds, n_all, _) = columns.entry(column).or_insert((0, 0, first));
+        (*n_folds, *n_all) = (*n_folds + 1, *n_all + n_rows);
+    }
+    let warning = |(column, (n_folds, n_rows, first)): (&str, (usize, u64, &str))| {
+        let detail = format!(
+            "column {}: in {n_folds} of {} folds {n_rows} test rows have categories that no training \
+             row had, the first of them {}; group rare ones with `min_frequency`, or leave the \
+             column out",
+            shown(column),
+            folds.len(),
+            shown(first)
+        );
+        Warning::new("unseen_category", detail).column(column)
+    };
+    columns.into_iter().map(warning).collect()
 }
 
 /// Scores under their scorers' names.

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use tokio::runtime::Handle;
 use trainyard_learn::kernels::Crew;
+use trainyard_learn::preprocess::Unseen;
 use trainyard_learn::splits::Folds;
 
 use super::Resources;
@@ -18,7 +19,7 @@ use super::reduce;
 use super::report::Reporter;
 use crate::cache::{SharedCache, Weighed};
 use crate::domain::ids::JobId;
-use crate::domain::job::{FoldResult, JobError};
+use crate::domain::job::{FoldResult, JobError, UnseenCategories};
 use crate::domain::predictions::FoldPredictions;
 use crate::store::tasks::{ClaimedTask, Finished, JobContext, Outcome, TaskKind};
 use crate::tables::TableError;
@@ -168,6 +169,11 @@ impl Runner {
     }
 }
 
+fn unseen_categories(unseen: Unseen) -> UnseenCategories {
+    let Unseen { column, count, first_value, .. } = unseen;
+    UnseenCategories { column, n_rows: count as u64, first: first_value }
+}
+
 /// Trains on a fold's training rows and scores on its test rows.
 fn fold(
     job: &JobContext,
@@ -192,7 +198,7 @@ fn fold(
                 other => other,
             }
         })?;
-    let predicted = predict(job, data, &fitted, &split.test, crew)?;
+    let (predicted, met) = predict(job, data, &fitted, &split.test, crew)?;
     let truth = data.truth_of(&split.test);
     let scores = predicted.scores(&job.spec.scoring, &truth, job.classes.len());
     let Fit { summary, history, .. } = fitted;
@@ -202,6 +208,7 @@ fn fold(
         n_train: split.train.len() as u32,
         n_test: split.test.len() as u32,
         scores: reduce::by_name(&job.spec.scoring, &scores),
+        unseen_categories: met.unseen.into_iter().map(unseen_categories).collect(),
         fit: summary,
     };
     let predictions = FoldPredictions { rows: split.test, truth, predicted };

@@ -18,6 +18,7 @@ mod live;
 mod models;
 mod networks;
 mod operations;
+mod overlap;
 mod preparation;
 mod process;
 mod readme;

@@ -165,3 +165,28 @@ fn arrays_are_trained_on_and_predicted_from() {
     let found = world.api.post(&path, &short).errors(422, "invalid_request");
     assert_eq!(found[0].0, "/rows/0/0");
 }
+
+#[test]
+fn categories_that_a_fold_did_not_train_on_are_told_of() {
+    let world = World::new();
+    let row = |row: u32| {
+        let city = if row % 30 == 7 { format!("rare {row}") } else { "Ulm".to_owned() };
+        format!("{row},{city},{}\n", ["no", "yes"][row as usize % 2])
+    };
+    let text = "x,city,y\n".to_owned() + &(0..120).map(row).collect::<String>();
+    let dataset = world.api.dataset(&text);
+    let job = world.api.run(&json!({
+        "dataset_id": dataset, "target": "y", "model": {"type": "perceptron"},
+        "cv": {"type": "stratified_kfold", "n_splits": 3}
+    }));
+    assert_eq!(job["status"], "succeeded", "{job}");
+    let folds = job["result"]["folds"].as_array().unwrap();
+    let unseen = |fold: &Value| fold["unseen_categories"][0]["n_rows"].as_u64().unwrap_or(0);
+    // Each rare city has one row, so it is unseen in the fold that tests on it.
+    assert_eq!(folds.iter().map(unseen).sum::<u64>(), 4);
+    let warnings = job["result"]["warnings"].as_array().unwrap();
+    let told: Vec<&Value> = warnings.iter().filter(|w| w["code"] == "unseen_category").collect();
+    assert_eq!(told.len(), 1, "{warnings:?}");
+    assert_eq!(told[0]["column"], "city");
+    assert!(told[0]["detail"].as_str().unwrap().contains("4 test rows"), "{}", told[0]);
+}

@@ -94,6 +94,26 @@ impl Report {
         self.unseen.is_empty() && self.missing.is_empty() && self.not_finite.is_empty()
     }
 
+    /// Adds what was met in rows after these.
+    pub fn absorb(&mut self, later: Self) {
+        let rows = |all: &mut Vec<Rows>, later: Vec<Rows>| {
+            for more in later {
+                match all.iter_mut().find(|known| known.column == more.column) {
+                    Some(known) => known.count += more.count,
+                    None => all.push(more),
+                }
+            }
+        };
+        rows(&mut self.missing, later.missing);
+        rows(&mut self.not_finite, later.not_finite);
+        for more in later.unseen {
+            match self.unseen.iter_mut().find(|known| known.column == more.column) {
+                Some(known) => known.count += more.count,
+                None => self.unseen.push(more),
+            }
+        }
+    }
+
     /// The unseen categories that the spec refuses.
     pub fn refused(&self) -> impl Iterator<Item = &Unseen> {
         self.unseen.iter().filter(|unseen| unseen.is_refused)
