@@ -14,6 +14,7 @@ mod hostile;
 mod jobs;
 mod leases;
 mod live;
+mod metrics_scored;
 mod models;
 mod networks;
 mod operations;
