@@ -47,9 +47,9 @@ pub(super) fn score(scorer: Scorer, classes: &[ClassCounts]) -> Option<f64> {
 }
 
 /// The scores that are means over classes or labels, and those of all of them together.
-pub(super) fn averaged<'a>(
+pub(super) fn averaged(
     scorer: Scorer,
-    classes: &mut dyn Iterator<Item = &'a ClassCounts>,
+    classes: &mut dyn Iterator<Item = &ClassCounts>,
 ) -> Option<f64> {
     use Scorer::*;
     let score = match scorer {
