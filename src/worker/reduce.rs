@@ -48,6 +48,7 @@ pub(super) fn reduce(
         result.warnings.push(Warning::new("not_converged", detail));
     }
     result.warnings.extend(unseen_categories(folds));
+    result.warnings.extend(undefined(&job.spec.scoring, folds));
     if !job.spec.refit {
         return Ok(Outcome::Reduced { result: Box::new(result), model: None, history: None });
     }
@@ -136,6 +137,34 @@ fn summaries(scorers: &[Scorer], folds: &[FoldResult]) -> BTreeMap<String, Score
             (scorer.name().to_owned(), summary(values.as_deref(), mean_rows(folds)))
         })
         .collect()
+}
+
+/// A warning for each scorer that some folds have no score of.
+fn undefined(scorers: &[Scorer], folds: &[FoldResult]) -> Vec<Warning> {
+    const N_NAMED: usize = 10;
+    let of_scorer = |scorer: &Scorer| {
+        let has_none =
+            |fold: &&FoldResult| !matches!(fold.scores.get(scorer.name()), Some(Some(_)));
+        let without: Vec<&FoldResult> = folds.iter().filter(has_none).collect();
+        let named: Vec<String> = without
+            .iter()
+            .take(N_NAMED)
+            .map(|fold| format!("{} of repeat {}", fold.fold, fold.repeat))
+            .collect();
+        let more = if without.len() > N_NAMED { ", …" } else { "" };
+        (!without.is_empty()).then(|| {
+            let detail = format!(
+                "`{}` is undefined in {} of {} folds ({}{more}), and so is its mean; it needs {}",
+                scorer.name(),
+                without.len(),
+                folds.len(),
+                named.join(", "),
+                scorer.needs()
+            );
+            Warning::new("undefined_score", detail)
+        })
+    };
+    scorers.iter().filter_map(of_scorer).collect()
 }
 
 /// Null where a fold has no score: a mean over the others would be another quantity.

@@ -15,6 +15,7 @@ mod jobs;
 mod large;
 mod leases;
 mod live;
+mod metrics_scored;
 mod models;
 mod networks;
 mod operations;

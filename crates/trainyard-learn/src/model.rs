@@ -169,21 +169,32 @@ impl Predicted {
 
     /// The scores against what the rows really are; `None` where one is undefined.
     pub fn scores(&self, scorers: &[Scorer], truth: &Truth, n_classes: usize) -> Vec<Option<f64>> {
-        let by_class = |prediction: &[u32], probabilities: Option<&[f32]>| match truth {
+        let by_class = |prediction: &[u32], probabilities, decision| match truth {
             Truth::Classes(target) => {
-                scores(scorers, &Judged::Classes { target, prediction, n_classes, probabilities })
+                let judged = Judged::Classes {
+                    target,
+                    prediction,
+                    n_classes,
+                    probabilities,
+                    decision,
+                    weights: None,
+                };
+                scores(scorers, &judged)
             }
             Truth::Values(_) => vec![None; scorers.len()],
         };
         match (self, truth) {
-            (Self::Decisions { prediction, .. }, _) => by_class(prediction, None),
+            (Self::Decisions { prediction, decision, .. }, _) => {
+                by_class(prediction, None, Some(&decision[..]))
+            }
             (Self::Probabilities { prediction, probabilities, .. }, _) => {
-                by_class(prediction, Some(probabilities))
+                by_class(prediction, Some(&probabilities[..]), None)
             }
             (Self::Values { values, n_outputs }, Truth::Values(target)) => {
                 let prediction: Vec<f64> = values.iter().map(|value| f64::from(*value)).collect();
                 let n_outputs = *n_outputs;
-                scores(scorers, &Judged::Values { target, prediction: &prediction, n_outputs })
+                let prediction = &prediction;
+                scores(scorers, &Judged::Values { target, prediction, n_outputs, weights: None })
             }
             (Self::Values { .. }, Truth::Classes(_)) => vec![None; scorers.len()],
         }

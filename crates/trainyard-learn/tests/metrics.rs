@@ -11,7 +11,7 @@ use trainyard_learn::metrics::{Judged, Scorer, scores};
 /// The scores of the confusion matrix.
 fn class_scorers() -> Vec<Scorer> {
     let classes = TargetKind::Classes { n_classes: 2 };
-    let of_classes = |s: &Scorer| s.fits(classes) && !s.needs_probabilities();
+    let of_classes = |s: &Scorer| s.fits(classes) && !s.needs_probabilities() && !s.ranks();
     Scorer::ALL.into_iter().filter(of_classes).collect()
 }
 
@@ -27,7 +27,15 @@ fn of_classes(
     prediction: &[u32],
     n_classes: usize,
 ) -> Vec<Option<f64>> {
-    scores(scorers, &Judged::Classes { target, prediction, n_classes, probabilities: None })
+    let judged = Judged::Classes {
+        target,
+        prediction,
+        n_classes,
+        probabilities: None,
+        decision: None,
+        weights: None,
+    };
+    scores(scorers, &judged)
 }
 
 #[derive(Deserialize)]
@@ -52,9 +60,10 @@ fn every_score_is_scikit_learns() {
     for (index, case) in golden.cases.iter().enumerate() {
         let target = digits(&case.target);
         let prediction = digits(&case.prediction);
-        let together = of_classes(&class_scorers(), &target, &prediction, case.n_classes);
-        assert_eq!(case.scores.len(), class_scorers().len());
-        for (scorer, score) in class_scorers().into_iter().zip(together) {
+        let scorers: Vec<Scorer> = case.scores.keys().copied().collect();
+        assert_eq!(scorers.len(), 9);
+        let together = of_classes(&scorers, &target, &prediction, case.n_classes);
+        for (scorer, score) in scorers.into_iter().zip(together) {
             let score = score.expect("defined");
             let expected = case.scores[&scorer];
             assert!(
@@ -101,10 +110,11 @@ fn scores_of_values_are_scikit_learns() {
     let cases = value_golden().values;
     assert!(cases.len() >= 35);
     for (index, case) in cases.iter().enumerate() {
-        assert_eq!(case.scores.len(), value_scorers().len());
+        assert_eq!(case.scores.len(), 8);
         let ValueCase { n_outputs, target, prediction, .. } = case;
         for (scorer, expected) in &case.scores {
-            let judged = Judged::Values { target, prediction, n_outputs: *n_outputs };
+            let judged =
+                Judged::Values { target, prediction, n_outputs: *n_outputs, weights: None };
             let found = scores(&[*scorer], &judged)[0];
             let near = match (found, expected) {
                 (Some(found), Some(expected)) => {
@@ -127,6 +137,8 @@ fn log_loss_is_scikit_learns() {
             prediction: &case.target,
             n_classes: case.n_classes,
             probabilities: Some(&case.probabilities),
+            decision: None,
+            weights: None,
         };
         let found = scores(&[Scorer::NegLogLoss], &judged)[0].expect("defined");
         let difference = (found - case.neg_log_loss).abs();
@@ -141,7 +153,12 @@ fn a_constant_target_is_constant_whatever_its_digits() {
     // Ten times 0.1 is not quite 1, and a mean that is off makes a constant vary.
     let near = |prediction: f64| {
         let (target, prediction) = ([0.1; 10], [prediction; 10]);
-        let judged = Judged::Values { target: &target, prediction: &prediction, n_outputs: 1 };
+        let judged = Judged::Values {
+            target: &target,
+            prediction: &prediction,
+            n_outputs: 1,
+            weights: None,
+        };
         scores(&[Scorer::R2, Scorer::ExplainedVariance], &judged)
     };
     assert_eq!(near(0.1), [Some(1.0), Some(1.0)]);
@@ -149,14 +166,22 @@ fn a_constant_target_is_constant_whatever_its_digits() {
 }
 
 #[test]
-fn a_scorer_is_of_classes_or_of_values() {
-    let classes = TargetKind::Classes { n_classes: 2 };
+fn a_scorer_is_of_classes_of_labels_or_of_values() {
+    let [classes, many] = [2, 3].map(|n_classes| TargetKind::Classes { n_classes });
     let [one, two] = [1, 2].map(|n_outputs| TargetKind::Values { n_outputs });
     for scorer in Scorer::ALL {
-        assert!(scorer.fits(classes) != scorer.fits(one), "{scorer:?}");
-        assert!(!scorer.needs_probabilities() || scorer.fits(classes), "{scorer:?}");
-        assert_eq!(scorer.fits(two), scorer.fits(one) && scorer != Scorer::NegMaxError);
+        let of_classes = scorer.fits(classes) || scorer.fits_labels();
+        assert!(of_classes != scorer.fits(one), "{scorer:?}");
+        assert!(!scorer.needs_probabilities() || scorer.fits(many), "{scorer:?}");
+        assert!(!scorer.fits(two) || scorer.fits(one), "{scorer:?}");
+        assert!(!scorer.fits(many) || scorer.fits(classes), "{scorer:?}");
+        for kind in [classes, many, one, two] {
+            assert!(scorer.instead(kind).is_none_or(|near| near.fits(kind)), "{scorer:?}");
+        }
     }
+    assert_eq!(Scorer::F1.instead(many), Some(Scorer::F1Macro));
+    assert_eq!(Scorer::RocAuc.instead(many), Some(Scorer::RocAucOvr));
+    assert_eq!(Scorer::F1Samples.instead(classes), Some(Scorer::F1));
 }
 
 #[test]
@@ -165,7 +190,12 @@ fn a_scorer_of_something_else_has_no_score() {
     for (scorer, score) in Scorer::ALL.into_iter().zip(classes) {
         assert_eq!(score.is_some(), class_scorers().contains(&scorer), "{scorer:?}");
     }
-    let values = Judged::Values { target: &[1.0, 2.0], prediction: &[1.0, 3.0], n_outputs: 1 };
+    let values = Judged::Values {
+        target: &[1.0, 2.0],
+        prediction: &[1.0, 3.0],
+        n_outputs: 1,
+        weights: None,
+    };
     for (scorer, score) in Scorer::ALL.into_iter().zip(scores(&Scorer::ALL, &values)) {
         assert_eq!(score.is_some(), value_scorers().contains(&scorer), "{scorer:?}");
     }
@@ -175,7 +205,14 @@ fn a_scorer_of_something_else_has_no_score() {
 fn probabilities_that_are_none_have_no_log_loss() {
     let loss = |target: &[u32], probabilities: &[f32], n_classes| {
         let probabilities = Some(probabilities);
-        let judged = Judged::Classes { target, prediction: target, n_classes, probabilities };
+        let judged = Judged::Classes {
+            target,
+            prediction: target,
+            n_classes,
+            probabilities,
+            decision: None,
+            weights: None,
+        };
         scores(&[Scorer::NegLogLoss], &judged)[0]
     };
     assert!(loss(&[0, 1], &[0.5; 4], 2).is_some());
@@ -191,7 +228,7 @@ fn probabilities_that_are_none_have_no_log_loss() {
 #[test]
 fn values_that_are_none_have_no_score() {
     let none = |target: &[f64], prediction: &[f64], n_outputs| {
-        let judged = Judged::Values { target, prediction, n_outputs };
+        let judged = Judged::Values { target, prediction, n_outputs, weights: None };
         assert_eq!(scores(&Scorer::ALL, &judged), vec![None; Scorer::ALL.len()]);
     };
     none(&[1.0, 2.0], &[1.0], 1);
@@ -212,7 +249,7 @@ fn without_comparable_rows_there_is_no_score() {
     none(&[0, 2], &[0, 1], 2);
     none(&[0, 1], &[0, 2], 2);
     none(&[0], &[0], 0);
-    let values = Judged::Values { target: &[], prediction: &[], n_outputs: 1 };
+    let values = Judged::Values { target: &[], prediction: &[], n_outputs: 1, weights: None };
     assert_eq!(scores(&Scorer::ALL, &values), vec![None; Scorer::ALL.len()]);
 }
 

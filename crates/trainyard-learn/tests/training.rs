@@ -332,6 +332,8 @@ fn probabilities_are_scored_after_every_epoch() {
                 prediction: &of_rows,
                 n_classes,
                 probabilities: Some(&probabilities),
+                decision: None,
+                weights: None,
             };
             let expected = scores(&[Scorer::NegLogLoss], &judged)[0].expect("a score");
             let found = fitted.history.series(name).expect("scores")[0];

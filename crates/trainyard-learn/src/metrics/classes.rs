@@ -3,93 +3,134 @@
 //! All of them are read off one confusion matrix, so asking for several costs little more than
 //! asking for one. Where scikit-learn warns of a division by zero and counts 0, this counts 0.
 
-use super::Scorer;
+use super::{Scorer, are_weights, ratio, weight_of, weighted_mean};
 
 /// The score, or `None` for what is no score of the confusion matrix.
 pub(super) fn score(scorer: Scorer, classes: &[ClassCounts]) -> Option<f64> {
-    let macro_average = |score: fn(&ClassCounts) -> f64| {
-        mean(classes.iter().filter(|class| class.occurs()).map(|class| (score(class), 1.0)))
-    };
-    let weighted_average = |score: fn(&ClassCounts) -> f64| {
-        mean(classes.iter().map(|class| (score(class), class.n_target as f64)))
-    };
-    let in_target = classes.iter().filter(|class| class.n_target > 0);
+    let sum = |of: fn(&ClassCounts) -> f64| classes.iter().map(of).sum::<f64>();
+    let (hits, n) = (|c: &ClassCounts| c.hits, |c: &ClassCounts| c.target);
     Some(match scorer {
         // Every row has one class and one prediction, so a wrong one is wrong for two classes
-        // and the F1 score of all rows is the share of right ones.
-        Scorer::Accuracy | Scorer::F1Micro => ratio(
-            classes.iter().map(|class| class.n_hits).sum(),
-            classes.iter().map(|class| class.n_target).sum(),
-        ),
-        Scorer::BalancedAccuracy => mean(in_target.map(|class| (class.recall(), 1.0))),
-        Scorer::F1Macro => macro_average(ClassCounts::f1),
-        Scorer::F1Weighted => weighted_average(ClassCounts::f1),
-        Scorer::PrecisionMacro => macro_average(ClassCounts::precision),
-        Scorer::PrecisionWeighted => weighted_average(ClassCounts::precision),
-        Scorer::RecallMacro => macro_average(ClassCounts::recall),
-        Scorer::RecallWeighted => weighted_average(ClassCounts::recall),
-        _ => return None,
+        // and the scores of all rows are the share of right ones.
+        Scorer::Accuracy | Scorer::F1Micro | Scorer::PrecisionMicro | Scorer::RecallMicro => {
+            ratio(sum(hits), sum(n))
+        }
+        Scorer::BalancedAccuracy => {
+            let in_target = classes.iter().filter(|class| class.target > 0.0);
+            weighted_mean(in_target.map(|class| (class.recall(), 1.0)))
+        }
+        Scorer::F1 => classes.get(1)?.f1(),
+        Scorer::Precision => classes.get(1)?.precision(),
+        Scorer::Recall => classes.get(1)?.recall(),
+        Scorer::Jaccard => classes.get(1)?.jaccard(),
+        Scorer::MatthewsCorrcoef => {
+            let (n, hits) = (sum(n), sum(hits));
+            let by_chance = sum(|c| c.target * c.predicted);
+            let spread = (n * n - sum(|c| c.predicted * c.predicted))
+                * (n * n - sum(|c| c.target * c.target));
+            // What rounding leaves of nothing is nothing.
+            if spread <= f64::EPSILON * n.powi(4) {
+                return Some(0.0);
+            }
+            (hits * n - by_chance) / spread.sqrt()
+        }
+        Scorer::CohenKappa => {
+            let n = sum(n);
+            let by_chance = sum(|c| c.target * c.predicted) / n;
+            if n == by_chance {
+                return None;
+            }
+            1.0 - (n - sum(hits)) / (n - by_chance)
+        }
+        _ => return averaged(scorer, &mut classes.iter().filter(|class| class.occurs())),
     })
 }
 
-/// Counts every class, or `None` without rows, with unequal numbers of them, or with a class beyond
-/// `n_classes`.
+/// The scores that are means over classes or labels, and those of all of them together.
+pub(super) fn averaged(
+    scorer: Scorer,
+    classes: &mut dyn Iterator<Item = &ClassCounts>,
+) -> Option<f64> {
+    use Scorer::*;
+    let score = match scorer {
+        F1Macro | F1Weighted | F1Micro => ClassCounts::f1,
+        PrecisionMacro | PrecisionWeighted | PrecisionMicro => ClassCounts::precision,
+        RecallMacro | RecallWeighted | RecallMicro => ClassCounts::recall,
+        JaccardMacro | JaccardWeighted | JaccardMicro => ClassCounts::jaccard,
+        _ => return None,
+    };
+    Some(match scorer {
+        F1Macro | PrecisionMacro | RecallMacro | JaccardMacro => {
+            weighted_mean(classes.map(|class| (score(class), 1.0)))
+        }
+        F1Micro | PrecisionMicro | RecallMicro | JaccardMicro => {
+            score(&classes.fold(ClassCounts::default(), |sum, class| ClassCounts {
+                target: sum.target + class.target,
+                predicted: sum.predicted + class.predicted,
+                hits: sum.hits + class.hits,
+                n_rows: sum.n_rows + class.n_rows,
+            }))
+        }
+        _ => weighted_mean(classes.map(|class| (score(class), class.target))),
+    })
+}
+
+/// Counts every class, or `None` without rows, with unequal numbers of them, with weights that are
+/// none, or with a class beyond `n_classes`.
 pub(super) fn count(
     target: &[u32],
     prediction: &[u32],
     n_classes: usize,
+    weights: Option<&[f64]>,
 ) -> Option<Vec<ClassCounts>> {
-    if target.is_empty() || target.len() != prediction.len() {
+    if target.is_empty() || target.len() != prediction.len() || !are_weights(weights, target.len())
+    {
         return None;
     }
     let mut classes = vec![ClassCounts::default(); n_classes];
-    for (&expected, &predicted) in target.iter().zip(prediction) {
-        classes.get_mut(expected as usize)?.n_target += 1;
+    for (row, (&expected, &predicted)) in target.iter().zip(prediction).enumerate() {
+        let weight = weight_of(weights, row);
+        let class = classes.get_mut(expected as usize)?;
+        class.target += weight;
+        class.n_rows += 1;
         let class = classes.get_mut(predicted as usize)?;
-        class.n_predicted += 1;
-        class.n_hits += usize::from(expected == predicted);
+        class.predicted += weight;
+        class.n_rows += 1;
+        class.hits += if expected == predicted { weight } else { 0.0 };
     }
     Some(classes)
 }
 
-/// The margins of the confusion matrix at one class, and its diagonal.
+/// The margins of the confusion matrix at one class, and its diagonal, in weights.
 ///
 /// No score here asks for more of the matrix, so the rest is never counted.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ClassCounts {
-    n_target: usize,
-    n_predicted: usize,
-    n_hits: usize,
+    pub(super) target: f64,
+    pub(super) predicted: f64,
+    pub(super) hits: f64,
+    /// Rows that name it, whatever their weight.
+    pub(super) n_rows: usize,
 }
 
 impl ClassCounts {
     fn occurs(&self) -> bool {
-        self.n_target + self.n_predicted > 0
+        self.n_rows > 0
     }
 
-    fn precision(&self) -> f64 {
-        ratio(self.n_hits, self.n_predicted)
+    pub(super) fn precision(&self) -> f64 {
+        ratio(self.hits, self.predicted)
     }
 
-    fn recall(&self) -> f64 {
-        ratio(self.n_hits, self.n_target)
+    pub(super) fn recall(&self) -> f64 {
+        ratio(self.hits, self.target)
     }
 
-    fn f1(&self) -> f64 {
-        ratio(2 * self.n_hits, self.n_target + self.n_predicted)
+    pub(super) fn f1(&self) -> f64 {
+        ratio(2.0 * self.hits, self.target + self.predicted)
     }
-}
 
-fn ratio(part: usize, whole: usize) -> f64 {
-    if whole == 0 {
-        return 0.0;
+    pub(super) fn jaccard(&self) -> f64 {
+        ratio(self.hits, self.target + self.predicted - self.hits)
     }
-    part as f64 / whole as f64
-}
-
-/// The mean of values with weights that are not all zero.
-fn mean(values: impl Iterator<Item = (f64, f64)>) -> f64 {
-    let (sum, weight) = values
-        .fold((0.0, 0.0), |(sum, total), (value, weight)| (sum + value * weight, total + weight));
-    sum / weight
 }

@@ -1,63 +1,32 @@
 //! Scores of predictions, by scikit-learn's names; of every one more is better.
 //!
-//! Those of classes are in `classes`, those of their probabilities in `probabilities`, and those of
-//! values in `values`.
+//! Those of classes are in `classes`, those of their order in `ranking`, those of their
+//! probabilities in `probabilities`, those of several labels a row in `labels`, and those of values
+//! in `values`. Curves are in [`curves`].
+//!
+//! Of two classes the second is the positive one. Where scikit-learn takes the classes from the
+//! rows that it is given, these are all of the job's classes.
 //!
 //! It is deliberately not about models: it compares what is with what was said.
 
 mod classes;
+pub mod curves;
+mod labels;
 mod probabilities;
+mod ranking;
+mod scorer;
 mod values;
 
-use serde::{Deserialize, Serialize};
+use std::cell::OnceCell;
+
+pub use scorer::Scorer;
 
 use crate::losses::TargetKind;
 
-/// A score of which more is better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Scorer {
-    /// The share of rows whose class was predicted.
-    Accuracy,
-    /// The mean recall of the classes in the target.
-    BalancedAccuracy,
-    /// The mean F1 score of the classes.
-    F1Macro,
-    /// The mean F1 score of the classes, weighted by their rows in the target.
-    F1Weighted,
-    /// The F1 score over the rows of all classes together.
-    F1Micro,
-    /// The mean precision of the classes.
-    PrecisionMacro,
-    /// The mean precision of the classes, weighted by their rows in the target.
-    PrecisionWeighted,
-    /// The mean recall of the classes.
-    RecallMacro,
-    /// The mean recall of the classes, weighted by their rows in the target.
-    RecallWeighted,
-    /// The mean logarithm of the probability of the true class, which is kept off 0 and 1.
-    NegLogLoss,
-    /// The share of the target's variance that is explained, the mean error included.
-    R2,
-    /// The share of the target's variance that is explained, the mean error left out.
-    ExplainedVariance,
-    /// The mean squared error, negated.
-    NegMeanSquaredError,
-    /// The root of the mean squared error, negated.
-    NegRootMeanSquaredError,
-    /// The mean absolute error, negated.
-    NegMeanAbsoluteError,
-    /// The median absolute error, negated.
-    NegMedianAbsoluteError,
-    /// The largest absolute error, negated; of one output only.
-    NegMaxError,
-    /// The mean of the absolute errors as shares of the target, negated. A target of 0 makes it
-    /// very large.
-    NegMeanAbsolutePercentageError,
-}
-
 /// What was predicted, and what really is.
+///
+/// Weights are one a row, finite and not below 0, and not all 0; without them every row counts the
+/// same.
 #[derive(Clone, Copy, Debug)]
 pub enum Judged<'a> {
     /// Classes, as indices below `n_classes`.
@@ -70,6 +39,24 @@ pub enum Judged<'a> {
         n_classes: usize,
         /// Rows × classes, where there are any.
         probabilities: Option<&'a [f32]>,
+        /// Rows × classes, of two classes one or two a row, where there are any; used where there
+        /// are no probabilities.
+        decision: Option<&'a [f64]>,
+        /// How much each row counts.
+        weights: Option<&'a [f64]>,
+    },
+    /// Labels, of which a row has any number: rows × `n_labels`.
+    Labels {
+        /// Which it has.
+        target: &'a [bool],
+        /// Which it is said to have.
+        prediction: &'a [bool],
+        /// How many labels there are.
+        n_labels: usize,
+        /// Rows × labels: probabilities or decision values, where there are any.
+        decision: Option<&'a [f64]>,
+        /// How much each row counts.
+        weights: Option<&'a [f64]>,
     },
     /// Values, rows × `n_outputs`.
     Values {
@@ -79,111 +66,86 @@ pub enum Judged<'a> {
         prediction: &'a [f64],
         /// Values of a row.
         n_outputs: usize,
+        /// How much each row counts.
+        weights: Option<&'a [f64]>,
     },
-}
-
-impl Scorer {
-    /// Every scorer.
-    pub const ALL: [Self; 18] = [
-        Self::Accuracy,
-        Self::BalancedAccuracy,
-        Self::F1Macro,
-        Self::F1Weighted,
-        Self::F1Micro,
-        Self::PrecisionMacro,
-        Self::PrecisionWeighted,
-        Self::RecallMacro,
-        Self::RecallWeighted,
-        Self::NegLogLoss,
-        Self::R2,
-        Self::ExplainedVariance,
-        Self::NegMeanSquaredError,
-        Self::NegRootMeanSquaredError,
-        Self::NegMeanAbsoluteError,
-        Self::NegMedianAbsoluteError,
-        Self::NegMaxError,
-        Self::NegMeanAbsolutePercentageError,
-    ];
-
-    /// The name, as scikit-learn and JSON write it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Accuracy => "accuracy",
-            Self::BalancedAccuracy => "balanced_accuracy",
-            Self::F1Macro => "f1_macro",
-            Self::F1Weighted => "f1_weighted",
-            Self::F1Micro => "f1_micro",
-            Self::PrecisionMacro => "precision_macro",
-            Self::PrecisionWeighted => "precision_weighted",
-            Self::RecallMacro => "recall_macro",
-            Self::RecallWeighted => "recall_weighted",
-            Self::NegLogLoss => "neg_log_loss",
-            Self::R2 => "r2",
-            Self::ExplainedVariance => "explained_variance",
-            Self::NegMeanSquaredError => "neg_mean_squared_error",
-            Self::NegRootMeanSquaredError => "neg_root_mean_squared_error",
-            Self::NegMeanAbsoluteError => "neg_mean_absolute_error",
-            Self::NegMedianAbsoluteError => "neg_median_absolute_error",
-            Self::NegMaxError => "neg_max_error",
-            Self::NegMeanAbsolutePercentageError => "neg_mean_absolute_percentage_error",
-        }
-    }
-
-    /// Whether it is a score of such a target.
-    pub fn fits(self, target: TargetKind) -> bool {
-        match target {
-            TargetKind::Classes { .. } => self.is_of_classes(),
-            TargetKind::Values { n_outputs } => {
-                !self.is_of_classes() && (n_outputs == 1 || self != Self::NegMaxError)
-            }
-        }
-    }
-
-    /// Whether it needs the classes' probabilities.
-    pub fn needs_probabilities(self) -> bool {
-        self == Self::NegLogLoss
-    }
-
-    fn is_of_classes(self) -> bool {
-        !matches!(
-            self,
-            Self::R2
-                | Self::ExplainedVariance
-                | Self::NegMeanSquaredError
-                | Self::NegRootMeanSquaredError
-                | Self::NegMeanAbsoluteError
-                | Self::NegMedianAbsoluteError
-                | Self::NegMaxError
-                | Self::NegMeanAbsolutePercentageError
-        )
-    }
 }
 
 /// The scores, in the order of `scorers`.
 ///
 /// `None` where one is undefined, as it is without rows, with unequal numbers of rows or a class
 /// beyond `n_classes`; where it is no score of such a target, or needs probabilities and there are
-/// none; and where it is beyond the finite numbers.
+/// none; and where it is beyond the finite numbers. Scores of pairs of classes and the largest
+/// error take no weights.
 pub fn scores(scorers: &[Scorer], judged: &Judged<'_>) -> Vec<Option<f64>> {
+    let of_each = |score: &dyn Fn(Scorer) -> Option<f64>| {
+        scorers.iter().map(|scorer| score(*scorer).filter(|score| score.is_finite())).collect()
+    };
     match *judged {
-        Judged::Classes { target, prediction, n_classes, probabilities } => {
-            let counts = classes::count(target, prediction, n_classes);
-            let score = |scorer: &Scorer| match scorer {
-                Scorer::NegLogLoss => {
-                    probabilities::neg_log_loss(target, probabilities?, n_classes)
+        Judged::Classes { target, prediction, n_classes, probabilities, decision, weights } => {
+            let counts = classes::count(target, prediction, n_classes, weights);
+            let ranked = OnceCell::new();
+            let kind = TargetKind::Classes { n_classes };
+            of_each(&|scorer| {
+                let counts = counts.as_deref().filter(|_| scorer.fits(kind))?;
+                let of = probabilities::Given { target, prediction, n_classes, weights };
+                if scorer.ranks() || scorer.needs_probabilities() {
+                    if let Some(score) = probabilities::score(scorer, of, probabilities) {
+                        return score;
+                    }
+                    let of_rows = || ranking::Ranked::new(of, probabilities, decision);
+                    ranked.get_or_init(of_rows).as_ref()?.score(scorer)
+                } else {
+                    classes::score(scorer, counts)
                 }
-                _ => classes::score(*scorer, counts.as_deref()?),
-            };
-            scorers.iter().map(score).collect()
+            })
         }
-        Judged::Values { target, prediction, n_outputs } => {
-            let outputs = values::outputs(target, prediction, n_outputs);
-            let score = |scorer: &Scorer| {
-                let outputs = outputs.as_deref()?;
-                let fits = scorer.fits(TargetKind::Values { n_outputs });
-                if fits { values::score(*scorer, outputs) } else { None }
-            };
-            scorers.iter().map(score).collect()
+        Judged::Labels { target, prediction, n_labels, decision, weights } => {
+            let counts = labels::count(target, prediction, n_labels, weights);
+            let ranked = OnceCell::new();
+            of_each(&|scorer| {
+                let counts = counts.as_ref().filter(|_| scorer.fits_labels())?;
+                if scorer.ranks() {
+                    let of_labels = || labels::rank(target, decision?, n_labels);
+                    let ranked = ranked.get_or_init(of_labels).as_deref()?;
+                    labels::ranked_score(scorer, ranked, target, weights)
+                } else {
+                    labels::score(scorer, counts)
+                }
+            })
+        }
+        Judged::Values { target, prediction, n_outputs, weights } => {
+            let outputs = values::outputs(target, prediction, n_outputs, weights);
+            let kind = TargetKind::Values { n_outputs };
+            of_each(&|scorer| {
+                values::score(scorer, outputs.as_deref().filter(|_| scorer.fits(kind))?)
+            })
         }
     }
+}
+
+/// Whether weights are one a row and none is below 0, or all are left out.
+fn are_weights(weights: Option<&[f64]>, n_rows: usize) -> bool {
+    weights.is_none_or(|weights| {
+        let sum: f64 = weights.iter().sum();
+        weights.len() == n_rows
+            && weights.iter().all(|weight| *weight >= 0.0)
+            && sum > 0.0
+            && sum.is_finite()
+    })
+}
+
+fn weight_of(weights: Option<&[f64]>, row: usize) -> f64 {
+    weights.and_then(|weights| weights.get(row)).copied().unwrap_or(1.0)
+}
+
+fn ratio(part: f64, whole: f64) -> f64 {
+    if whole == 0.0 { 0.0 } else { part / whole }
+}
+
+/// The mean of values with weights; 0 where all of these are 0.
+fn weighted_mean(values: impl Iterator<Item = (f64, f64)>) -> f64 {
+    let (sum, weight) = values
+        .fold((0.0, 0.0), |(sum, total), (value, weight)| (sum + value * weight, total + weight));
+    ratio(sum, weight)
 }

@@ -3,9 +3,9 @@
 use super::{Examples, Fit, Target};
 use crate::metrics::{Judged, Scorer, scores};
 
-/// Probabilities to keep of each row: none unless a scorer needs them and the loss has them.
+/// Probabilities to keep of each row: none unless a scorer uses them and the loss has them.
 pub(super) fn n_probabilities(fit: &Fit<'_>, target: Target<'_>) -> usize {
-    let wanted = fit.scorers.iter().any(|scorer| scorer.needs_probabilities());
+    let wanted = fit.scorers.iter().any(|scorer| scorer.needs_probabilities() || scorer.ranks());
     match target {
         Target::Classes { n_classes, .. } if wanted && fit.loss.has_probabilities() => n_classes,
         _ => 0,
@@ -32,10 +32,15 @@ pub(super) fn judge(
             let target: Vec<u32> = rows.iter().map(|row| target[*row as usize]).collect();
             let prediction = &said.classes[..rows.len()];
             let probabilities = said.probabilities.get(..rows.len() * n_classes);
-            scores(
-                scorers,
-                &Judged::Classes { target: &target, prediction, n_classes, probabilities },
-            )
+            let judged = Judged::Classes {
+                target: &target,
+                prediction,
+                n_classes,
+                probabilities,
+                decision: None,
+                weights: None,
+            };
+            scores(scorers, &judged)
         }
         Target::Values { values: target, n_outputs } => {
             let row = |row: &u32| &target[*row as usize * n_outputs..][..n_outputs];
@@ -43,7 +48,8 @@ pub(super) fn judge(
                 rows.iter().flat_map(|at| row(at).iter().map(|v| f64::from(*v))).collect();
             let prediction: Vec<f64> =
                 said.values[..target.len()].iter().map(|v| f64::from(*v)).collect();
-            scores(scorers, &Judged::Values { target: &target, prediction: &prediction, n_outputs })
+            let (target, prediction) = (&target, &prediction);
+            scores(scorers, &Judged::Values { target, prediction, n_outputs, weights: None })
         }
     }
 }

@@ -8,9 +8,9 @@ mod findings;
 mod network;
 mod perceptron;
 mod preprocess;
+mod scoring;
 mod target;
 
-use trainyard_learn::metrics::Scorer;
 use trainyard_learn::perceptron::PerceptronSpec;
 use trainyard_learn::preprocess::scale::{ScaleSpec, StandardSpec};
 use trainyard_learn::problem::Problem;
@@ -45,7 +45,7 @@ pub fn check(
                 .suggest("name a `cv`, or leave `refit` out"),
         );
     }
-    let scoring = scoring(&request, target.as_ref(), &mut problems);
+    let scoring = scoring::scoring(&request, target.as_ref(), &mut problems);
     let metadata_bytes = serde_json::to_string(&request.metadata).map_or(0, |text| text.len());
     if metadata_bytes > MAX_METADATA_BYTES {
         let detail = format!("is {metadata_bytes} bytes; at most {MAX_METADATA_BYTES} are kept");
@@ -174,39 +174,6 @@ fn folds(
     let n_train = if found.is_empty() { cv.smallest_train(n_rows) } else { n_rows };
     problems.extend(found.into_iter().map(|problem| problem.below("/cv")));
     (cv.n_folds(), n_train)
-}
-
-/// What to measure, with its default; each must fit what there is to learn.
-fn scoring(
-    request: &JobRequest,
-    target: Option<&Target<'_>>,
-    problems: &mut Vec<Problem>,
-) -> Vec<Scorer> {
-    let kind = target.map(Target::kind);
-    let Some(scoring) = &request.scoring else {
-        let amounts = target.is_some_and(|target| target.task() == TaskRequest::Regression);
-        return vec![if amounts { Scorer::R2 } else { Scorer::Accuracy }];
-    };
-    let perceptron = matches!(request.model, ModelSpec::Perceptron(_));
-    for (index, scorer) in scoring.iter().enumerate() {
-        let name = scorer.name();
-        let pointer = format!("/scoring/{index}");
-        if scoring[..index].contains(scorer) {
-            problems.push(Problem::new(pointer, format!("`{name}` is there already")));
-        } else if let Some(kind) = kind
-            && !scorer.fits(kind)
-        {
-            let fitting: Vec<&str> =
-                Scorer::ALL.into_iter().filter(|s| s.fits(kind)).map(Scorer::name).collect();
-            let detail = format!("`{name}` does not fit this target");
-            let way_out = format!("one of: {}", fitting.join(", "));
-            problems.push(Problem::new(pointer, detail).suggest(way_out));
-        } else if perceptron && scorer.needs_probabilities() {
-            let detail = format!("`{name}` needs probabilities, which a perceptron does not have");
-            problems.push(Problem::new(pointer, detail).suggest("use the model linear"));
-        }
-    }
-    scoring.clone()
 }
 
 /// Promised, and not there yet: said so rather than ignored.

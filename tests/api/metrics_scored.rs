@@ -1,0 +1,139 @@
+//! Scores: those of a job against its own predictions, what has none, and what fits no target.
+
+use serde_json::{Value, json};
+
+use crate::support::World;
+
+/// Two classes that overlap; the rarer one is the second.
+fn overlapping() -> String {
+    let row = |i: u32| {
+        let positive = i % 10 < 3;
+        let noise = f64::from(i * 7919 % 1000) / 500.0;
+        let name = if positive { "yes" } else { "no" };
+        let x0 = noise + f64::from(positive) * 1.2;
+        format!("{x0},{},{name},{},{}\n", f64::from(i % 7), i % 3, x0 - 1.5)
+    };
+    let rows: String = (0..300).map(row).collect();
+    format!("x0,x1,answer,three,amount\n{rows}")
+}
+
+fn spec(dataset: &str, changes: &Value) -> Value {
+    let mut spec = json!({
+        "dataset_id": dataset, "target": "answer", "features": ["x0", "x1"],
+        "model": {"type": "linear"}, "training": {"epochs": 3},
+        "cv": {"type": "stratified_kfold", "n_splits": 3}, "refit": false, "random_state": 1
+    });
+    for (key, value) in changes.as_object().unwrap() {
+        spec[key] = value.clone();
+    }
+    spec
+}
+
+#[test]
+fn scores_are_those_of_the_predictions() {
+    let world = World::new();
+    let dataset = world.api.dataset(&overlapping());
+    let ranked = ["roc_auc", "average_precision", "top_k_accuracy", "matthews_corrcoef"];
+    let of_probabilities = ["neg_brier_score", "d2_log_loss_score", "roc_auc_ovr"];
+    for (model, n_others) in [("linear", 7), ("perceptron", 4)] {
+        let others: Vec<&str> = ranked.into_iter().chain(of_probabilities).take(n_others).collect();
+        let mut changes = json!({"model": {"type": model}});
+        let mut scoring = vec!["accuracy", "f1", "precision", "recall"];
+        scoring.extend(&others);
+        changes["scoring"] = json!(scoring);
+        let mut spec = spec(&dataset, &changes);
+        if model == "perceptron" {
+            spec.as_object_mut().unwrap().remove("training");
+        }
+        let job = world.api.run(&spec);
+        assert_eq!(job["status"], "succeeded", "{job}");
+        let id = job["id"].as_str().unwrap();
+        let path = format!("/v1/jobs/{id}/predictions?limit=10000");
+        let predictions = world.api.get(&path).expect(200);
+        let folds = world.api.get(&format!("/v1/jobs/{id}")).expect(200);
+        let folds = folds["result"]["folds"].as_array().unwrap();
+        assert_eq!(folds.len(), 3);
+        for fold in folds {
+            let rows: Vec<&Value> = predictions["data"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|row| row["fold"] == fold["fold"])
+                .collect();
+            assert_eq!(rows.len(), 100);
+            let count = |target: &[&str], said: &[&str]| {
+                let counts = |row: &&&Value| {
+                    target.contains(&row["target"].as_str().unwrap())
+                        && said.contains(&row["prediction"].as_str().unwrap())
+                };
+                rows.iter().filter(counts).count() as f64
+            };
+            let (both, yes) = (["no", "yes"], ["yes"]);
+            let hits = count(&yes, &yes);
+            let (actual, said) = (count(&yes, &both), count(&both, &yes));
+            let score = |name: &str| fold["scores"][name].as_f64().unwrap();
+            let near = |name: &str, expected: f64| {
+                assert!((score(name) - expected).abs() < 1e-12, "{name} of {model}: {fold}");
+            };
+            assert!(hits > 0.0, "{rows:?}");
+            near("accuracy", (hits + count(&["no"], &["no"])) / 100.0);
+            near("precision", hits / said);
+            near("recall", hits / actual);
+            near("f1", 2.0 * hits / (actual + said));
+            near("top_k_accuracy", 1.0);
+            others.iter().for_each(|name| assert!(score(name).is_finite()));
+        }
+    }
+}
+
+#[test]
+fn an_undefined_score_is_null_and_said() {
+    let world = World::new();
+    let dataset = world.api.dataset(&overlapping());
+    let job = world.api.run(&spec(
+        &dataset,
+        &json!({"cv": {"type": "kfold", "n_splits": 300}, "training": {"epochs": 1},
+            "model": {"type": "linear"}, "scoring": ["accuracy", "roc_auc"]}),
+    ));
+    assert_eq!(job["status"], "succeeded", "{job}");
+    let result = &job["result"];
+    assert!(result["cv"]["accuracy"]["mean"].is_f64(), "{result}");
+    assert!(result["cv"]["roc_auc"]["mean"].is_null(), "{result}");
+    let warnings = result["warnings"].as_array().unwrap();
+    let said = warnings.iter().find(|w| w["code"] == "undefined_score").unwrap();
+    let detail = said["detail"].as_str().unwrap();
+    assert!(detail.contains("`roc_auc` is undefined in 300 of 300 folds"), "{detail}");
+    assert!(detail.contains("a row of every class"), "{detail}");
+}
+
+#[test]
+fn a_scorer_that_does_not_fit_is_refused() {
+    let world = World::new();
+    let dataset = world.api.dataset(&overlapping());
+    let three = |scorer: &str| json!({"target": "three", "scoring": ["accuracy", scorer]});
+    let amount = |scorer: &str| json!({"target": "amount", "cv": null, "refit": true, "scoring": ["r2", scorer]});
+    let perceptron = json!({
+        "model": {"type": "perceptron"}, "training": null, "scoring": ["f1", "neg_log_loss"]
+    });
+    for (changes, suggestion) in [
+        (three("f1"), "f1_macro"),
+        (three("roc_auc"), "roc_auc_ovr"),
+        (three("jaccard_samples"), "jaccard_macro"),
+        (json!({"scoring": ["accuracy", "f1_samples"]}), "f1"),
+        (perceptron, "use the model linear"),
+        (amount("neg_mean_poisson_deviance"), "neg_mean_squared_error"),
+        (amount("neg_mean_squared_log_error"), "neg_mean_squared_error"),
+    ] {
+        let mut spec = spec(&dataset, &changes);
+        if spec["training"].is_null() {
+            spec.as_object_mut().unwrap().remove("training");
+        }
+        let problem = world.api.post("/v1/jobs", &spec).expect(422);
+        let errors = problem["errors"].as_array().unwrap();
+        assert_eq!(errors.len(), 1, "{problem}");
+        assert_eq!(errors[0]["pointer"], "/scoring/1", "{problem}");
+        assert_eq!(errors[0]["suggestion"], suggestion, "{problem}");
+    }
+    let jobs = world.api.get("/v1/jobs").expect(200);
+    assert_eq!(jobs["data"], json!([]), "nothing was queued");
+}
