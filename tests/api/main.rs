@@ -24,6 +24,7 @@ mod preparation;
 mod process;
 mod readme;
 mod reports;
+mod splits;
 mod suggestions;
 mod support;
 mod targets;

@@ -10,7 +10,8 @@ impl SplitSpec {
     pub fn check(&self) -> Vec<Problem> {
         let (n_splits, n_repeats) = (self.n_splits(), self.n_repeats());
         let mut problems = Vec::new();
-        let least = if self.is_into_folds() { 2 } else { 1 };
+        let in_time = matches!(self, Self::TimeSeriesSplit { .. });
+        let least = if self.is_into_folds() || in_time { 2 } else { 1 };
         if n_splits < least {
             let detail = format!("n_splits is {n_splits}; it must be at least {least}");
             problems.push(Problem::new("/n_splits", detail));
@@ -46,7 +47,7 @@ impl SplitSpec {
         let mut problems = Vec::new();
         let n_splits = self.n_splits() as usize;
         let n_dealings = match self {
-            Self::ShuffleSplit { .. } => n_splits,
+            Self::ShuffleSplit { .. } | Self::StratifiedShuffleSplit { .. } => n_splits,
             _ => self.n_repeats() as usize,
         };
         if n_dealings.saturating_mul(n_rows) > MAX_DEALT_ROWS {
@@ -66,8 +67,16 @@ impl SplitSpec {
             }
             return problems;
         }
+        if matches!(self, Self::TimeSeriesSplit { .. }) {
+            problems.extend(self.check_time(n_rows));
+            return problems;
+        }
         let (n_train, n_test) = self.sizes(n_rows);
-        let by_train = matches!(self, Self::ShuffleSplit { test_size: None, .. });
+        let by_train = matches!(
+            self,
+            Self::ShuffleSplit { test_size: None, train_size: Some(_), .. }
+                | Self::StratifiedShuffleSplit { test_size: None, train_size: Some(_), .. }
+        );
         let detail = if n_train + n_test > n_rows {
             format!("asks for {} rows of {n_rows}", n_train + n_test)
         } else if n_train == 0 {
@@ -86,7 +95,7 @@ impl SplitSpec {
     /// scikit-learn only warns as long as one class has enough. A fold without a class cannot be
     /// scored on it, so here that is a problem. Without classes there is none.
     pub fn check_target(&self, class_counts: &[(String, usize)]) -> Vec<Problem> {
-        if self.holdout_stratifies() {
+        if self.holdout_stratifies() || matches!(self, Self::StratifiedShuffleSplit { .. }) {
             return self.check_sides(class_counts);
         }
         if !self.is_stratified() {
@@ -114,14 +123,17 @@ impl SplitSpec {
 
     /// Whether a stratified hold-out has a row of every class for both sides.
     fn check_sides(&self, class_counts: &[(String, usize)]) -> Vec<Problem> {
-        const WAY_OUT: &str = "or set stratify to false";
+        let (pointer, way_out) = match self {
+            Self::Holdout { .. } => ("/stratify", "or set stratify to false"),
+            _ => ("/type", "or take shuffle_split"),
+        };
         let mut problems: Vec<Problem> = class_counts
             .iter()
             .filter(|(_, count)| *count < 2)
             .map(|(label, _)| {
                 let detail = format!("class \"{label}\" has 1 row, and both sides need one");
-                let way_out = format!("add rows of class \"{label}\", {WAY_OUT}");
-                Problem::new("/stratify", detail).suggest(way_out)
+                let way_out = format!("add rows of class \"{label}\", {way_out}");
+                Problem::new(pointer, detail).suggest(way_out)
             })
             .collect();
         let n_classes = class_counts.len();
@@ -131,16 +143,48 @@ impl SplitSpec {
                 "{n_train} training rows and {n_test} test rows cannot each hold a row of all \
                  {n_classes} classes"
             );
-            let way_out = format!("choose another size, {WAY_OUT}");
+            let way_out = format!("choose another size, {way_out}");
             problems.push(Problem::new("/test_size", detail).suggest(way_out));
         }
         problems
     }
 
+    /// Whether there are rows for every test block, the gap, and a row to train on before them.
+    fn check_time(&self, n_rows: usize) -> Option<Problem> {
+        let blocks = self.blocks(n_rows);
+        let n_splits = blocks.n_splits;
+        if n_splits >= n_rows {
+            let detail =
+                format!("{n_splits} splits in the order of time need more than {n_rows} rows");
+            let way_out = format!("at most {}", n_rows.saturating_sub(1));
+            return Some(Problem::new("/n_splits", detail).suggest(way_out));
+        }
+        let needed = blocks.n_test.saturating_mul(n_splits).saturating_add(blocks.gap);
+        let by_size = matches!(self, Self::TimeSeriesSplit { test_size: Some(_), .. });
+        (needed >= n_rows).then(|| {
+            let detail = format!(
+                "{n_splits} splits of {} test rows and a gap of {} leave none of {n_rows} rows to \
+                 train on",
+                blocks.n_test, blocks.gap
+            );
+            let pointer = if by_size { "/test_size" } else { "/gap" };
+            Problem::new(pointer, detail).suggest("fewer splits, fewer test rows or a smaller gap")
+        })
+    }
+
     /// A size is a share of the rows or a number of them.
     fn check_sizes(&self, problems: &mut Vec<Problem>) {
+        if let Self::TimeSeriesSplit { test_size, max_train_size, .. } = self {
+            for (name, size) in [("test_size", test_size), ("max_train_size", max_train_size)] {
+                if *size == Some(0) {
+                    let detail = format!("{name} is 0; it must be at least 1");
+                    problems.push(Problem::new(format!("/{name}"), detail).suggest("leave it out"));
+                }
+            }
+        }
         let (train_size, test_size) = match *self {
-            Self::ShuffleSplit { test_size, train_size, .. } => (train_size, test_size),
+            Self::ShuffleSplit { test_size, train_size, .. }
+            | Self::StratifiedShuffleSplit { test_size, train_size, .. } => (train_size, test_size),
             Self::Holdout { test_size, .. } => (None, Some(test_size)),
             _ => (None, None),
         };
@@ -168,6 +212,12 @@ impl SplitSpec {
 
     /// Whether every row is tested by one fold of each repeat.
     fn is_into_folds(&self) -> bool {
-        !matches!(self, Self::ShuffleSplit { .. } | Self::Holdout { .. })
+        !matches!(
+            self,
+            Self::ShuffleSplit { .. }
+                | Self::StratifiedShuffleSplit { .. }
+                | Self::TimeSeriesSplit { .. }
+                | Self::Holdout { .. }
+        )
     }
 }

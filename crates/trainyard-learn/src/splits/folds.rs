@@ -1,5 +1,7 @@
 //! The rows of every fold.
 
+use super::time_series_split::Blocks;
+
 /// Which rows train and which test, for every fold of every repeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folds {
@@ -8,13 +10,18 @@ pub struct Folds {
     dealt: Dealt,
 }
 
+/// The rows of one split to train on, and those to test on.
+pub(super) type TrainTest = (Vec<u32>, Vec<u32>);
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Dealt {
     /// The test fold of each row, repeat after repeat; a row trains all other folds. Folds are few
     /// enough for 16 bits.
     TestFolds(Vec<u16>),
     /// The training and test rows of each split.
-    Listed(Vec<(Vec<u32>, Vec<u32>)>),
+    Listed(Vec<TrainTest>),
+    /// Blocks of rows in the order of time; nothing is stored for a row.
+    InTime(Blocks),
 }
 
 impl Folds {
@@ -24,9 +31,15 @@ impl Folds {
     }
 
     /// Splits of one repeat, each with its training and test rows.
-    pub(super) fn listed(n_rows: usize, mut splits: Vec<(Vec<u32>, Vec<u32>)>) -> Self {
+    pub(super) fn listed(n_rows: usize, mut splits: Vec<TrainTest>) -> Self {
         splits.iter_mut().for_each(|(_, test)| test.sort_unstable());
         Self { n_splits: splits.len(), n_rows, dealt: Dealt::Listed(splits) }
+    }
+
+    /// Splits of one repeat, in the order of time.
+    pub(super) fn in_time(blocks: Blocks) -> Self {
+        let (n_splits, n_rows) = (blocks.n_splits, blocks.n_rows);
+        Self { n_splits, n_rows, dealt: Dealt::InTime(blocks) }
     }
 
     /// The number of folds over all repeats.
@@ -34,6 +47,7 @@ impl Folds {
         match &self.dealt {
             Dealt::TestFolds(folds) => self.n_splits * (folds.len() / self.n_rows.max(1)),
             Dealt::Listed(splits) => splits.len(),
+            Dealt::InTime(blocks) => blocks.n_splits,
         }
     }
 
@@ -56,6 +70,10 @@ impl Folds {
                     let tests = usize::from(test_fold) == fold;
                     if tests { &mut split.test } else { &mut split.train }.push(row);
                 }
+            }
+            Dealt::InTime(blocks) => {
+                split.train = blocks.train(index).collect();
+                split.test = blocks.test(index).collect();
             }
             Dealt::Listed(splits) => {
                 if let Some((train, test)) = splits.get(index) {

@@ -14,6 +14,7 @@ mod shuffle_split;
 mod spec;
 mod stratified_kfold;
 mod stratified_shuffle_split;
+mod time_series_split;
 
 pub use folds::{Folds, Split};
 pub use spec::SplitSpec;

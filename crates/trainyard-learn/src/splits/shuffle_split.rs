@@ -1,5 +1,6 @@
 //! Random splits into training and test rows, and how many rows each side gets.
 
+use super::folds::TrainTest;
 use crate::random::RandomState;
 
 /// The share of the test rows where a split names no size.
@@ -12,7 +13,7 @@ pub(super) fn shuffle_split(
     (n_train, n_test): (usize, usize),
     n_splits: u32,
     seed: u32,
-) -> Vec<(Vec<u32>, Vec<u32>)> {
+) -> Vec<TrainTest> {
     let mut random = RandomState::new(seed);
     let mut rows: Vec<u32> = Vec::new();
     (0..n_splits)

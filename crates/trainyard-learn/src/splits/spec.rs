@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::shuffle_split::{SHUFFLE_SPLIT_TEST_SIZE, shuffle_split, sizes};
+use super::time_series_split::Blocks;
 use super::{Folds, kfold, stratified_kfold, stratified_shuffle_split};
 
 /// How to split the rows into folds.
@@ -92,6 +93,48 @@ pub enum SplitSpec {
         #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>, minimum = 0, maximum = 4294967295u32))]
         random_state: Option<u32>,
     },
+    /// Random splits with the same share of every class, as scikit-learn's
+    /// `StratifiedShuffleSplit`.
+    StratifiedShuffleSplit {
+        /// The number of splits.
+        #[serde(default = "default_n_shuffles")]
+        #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 10000, default = 10))]
+        n_splits: u32,
+        /// The test rows: a share below 1, or a number of them. `null` takes those that
+        /// `train_size` leaves, or else a tenth.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(exclusive_minimum = 0.0, default = json!(null)))]
+        test_size: Option<f64>,
+        /// The training rows: a share below 1, or a number of them. `null` takes those that are
+        /// not tested.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(exclusive_minimum = 0.0, default = json!(null)))]
+        train_size: Option<f64>,
+        /// The seed of the shufflings.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>, minimum = 0, maximum = 4294967295u32))]
+        random_state: Option<u32>,
+    },
+    /// Splits in the order of the rows, which is expected to be that of time: each trains on rows
+    /// before those that it tests, as scikit-learn's `TimeSeriesSplit`.
+    TimeSeriesSplit {
+        /// The number of splits.
+        #[serde(default = "default_n_splits")]
+        #[cfg_attr(feature = "openapi", schema(minimum = 2, maximum = 10000, default = 5))]
+        n_splits: u32,
+        /// The most rows to train on, the latest ones; `null` takes all.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>, minimum = 1, maximum = 4294967295u32, default = json!(null)))]
+        max_train_size: Option<u32>,
+        /// The test rows of each split; `null` takes the rows divided by `n_splits + 1`.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>, minimum = 1, maximum = 4294967295u32, default = json!(null)))]
+        test_size: Option<u32>,
+        /// The rows left out between training and test rows.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(value_type = i64, minimum = 0, maximum = 4294967295u32, default = 0))]
+        gap: u32,
+    },
     /// One split, as scikit-learn's `train_test_split`.
     Holdout {
         /// The test rows: a share below 1, or a number of them.
@@ -118,8 +161,10 @@ impl SplitSpec {
     /// This spec with `seed` where it shuffles and names no seed itself.
     #[must_use]
     pub fn with_default_seed(mut self, seed: u32) -> Self {
-        if self.shuffles() {
-            self.random_state_mut().get_or_insert(seed);
+        if self.shuffles()
+            && let Some(random_state) = self.random_state_mut()
+        {
+            random_state.get_or_insert(seed);
         }
         self
     }
@@ -147,6 +192,14 @@ impl SplitSpec {
                 let splits = shuffle_split(n_rows, self.sizes(n_rows), n_splits, seed);
                 return Folds::listed(n_rows, splits);
             }
+            Self::StratifiedShuffleSplit { .. } => {
+                let one_class = vec![0; if classes.is_some() { 0 } else { n_rows }];
+                let y = classes.unwrap_or(&one_class);
+                let sizes = self.sizes(n_rows);
+                let splits = stratified_shuffle_split::splits(y, sizes, n_splits, seed);
+                return Folds::listed(n_rows, splits.unwrap_or_default());
+            }
+            Self::TimeSeriesSplit { .. } => return Folds::in_time(self.blocks(n_rows)),
             Self::Holdout { .. } => {
                 let (n_train, n_test) = self.sizes(n_rows);
                 let split = match (classes.filter(|_| self.holdout_stratifies()), shuffle) {
@@ -176,6 +229,7 @@ impl SplitSpec {
             self,
             Self::StratifiedKfold { .. }
                 | Self::RepeatedStratifiedKfold { .. }
+                | Self::StratifiedShuffleSplit { .. }
                 | Self::Holdout { stratify: Some(true), .. }
         )
     }
@@ -192,16 +246,22 @@ impl SplitSpec {
             | Self::RepeatedKfold { n_splits, .. }
             | Self::StratifiedKfold { n_splits, .. }
             | Self::RepeatedStratifiedKfold { n_splits, .. }
-            | Self::ShuffleSplit { n_splits, .. } => n_splits,
+            | Self::ShuffleSplit { n_splits, .. }
+            | Self::StratifiedShuffleSplit { n_splits, .. }
+            | Self::TimeSeriesSplit { n_splits, .. } => n_splits,
             Self::Holdout { .. } => 1,
         }
     }
 
     /// The least number of rows that a fold trains on, of `n_rows` rows. It depends neither on the
-    /// seed nor on the classes: folds of either kind differ by one row at most.
+    /// seed nor on the classes: folds differ by one row at most, and the first split in the order of
+    /// time trains on the fewest.
     pub fn smallest_train(&self, n_rows: usize) -> usize {
         match self {
-            Self::ShuffleSplit { .. } | Self::Holdout { .. } => self.sizes(n_rows).0.min(n_rows),
+            Self::ShuffleSplit { .. }
+            | Self::StratifiedShuffleSplit { .. }
+            | Self::Holdout { .. } => self.sizes(n_rows).0.min(n_rows),
+            Self::TimeSeriesSplit { .. } => self.blocks(n_rows).train(0).len(),
             _ => n_rows - n_rows.div_ceil(self.n_splits().max(1) as usize),
         }
     }
@@ -219,14 +279,27 @@ impl SplitSpec {
             Self::Kfold { shuffle, .. }
             | Self::StratifiedKfold { shuffle, .. }
             | Self::Holdout { shuffle, .. } => shuffle,
+            Self::TimeSeriesSplit { .. } => false,
             _ => true,
         }
+    }
+
+    /// The blocks of rows of splits in the order of time; other splits have none.
+    pub(super) fn blocks(&self, n_rows: usize) -> Blocks {
+        let Self::TimeSeriesSplit { n_splits, max_train_size, test_size, gap } = *self else {
+            return Blocks { n_rows, n_splits: 0, n_test: 0, gap: 0, max_train: None };
+        };
+        let n_splits = n_splits as usize;
+        let n_test = test_size.map_or(n_rows / (n_splits + 1), |size| size as usize);
+        let max_train = max_train_size.map(|size| size as usize);
+        Blocks { n_rows, n_splits, n_test, gap: gap as usize, max_train }
     }
 
     /// The numbers of training and test rows of a split that is not into folds; those have none.
     pub(super) fn sizes(&self, n_rows: usize) -> (usize, usize) {
         match *self {
-            Self::ShuffleSplit { test_size, train_size, .. } => {
+            Self::ShuffleSplit { test_size, train_size, .. }
+            | Self::StratifiedShuffleSplit { test_size, train_size, .. } => {
                 sizes(n_rows, train_size, test_size, SHUFFLE_SPLIT_TEST_SIZE)
             }
             Self::Holdout { test_size, .. } => sizes(n_rows, None, Some(test_size), test_size),
@@ -249,18 +322,22 @@ impl SplitSpec {
             | Self::StratifiedKfold { random_state, .. }
             | Self::RepeatedStratifiedKfold { random_state, .. }
             | Self::ShuffleSplit { random_state, .. }
+            | Self::StratifiedShuffleSplit { random_state, .. }
             | Self::Holdout { random_state, .. } => random_state,
+            Self::TimeSeriesSplit { .. } => None,
         }
     }
 
-    fn random_state_mut(&mut self) -> &mut Option<u32> {
+    fn random_state_mut(&mut self) -> Option<&mut Option<u32>> {
         match self {
             Self::Kfold { random_state, .. }
             | Self::RepeatedKfold { random_state, .. }
             | Self::StratifiedKfold { random_state, .. }
             | Self::RepeatedStratifiedKfold { random_state, .. }
             | Self::ShuffleSplit { random_state, .. }
-            | Self::Holdout { random_state, .. } => random_state,
+            | Self::StratifiedShuffleSplit { random_state, .. }
+            | Self::Holdout { random_state, .. } => Some(random_state),
+            Self::TimeSeriesSplit { .. } => None,
         }
     }
 }

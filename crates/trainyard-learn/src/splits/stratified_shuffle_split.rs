@@ -1,5 +1,8 @@
-//! One random split into training and test rows with the same share of every class.
+//! Random splits into training and test rows with the same share of every class.
 
+use std::collections::BTreeMap;
+
+use super::folds::TrainTest;
 use crate::random::RandomState;
 
 /// Splits the rows as the first split of scikit-learn's `StratifiedShuffleSplit`.
@@ -27,8 +30,19 @@ pub(super) fn divide(
     y: &[u32],
     n_test: usize,
     random_state: u32,
-) -> Result<(Vec<u32>, Vec<u32>), ShuffleSplitError> {
+) -> Result<TrainTest, ShuffleSplitError> {
     let n_train = y.len().saturating_sub(n_test);
+    let splits = splits(y, (n_train, n_test), 1, random_state)?;
+    Ok(splits.into_iter().next().unwrap_or_default())
+}
+
+/// The training and the test rows of each of `n_splits` splits, drawn from one generator.
+pub(super) fn splits(
+    y: &[u32],
+    (n_train, n_test): (usize, usize),
+    n_splits: u32,
+    seed: u32,
+) -> Result<Vec<TrainTest>, ShuffleSplitError> {
     let classes = rows_by_class(y);
     for (&class, rows) in &classes {
         if rows.len() < 2 {
@@ -41,15 +55,24 @@ pub(super) fn divide(
         return Err(ShuffleSplitError::TooFewRows { n_train, n_test, n_classes });
     }
 
-    let mut random = RandomState::new(random_state);
+    let mut random = RandomState::new(seed);
+    Ok((0..n_splits).map(|_| draw(&classes, (n_train, n_test), &mut random)).collect())
+}
+
+/// One split.
+fn draw(
+    classes: &BTreeMap<u32, Vec<u32>>,
+    (n_train, n_test): (usize, usize),
+    random: &mut RandomState,
+) -> TrainTest {
     let counts: Vec<usize> = classes.values().map(Vec::len).collect();
-    let train_counts = approximate_mode(&counts, n_train, &mut random);
+    let train_counts = approximate_mode(&counts, n_train, random);
     let remaining: Vec<usize> = counts
         .iter()
         .zip(&train_counts)
         .map(|(&count, &taken)| count.saturating_sub(taken))
         .collect();
-    let test_counts = approximate_mode(&remaining, n_test, &mut random);
+    let test_counts = approximate_mode(&remaining, n_test, random);
     let mut train = Vec::with_capacity(n_train);
     let mut test = Vec::with_capacity(n_test);
     for ((rows, n_train), n_test) in classes.values().zip(train_counts).zip(test_counts) {
@@ -60,7 +83,7 @@ pub(super) fn divide(
     }
     random.shuffle(&mut train);
     random.shuffle(&mut test);
-    Ok((train, test))
+    (train, test)
 }
 
 /// Why rows cannot be split.
@@ -91,8 +114,8 @@ pub enum ShuffleSplitError {
     },
 }
 
-fn rows_by_class(y: &[u32]) -> std::collections::BTreeMap<u32, Vec<u32>> {
-    let mut classes = std::collections::BTreeMap::<u32, Vec<u32>>::new();
+fn rows_by_class(y: &[u32]) -> BTreeMap<u32, Vec<u32>> {
+    let mut classes = BTreeMap::<u32, Vec<u32>>::new();
     for (row, &class) in (0..).zip(y) {
         classes.entry(class).or_default().push(row);
     }

@@ -13,6 +13,7 @@ from sklearn.model_selection import (
     ShuffleSplit,
     StratifiedKFold,
     StratifiedShuffleSplit,
+    TimeSeriesSplit,
     train_test_split,
 )
 
@@ -169,6 +170,55 @@ HOLDOUTS = [
 ]
 
 
+STRATIFIED_SPLITS = [
+    (name, {"n_splits": n_splits, **sizes, "random_state": random_state})
+    for random_state, (name, n_splits, sizes) in enumerate([
+        ("even", 10, {}),
+        ("odd", 4, {"test_size": 0.31}),
+        ("odd", 4, {"train_size": 0.31}),
+        ("short", 3, {"train_size": 5}),
+        ("three", 5, {"test_size": 0.2, "train_size": 0.5}),
+        ("three", 5, {"test_size": 3, "train_size": 0.5}),
+        ("four", 6, {"test_size": 0.11}),
+        ("five", 3, {"test_size": 0.25}),
+        ("six", 2, {"test_size": 0.25, "train_size": 20}),
+        ("tied", 5, {"test_size": 7, "train_size": 8}),
+        ("tied", 5, {"test_size": 0.5, "train_size": 0.5}),
+        ("sorted", 3, {}),
+        ("reversed", 3, {"test_size": 0.4}),
+        ("alternating", 4, {"test_size": 10, "train_size": 10}),
+        # These raise.
+        ("tied", 2, {"test_size": 4}),
+        ("six", 2, {"train_size": 5}),
+        ("even", 2, {"test_size": 12, "train_size": 9}),
+    ])
+]
+
+TIME_SERIES = [
+    ("even", {}),
+    ("even", {"n_splits": 2}),
+    ("even", {"n_splits": 19}),
+    ("even", {"n_splits": 3, "gap": 4}),
+    ("even", {"n_splits": 3, "gap": 4, "max_train_size": 2}),
+    ("even", {"n_splits": 3, "test_size": 6}),
+    ("even", {"n_splits": 3, "test_size": 6, "gap": 1}),
+    ("even", {"n_splits": 4, "test_size": 1, "gap": 15}),
+    ("odd", {"n_splits": 3, "max_train_size": 5}),
+    ("odd", {"n_splits": 5, "max_train_size": 1}),
+    ("odd", {"n_splits": 12}),
+    ("short", {"n_splits": 4, "test_size": 2}),
+    ("three", {"n_splits": 7, "gap": 1}),
+    ("five", {"n_splits": 6, "test_size": 9, "max_train_size": 50}),
+    ("six", {"n_splits": 10, "max_train_size": 1000}),
+    # These raise.
+    ("even", {"n_splits": 20}),
+    ("even", {"n_splits": 3, "test_size": 7}),
+    ("even", {"n_splits": 3, "gap": 5}),
+    ("even", {"n_splits": 2, "test_size": 6, "gap": 8}),
+    ("odd", {"n_splits": 4, "gap": 4294967295}),
+]
+
+
 def test_folds(splitter, n_splits, y):
     """For each repeat the test fold of each row."""
     repeats = []
@@ -229,6 +279,24 @@ def random_splits(name, spec):
     return {**case, "splits": [[train.tolist(), test.tolist()] for train, test in splits]}
 
 
+def stratified_random_splits(name, spec):
+    case = {"target": name, "spec": {"type": "stratified_shuffle_split", **spec}}
+    try:
+        splits = list(StratifiedShuffleSplit(**spec).split(Y[name], Y[name]))
+    except ValueError:
+        return case
+    return {**case, "splits": [[train.tolist(), test.tolist()] for train, test in splits]}
+
+
+def time_series(name, spec):
+    case = {"target": name, "spec": {"type": "time_series_split", **spec}}
+    try:
+        splits = list(TimeSeriesSplit(**spec).split(Y[name]))
+    except ValueError:
+        return case
+    return {**case, "splits": [[train.tolist(), test.tolist()] for train, test in splits]}
+
+
 def holdout(name, spec):
     case = {"target": name, "spec": {"type": "holdout", **spec}}
     # With classes, this crate stratifies where a spec does not say.
@@ -250,6 +318,8 @@ def main():
         + [kfold(*case) for case in KFOLDS]
         + [repeated_kfold(*case) for case in REPEATED],
         "splits": [random_splits(*case) for case in RANDOM_SPLITS]
+        + [stratified_random_splits(*case) for case in STRATIFIED_SPLITS]
+        + [time_series(*case) for case in TIME_SERIES]
         + [holdout(*case) for case in HOLDOUTS],
         "shuffle_splits": [shuffle_split(*case) for case in SHUFFLE_SPLITS],
     }
