@@ -81,11 +81,6 @@ impl Limits {
 
     /// The part that the CSV reader keeps.
     pub fn csv(&self) -> CsvLimits {
-        CsvLimits {
-            max_rows: self.max_rows,
-            max_columns: self.max_columns,
-            max_cells: self.max_cells,
-            max_row_bytes: self.max_row_bytes,
-        }
+        self.formats().csv()
     }
 }

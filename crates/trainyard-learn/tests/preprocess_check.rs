@@ -185,3 +185,13 @@ fn numbers_without_gaps_are_scaled_as_a_matrix_is() {
         assert_eq!(fitted.expect("is fitted").0.as_scaler(), None, "{other}");
     }
 }
+
+#[test]
+fn box_cox_of_booleans_is_refused_where_it_is_asked_for() {
+    let box_cox = json!({"type": "power", "method": "box-cox"});
+    assert_eq!(pointers(json!({"numeric": {"scale": box_cox}})), ["/numeric/scale"]);
+    let of_column = json!({"columns": {"smokes": {"scale": box_cox}}});
+    assert_eq!(pointers(of_column), ["/columns/smokes/scale"]);
+    let kept = json!({"numeric": {"scale": box_cox}, "columns": {"smokes": "passthrough"}});
+    assert_eq!(pointers(kept), Vec::<String>::new());
+}

@@ -23,13 +23,7 @@ const MAX_TEXTS: usize = 1_000;
 const NAMES: [&str; 7] = ["id", "ids", "uuid", "guid", "index", "key", "rowid"];
 
 pub(super) fn find(table: &Table, columns: &[DescribedColumn]) -> Vec<Finding> {
-    let each = table.columns().iter().zip(columns);
-    each.filter_map(|(column, described)| {
-        let found = of(column, described);
-        column.values.let_go();
-        found
-    })
-    .collect()
+    super::in_each(table, columns, of)
 }
 
 fn of(column: &Column, described: &DescribedColumn) -> Option<Finding> {

@@ -22,7 +22,7 @@ mod train_test_overlap;
 use serde_json::Value;
 
 use crate::describe::{DescribedColumn, describe, is_whole};
-use crate::table::{ColumnType, Table};
+use crate::table::{Column, ColumnType, Table};
 pub use class_imbalance::class_imbalance;
 pub use gives_target_away::gives_target_away;
 pub use too_many_categories::too_many_categories;
@@ -99,6 +99,21 @@ fn holds_classes(column: &DescribedColumn) -> bool {
         ColumnType::Numeric => is_whole(column) && column.description.n_unique <= MAX_WHOLE_CLASSES,
         ColumnType::Datetime | ColumnType::Text | ColumnType::Tensor => false,
     }
+}
+
+/// What is found in each column, whose pages are given back if they lie in a file.
+fn in_each(
+    table: &Table,
+    columns: &[DescribedColumn],
+    find: impl Fn(&Column, &DescribedColumn) -> Option<Finding>,
+) -> Vec<Finding> {
+    let each = table.columns().iter().zip(columns);
+    each.filter_map(|(column, described)| {
+        let found = find(column, described);
+        column.values.let_go();
+        found
+    })
+    .collect()
 }
 
 fn bounded(mut found: Vec<Finding>) -> Vec<Finding> {

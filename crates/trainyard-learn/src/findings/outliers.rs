@@ -11,13 +11,7 @@ use crate::table::{Column, Table, Values};
 const MAX_IQRS: f64 = 10.0;
 
 pub(super) fn find(table: &Table, columns: &[DescribedColumn]) -> Vec<Finding> {
-    let each = table.columns().iter().zip(columns);
-    each.filter_map(|(column, described)| {
-        let found = of(column, described);
-        column.values.let_go();
-        found
-    })
-    .collect()
+    super::in_each(table, columns, of)
 }
 
 /// Where the middle half is one value, nothing is far from it, and there is none.

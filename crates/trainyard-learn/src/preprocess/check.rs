@@ -3,6 +3,7 @@
 use super::columns::ColumnSpec;
 use super::encode::EncodeSpec;
 use super::impute::CategoricalImpute;
+use super::scale::{PowerMethod, ScaleSpec};
 use super::spec::{CategoricalSpec, PreprocessSpec};
 use super::treatment::{Treatment, plural};
 use super::{MAX_FEATURES, shown};
@@ -110,6 +111,21 @@ impl PreprocessSpec {
             let way_out = "keep at least one column";
             problems.push(Problem::new("/columns", "every column is dropped").suggest(way_out));
         }
+        for ((name, of), treatment) in columns.iter().zip(&treatments) {
+            if *of == ColumnType::Boolean && is_by_box_cox(treatment) {
+                let pointer = match self.columns.contains_key(name) {
+                    true => {
+                        format!("/columns/{}/scale", name.replace('~', "~0").replace('/', "~1"))
+                    }
+                    false => "/numeric/scale".to_owned(),
+                };
+                let detail =
+                    format!("column {} is of booleans, whose 0 box-cox does not take", shown(name));
+                let way_out =
+                    format!("set \"columns\": {{{name:?}: \"passthrough\"}}, or take yeo-johnson");
+                problems.push(Problem::new(pointer, detail).suggest(way_out));
+            }
+        }
         let Some(polynomial) = &self.polynomial else { return };
         let inputs = treatments
             .iter()
@@ -139,6 +155,11 @@ pub(super) fn is_multiplied(treatment: &Treatment, of: ColumnType) -> bool {
         Treatment::Passthrough => of.is_number(),
         _ => false,
     }
+}
+
+fn is_by_box_cox(treatment: &Treatment) -> bool {
+    let Treatment::Number(spec) = treatment else { return false };
+    matches!(spec.scale.as_deref(), Some(ScaleSpec::Power(power)) if power.method == PowerMethod::BoxCox)
 }
 
 fn treatment_words(treatment: &Treatment) -> &'static str {
