@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use trainyard_learn::scalar::Scalar;
 use utoipa::ToSchema;
 
 use super::clock::Timestamp;
@@ -266,6 +267,9 @@ pub struct FoldResult {
     /// Categories of test rows that no training row had, by column; the result's warnings sum them up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unseen_categories: Vec<UnseenCategories>,
+    /// Classes that no training row was of; the result's warnings sum them up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untrained_classes: Vec<Scalar>,
     /// How training went.
     #[serde(flatten)]
     pub fit: FitSummary,

@@ -215,6 +215,8 @@ pub struct CheckedJob {
     pub spec: JobSpec,
     /// The classes of the target, in the order of their indices; none of amounts.
     pub classes: Vec<Scalar>,
+    /// How many folds there are; the data decide where splits are by groups.
+    pub n_folds: usize,
     /// What the user should know.
     pub warnings: Vec<Warning>,
     /// What it will need.

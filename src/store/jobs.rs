@@ -14,7 +14,6 @@ use crate::domain::job::{FoldResult, Job, JobEvent, JobStatus};
 use crate::domain::predictions::FoldPredictions;
 use crate::domain::spec::CheckedJob;
 use row::read;
-use trainyard_learn::splits::SplitSpec;
 use trainyard_learn::training::History;
 
 /// A job about to be accepted.
@@ -106,7 +105,7 @@ impl Store {
             return Ok(Submitted::QueueFull);
         }
         let created_at = Timestamp(now);
-        let n_folds = spec.cv.as_ref().map_or(0, SplitSpec::n_folds);
+        let n_folds = new.checked.n_folds;
         sqlx::query(
             "INSERT INTO jobs (id, project_id, name, dataset_id, status, spec, resolved_spec,
                                classes, warnings, n_pending, created_at)

@@ -144,17 +144,17 @@ fn fit_perceptron(
         watch.report(share, || None);
         if watch.must_stop() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let model =
-        perceptron::fit(spec, x.view(), &y, &class_weight, &mut observer).map_err(|error| {
-            match error {
-                perceptron::FitError::Cancelled => stopped(context),
-                perceptron::FitError::Diverged { epoch } => Failure::diverged(
-                    JobError { epoch: Some(epoch as u32), ..JobError::new("diverged", error) },
-                    None,
-                ),
-                _ => Failure::permanent("fit_failed", error),
-            }
-        })?;
+    let model = perceptron::fit_present(spec, x.view(), &y, &class_weight, &mut observer).map_err(
+        |error| match error {
+            perceptron::FitError::Cancelled => stopped(context),
+            perceptron::FitError::Diverged { epoch } => Failure::diverged(
+                JobError { epoch: Some(epoch as u32), ..JobError::new("diverged", error) },
+                None,
+            ),
+            perceptron::FitError::TooFewClasses { .. } => one_class(),
+            _ => Failure::permanent("fit_failed", error),
+        },
+    )?;
     let summary = FitSummary {
         epochs: model.n_iter as u32,
         converged: Some(model.converged),
@@ -251,6 +251,12 @@ fn network_spec(job: &JobContext) -> Result<NetworkParts<'_>, Failure> {
         }
         _ => Err(Failure::permanent("internal", "a network's spec lacks a part")),
     }
+}
+
+fn one_class() -> Failure {
+    let detail = "all rows to train on are of one class, and a perceptron tells classes apart; \
+                  split the rows so that each fold trains on several";
+    Failure::permanent("one_class", detail)
 }
 
 /// Of the rows trained on, as scikit-learn balances them.

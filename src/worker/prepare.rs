@@ -10,11 +10,13 @@ use trainyard_learn::preprocess::{
     ColumnFacts, FitProblem, PreprocessTarget, Preprocessor, Report, TargetTransform,
 };
 use trainyard_learn::scalar::Scalar;
-use trainyard_learn::splits::Folds;
-use trainyard_learn::table::{Column, Table, Values};
+use trainyard_learn::splits::{Folds, NEVER_TESTED, SplitRows, SplitSpec};
+use trainyard_learn::table::{Column, MISSING_TIME, Table, Values};
 use trainyard_learn::training::Target;
 
+use crate::domain::dataset::Warning;
 use crate::domain::spec::ModelSpec;
+use crate::domain::suggest::shown;
 use crate::scratch::{Matrix, Scratch};
 use crate::store::tasks::JobContext;
 
@@ -36,6 +38,8 @@ pub(super) struct Prepared {
     /// How much each row counts, if not all alike.
     pub(super) weights: Option<Vec<f32>>,
     pub(super) folds: Option<Folds>,
+    /// What the user should know of how the rows are split.
+    pub(super) warnings: Vec<Warning>,
 }
 
 /// Rows as a network takes them, and which of them are meant.
@@ -112,7 +116,8 @@ impl Prepared {
             Truth::Classes(classes) => Some(classes.as_slice()),
             Truth::Values(_) => None,
         };
-        let folds = spec.cv.as_ref().map(|cv| cv.assign(table.n_rows(), classes));
+        let folds = spec.cv.as_ref().map(|cv| folds(cv, &table, classes)).transpose()?;
+        let warnings = spec.cv.as_ref().map_or(Vec::new(), |cv| not_in_order(cv, &table));
         table.let_go();
         Ok(Self {
             scratch,
@@ -124,6 +129,7 @@ impl Prepared {
             n_classes: job.classes.len(),
             weights,
             folds,
+            warnings,
             table,
         })
     }
@@ -315,6 +321,57 @@ impl Prepared {
             .map(|weights| if in_place { weights.into() } else { pick(weights, rows, 1).into() });
         Examples { target, weights }
     }
+}
+
+/// Splits the rows, by the columns that the split names.
+fn folds(cv: &SplitSpec, table: &Table, classes: Option<&[u32]>) -> Result<Folds, Unprepared> {
+    let ranks = |name| table.ranks(name).ok_or(Unprepared::Changed);
+    let mut groups = cv.group_column().map(ranks).transpose()?;
+    if let (SplitSpec::Predefined { test_fold }, Some(folds)) = (cv, &mut groups) {
+        let Some(Values::Numeric(values)) = table.column(test_fold).map(|column| &column.values)
+        else {
+            return Err(Unprepared::Changed);
+        };
+        // Rows that no fold tests have the least of all values.
+        if values.contains(&-1.0) {
+            folds.iter_mut().for_each(|fold| *fold = fold.checked_sub(1).unwrap_or(NEVER_TESTED));
+        }
+    }
+    let order = cv.time_column().map(ranks).transpose()?.map(|ranks| {
+        let mut rows: Vec<u32> = (0..table.n_rows() as u32).collect();
+        rows.sort_by_key(|row| ranks[*row as usize]);
+        rows
+    });
+    let rows = SplitRows {
+        n_rows: table.n_rows(),
+        classes,
+        groups: groups.as_deref(),
+        order: order.as_deref(),
+    };
+    Ok(cv.assign(&rows))
+}
+
+/// A warning for each column of moments that goes back where rows are split in the order of time.
+fn not_in_order(cv: &SplitSpec, table: &Table) -> Vec<Warning> {
+    if !matches!(cv, SplitSpec::TimeSeriesSplit { time: None, .. }) {
+        return Vec::new();
+    }
+    let warning = |column: &Column| {
+        let Values::Datetime(moments) = &column.values else { return None };
+        let present = |moment: &i64| *moment != MISSING_TIME;
+        let in_order = moments.iter().copied().filter(present).is_sorted();
+        (!in_order).then(|| {
+            let name = &column.name;
+            let detail = format!(
+                "rows are taken in the order of the file, and the moments of column {} go back \
+                 there: folds may train on rows later than those that they test; name it as \
+                 `cv.time` if it says when rows came about",
+                shown(name)
+            );
+            Warning::new("times_out_of_order", detail).column(name)
+        })
+    };
+    table.columns().iter().filter_map(warning).collect()
 }
 
 /// The named columns, of numbers and booleans without gaps, as a matrix.

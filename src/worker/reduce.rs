@@ -40,7 +40,7 @@ pub(super) fn reduce(
         train: Scores::new(),
         refit: None,
         model_id: None,
-        warnings: Vec::new(),
+        warnings: data.warnings.clone(),
     };
     let n_stopped = folds.iter().filter(|fold| fold.fit.converged == Some(false)).count();
     if n_stopped > 0 {
@@ -48,6 +48,7 @@ pub(super) fn reduce(
         result.warnings.push(Warning::new("not_converged", detail));
     }
     result.warnings.extend(unseen_categories(folds));
+    result.warnings.extend(untrained_classes(folds));
     result.warnings.extend(undefined(&job.spec.scoring, folds));
     if !job.spec.refit {
         return Ok(Outcome::Reduced { result: Box::new(result), model: None, history: None });
@@ -116,6 +117,24 @@ fn unseen_categories(folds: &[FoldResult]) -> Vec<Warning> {
         Warning::new("unseen_category", detail).column(column)
     };
     columns.into_iter().map(warning).collect()
+}
+
+/// A warning for each class that some folds did not train on.
+fn untrained_classes(folds: &[FoldResult]) -> Vec<Warning> {
+    let mut n_folds: BTreeMap<String, usize> = BTreeMap::new();
+    for class in folds.iter().flat_map(|fold| &fold.untrained_classes) {
+        *n_folds.entry(class.text()).or_default() += 1;
+    }
+    let warning = |(class, n): (String, usize)| {
+        let detail = format!(
+            "in {n} of {} folds no training row is of class {}, which those folds never predict; \
+             stratified folds share classes out",
+            folds.len(),
+            shown(&class)
+        );
+        Warning::new("untrained_class", detail)
+    };
+    n_folds.into_iter().map(warning).collect()
 }
 
 /// Scores under their scorers' names.

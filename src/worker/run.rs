@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use tokio::runtime::Handle;
 use trainyard_learn::kernels::Crew;
+use trainyard_learn::model::Truth;
 use trainyard_learn::preprocess::Unseen;
+use trainyard_learn::scalar::Scalar;
 use trainyard_learn::splits::Folds;
 
 use super::Resources;
@@ -174,6 +176,17 @@ fn unseen_categories(unseen: Unseen) -> UnseenCategories {
     UnseenCategories { column, n_rows: count as u64, first: first_value }
 }
 
+/// The classes that none of the rows is of.
+fn untrained_classes(job: &JobContext, truth: &Truth, rows: &[u32]) -> Vec<Scalar> {
+    let Truth::Classes(classes) = truth else { return Vec::new() };
+    let mut is_trained = vec![false; job.classes.len()];
+    for row in rows {
+        is_trained[classes[*row as usize] as usize] = true;
+    }
+    let untrained = job.classes.iter().zip(is_trained).filter(|(_, is_trained)| !is_trained);
+    untrained.map(|(class, _)| class.clone()).collect()
+}
+
 /// Trains on a fold's training rows and scores on its test rows.
 fn fold(
     job: &JobContext,
@@ -195,6 +208,9 @@ fn fold(
                 Failure::Diverged(error, history) => {
                     Failure::Diverged(JobError { fold: Some(idx as u32), ..error }, history)
                 }
+                Failure::Permanent(error) => {
+                    Failure::Permanent(JobError { fold: Some(idx as u32), ..error })
+                }
                 other => other,
             }
         })?;
@@ -208,9 +224,11 @@ fn fold(
         n_train: split.train.len() as u32,
         n_test: split.test.len() as u32,
         scores: reduce::by_name(&job.spec.scoring, &scores),
+        untrained_classes: untrained_classes(job, &data.truth, &split.train),
         unseen_categories: met.unseen.into_iter().map(unseen_categories).collect(),
         fit: summary,
     };
     let predictions = FoldPredictions { rows: split.test, truth, predicted };
+    let result = Box::new(result);
     Ok(Outcome::Fold { result, predictions, history: history.map(|history| history.pack()) })
 }

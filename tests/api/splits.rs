@@ -47,3 +47,146 @@ fn stratified_shuffles_draw_anew_for_every_split() {
     assert_eq!(sizes(&job), [(800, 200); 4]);
     assert_eq!(job["resolved_spec"]["cv"]["random_state"], 1);
 }
+
+/// Six visits of each of ten patients, two of them ill, with a day that goes back and a fold.
+fn visits(world: &World) -> String {
+    let mut csv = "patient,day,fold,weight,y\n".to_owned();
+    for row in 0..60 {
+        let patient = row % 10;
+        let ill = if patient < 2 { "ill" } else { "well" };
+        let (day, fold) = (1 + (row * 7) % 28, row % 4 - 1);
+        let weight = f64::from(row * 13 % 17) + if patient < 2 { 30.0 } else { 0.0 };
+        csv += &format!("p{patient},2024-02-{day:02},{fold},{weight},{ill}\n");
+    }
+    world.api.dataset(&csv)
+}
+
+fn warnings(job: &Value) -> Vec<&str> {
+    let warnings = job["result"]["warnings"].as_array().unwrap();
+    warnings.iter().map(|warning| warning["code"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn groups_stay_together() {
+    let world = World::new();
+    let dataset = visits(&world);
+    let run = |cv: Value| world.api.run(&spec(&dataset, &cv));
+    let job = run(json!({"type": "group_kfold", "n_splits": 5, "groups": "patient"}));
+    assert_eq!(job["status"], "succeeded", "{}", job["error"]);
+    assert_eq!(sizes(&job), [(48, 12); 5]);
+    assert_eq!(job["resolved_spec"]["features"], json!(["day", "fold", "weight"]));
+    let id = job["id"].as_str().unwrap();
+    let page = world.api.get(&format!("/v1/jobs/{id}/predictions?limit=100")).expect(200);
+    for fold in 0..5 {
+        let rows = page["data"].as_array().unwrap().iter().filter(|row| row["fold"] == fold);
+        let mut patients: Vec<u64> = rows.map(|row| row["row"].as_u64().unwrap() % 10).collect();
+        patients.sort_unstable();
+        assert_eq!(patients.chunk_by(|a, b| a == b).map(<[u64]>::len).collect::<Vec<_>>(), [6, 6]);
+    }
+    let job = run(json!({"type": "leave_one_group_out", "groups": "patient"}));
+    assert_eq!(sizes(&job), [(54, 6); 10]);
+    assert_eq!(job["tasks"]["total"], 11);
+    let job = run(json!({"type": "leave_p_groups_out", "groups": "patient", "n_groups": 2}));
+    assert_eq!(job["tasks"]["total"], 46);
+    // In the choice of the first two patients nobody who trains is ill, and so nobody can tell.
+    assert_eq!(job["status"], "failed");
+    assert_eq!((&job["error"]["code"], &job["error"]["fold"]), (&json!("one_class"), &json!(0)));
+}
+
+#[test]
+fn a_class_that_a_fold_never_trained_on_is_named() {
+    let world = World::new();
+    let dataset = visits(&world);
+    let spec = json!({"dataset_id": dataset, "target": "patient", "features": ["weight"],
+        "model": {"type": "perceptron"}, "cv": {"type": "leave_one_group_out", "groups": "y"}});
+    let job = world.api.run(&spec);
+    assert_eq!(job["status"], "succeeded", "{}", job["error"]);
+    let folds = job["result"]["folds"].as_array().unwrap();
+    assert_eq!(folds[0]["untrained_classes"], json!(["p0", "p1"]));
+    assert_eq!(folds[1]["untrained_classes"].as_array().unwrap().len(), 8);
+    assert_eq!(folds[0]["scores"]["accuracy"], 0.0);
+    assert_eq!(warnings(&job).iter().filter(|code| **code == "untrained_class").count(), 10);
+}
+
+#[test]
+fn folds_that_a_column_names() {
+    let world = World::new();
+    let dataset = visits(&world);
+    let job = world.api.run(&spec(&dataset, &json!({"type": "predefined", "test_fold": "fold"})));
+    assert_eq!(job["status"], "succeeded", "{}", job["error"]);
+    assert_eq!(sizes(&job), [(45, 15); 3]);
+    let id = job["id"].as_str().unwrap();
+    let page = world.api.get(&format!("/v1/jobs/{id}/predictions?limit=100")).expect(200);
+    let tested: Vec<u64> =
+        page["data"].as_array().unwrap().iter().map(|row| row["row"].as_u64().unwrap()).collect();
+    assert_eq!(tested.len(), 45);
+    assert!(tested.iter().all(|row| row % 4 != 0));
+}
+
+#[test]
+fn rows_are_put_in_the_order_of_time() {
+    let world = World::new();
+    let dataset = visits(&world);
+    let cv = json!({"type": "time_series_split", "n_splits": 2, "time": "day"});
+    let job = world.api.run(&spec(&dataset, &cv));
+    assert_eq!(job["status"], "succeeded", "{}", job["error"]);
+    assert_eq!(warnings(&job), ["not_converged"; 0]);
+    let id = job["id"].as_str().unwrap();
+    let page = world.api.get(&format!("/v1/jobs/{id}/predictions?limit=100")).expect(200);
+    let day = |row: &Value| 1 + (row["row"].as_u64().unwrap() * 7) % 28;
+    let days = |fold: u64| {
+        let rows = page["data"].as_array().unwrap().iter().filter(move |row| row["fold"] == fold);
+        rows.map(day).collect::<Vec<_>>()
+    };
+    assert!(days(0).iter().max() <= days(1).iter().min(), "{:?} {:?}", days(0), days(1));
+    let job = world.api.run(&spec(&dataset, &json!({"type": "time_series_split", "n_splits": 2})));
+    assert!(warnings(&job).contains(&"times_out_of_order"), "{job}");
+}
+
+#[test]
+fn groups_that_do_not_do() {
+    let world = World::new();
+    let dataset = visits(&world);
+    let refused = |cv: Value| -> (String, String) {
+        let errors =
+            world.api.post("/v1/jobs", &spec(&dataset, &cv)).errors(422, "invalid_request");
+        assert_eq!(errors.len(), 1, "{cv}: {errors:?}");
+        errors[0].clone()
+    };
+    let is = |cv: Value, pointer: &str, detail: &str| {
+        let found = refused(cv);
+        assert_eq!((found.0.as_str(), found.1.as_str()), (pointer, detail));
+    };
+    is(json!({"type": "group_kfold"}), "/cv/groups", "is required");
+    is(
+        json!({"type": "group_kfold", "groups": "patients"}),
+        "/cv/groups",
+        "the dataset has no column \"patients\"",
+    );
+    is(json!({"type": "group_kfold", "groups": "y"}), "/cv/groups", "column \"y\" is the target");
+    is(
+        json!({"type": "group_kfold", "groups": "patient", "n_splits": 11}),
+        "/cv/n_splits",
+        "there are 10 groups, fewer than the 11 folds",
+    );
+    is(
+        json!({"type": "leave_p_groups_out", "groups": "patient", "n_groups": 10}),
+        "/cv/n_groups",
+        "leaves none of 10 groups to train on",
+    );
+    is(
+        json!({"type": "leave_p_out", "p": 5}),
+        "/cv/p",
+        "there are more than 10000 choices of 5 of 60 rows",
+    );
+    is(
+        json!({"type": "predefined", "test_fold": "patient"}),
+        "/cv/test_fold",
+        "column \"patient\" holds no numbers; folds are whole numbers, and -1",
+    );
+    is(
+        json!({"type": "time_series_split", "time": "patient"}),
+        "/cv/time",
+        "column \"patient\" holds neither moments nor numbers",
+    );
+}

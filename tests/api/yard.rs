@@ -115,6 +115,7 @@ pub fn fold(task: &ClaimedTask) -> Finished {
         n_test: 10,
         scores: [("accuracy".to_owned(), Some(0.5))].into(),
         unseen_categories: vec![],
+        untrained_classes: vec![],
         fit: FitSummary {
             epochs: 1,
             converged: Some(true),
@@ -127,7 +128,7 @@ pub fn fold(task: &ClaimedTask) -> Finished {
     };
     let predicted = Predicted::Decisions { prediction: vec![], decision: vec![], n_values: 1 };
     let predictions = FoldPredictions { rows: vec![], truth: Truth::Classes(vec![]), predicted };
-    finished(task, Outcome::Fold { result, predictions, history: None })
+    finished(task, Outcome::Fold { result: Box::new(result), predictions, history: None })
 }
 
 pub fn folds(tasks: &[ClaimedTask]) -> Vec<Finished> {

@@ -4,6 +4,8 @@
 //! table. Start reading at [`Table`]; [`crate::describe`] says what is in one. Files become tables
 //! elsewhere.
 
+mod ranks;
+
 use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};

@@ -8,9 +8,9 @@ use std::path::Path;
 use ndarray::{Array1, Array2, Axis};
 use serde::Deserialize;
 use trainyard_learn::perceptron::{
-    ClassWeight, Epoch, FitError, Penalty, Perceptron, PerceptronSpec, fit,
+    ClassWeight, Epoch, FitError, Penalty, Perceptron, PerceptronSpec, fit, fit_present,
 };
-use trainyard_learn::splits::SplitSpec;
+use trainyard_learn::splits::{SplitRows, SplitSpec};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -132,7 +132,7 @@ fn thirty_folds_score_as_scikit_learns() {
     let split =
         SplitSpec::RepeatedStratifiedKfold { n_splits: 10, n_repeats: 3, random_state: Some(1) };
     let scores: Vec<f64> = split
-        .assign(y.len(), Some(&y))
+        .assign(&SplitRows::new(y.len(), Some(&y)))
         .iter()
         .map(|split| {
             let (x_train, y_train) = rows(&x, &y, &split.train);
@@ -306,8 +306,35 @@ fn class_weights_name_unknown_and_absent_classes() {
 
     spec.class_weight = serde_json::from_str(r#""balanced""#).expect("parses");
     assert_eq!(spec.class_weights(&labels, &[0, 0, 1, 1, 1, 2]), Ok(vec![1.0, 2.0 / 3.0, 2.0]));
-    let problems = spec.class_weights(&labels, &[0, 1]).expect_err("absent");
-    assert!(problems[0].detail.contains("\"cat\""), "{problems:?}");
+    // Of the classes that there are.
+    assert_eq!(spec.class_weights(&labels, &[0, 0, 1, 0]), Ok(vec![2.0 / 3.0, 2.0, 1.0]));
+}
+
+#[test]
+fn rows_without_a_class_are_learned_as_if_there_were_none() {
+    let spec = PerceptronSpec::default();
+    let x = Array2::from_shape_fn((40, 3), |(row, column)| ((row * 7 + column * 3) % 11) as f64);
+    let all: Vec<u32> = (0..40).map(|row| row % 4).collect();
+    let mut go_on = |_: Epoch| ControlFlow::Continue(());
+    for (kept, n_scores) in [(&[0_u32, 1, 3][..], 3), (&[1, 2], 1)] {
+        let rows: Vec<usize> = (0..40).filter(|row| kept.contains(&all[*row])).collect();
+        let x_kept = x.select(ndarray::Axis(0), &rows);
+        let y: Vec<u32> = rows.iter().map(|row| all[*row]).collect();
+        let found = fit_present(&spec, x_kept.view(), &y, &[1.0; 4], &mut go_on).expect("fits");
+        let place = |class: &u32| kept.iter().position(|k| k == class).expect("kept") as u32;
+        let dense: Vec<u32> = y.iter().map(place).collect();
+        let weights = vec![1.0; kept.len()];
+        let alone = fit(&spec, x_kept.view(), &dense, &weights, &mut go_on).expect("fits");
+        assert_eq!((alone.n_scores(), found.n_scores()), (n_scores, 4));
+        assert_eq!(alone.n_iter, found.n_iter);
+        let expected: Vec<u32> =
+            alone.predict(x.view()).iter().map(|class| kept[*class as usize]).collect();
+        assert_eq!(found.predict(x.view()), expected);
+    }
+    let found = fit_present(&spec, x.view(), &[2; 40], &[1.0; 4], &mut go_on);
+    assert_eq!(found, Err(FitError::TooFewClasses { n_classes: 1 }));
+    let found = fit_present(&spec, x.view(), &[9; 40], &[1.0; 4], &mut go_on);
+    assert!(found.is_err());
 }
 
 impl Data {

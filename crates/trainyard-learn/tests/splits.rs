@@ -6,13 +6,17 @@ use std::path::Path;
 
 use serde::Deserialize;
 use trainyard_learn::random::RandomState;
-use trainyard_learn::splits::{ShuffleSplitError, SplitSpec, stratified_shuffle_split};
+use trainyard_learn::splits::{
+    NEVER_TESTED, RowCounts, ShuffleSplitError, SplitRows, SplitSpec, stratified_shuffle_split,
+};
 
 #[derive(Deserialize)]
 struct Golden {
     targets: BTreeMap<String, String>,
     folds: Vec<FoldCase>,
     splits: Vec<SplitCase>,
+    groups: BTreeMap<String, Vec<u32>>,
+    group_splits: Vec<GroupCase>,
     shuffle_splits: Vec<ShuffleCase>,
 }
 
@@ -33,6 +37,17 @@ struct SplitCase {
 }
 
 #[derive(Deserialize)]
+struct GroupCase {
+    /// The groups, or the folds that test the rows.
+    groups: String,
+    /// Absent where the split has none.
+    target: Option<String>,
+    spec: SplitSpec,
+    /// As of the splits.
+    splits: Option<Vec<(Vec<u32>, Vec<u32>)>>,
+}
+
+#[derive(Deserialize)]
 struct ShuffleCase {
     target: String,
     test_size: f64,
@@ -47,9 +62,9 @@ fn folds_are_scikit_learns() {
     assert!(golden.folds.len() >= 80);
     for case in &golden.folds {
         let y = digits(&golden.targets[&case.target]);
-        let folds = case.spec.assign(y.len(), Some(&y));
+        let folds = case.spec.assign(&SplitRows::new(y.len(), Some(&y)));
         assert_eq!(case.spec.check(), [], "{:?}", case.spec);
-        assert_eq!(folds.len(), case.spec.n_folds());
+        assert_eq!(folds.len(), case.spec.n_folds(&RowCounts::of_rows(y.len())));
         for split in folds.iter() {
             let is_test = |row: &u32| case.folds[split.repeat][*row as usize] == split.fold;
             let (test, train): (Vec<u32>, Vec<u32>) = (0..y.len() as u32).partition(is_test);
@@ -57,7 +72,12 @@ fn folds_are_scikit_learns() {
             assert_eq!(split.train, train, "{} {:?}", case.target, case.spec);
         }
         let least = folds.iter().map(|split| split.train.len()).min();
-        assert_eq!(least, Some(case.spec.smallest_train(y.len())), "{:?}", case.spec);
+        assert_eq!(
+            least,
+            Some(case.spec.smallest_train(&RowCounts::of_rows(y.len()))),
+            "{:?}",
+            case.spec
+        );
         let last = folds.get(folds.len() - 1);
         assert_eq!(last.repeat + 1, case.folds.len());
     }
@@ -77,18 +97,66 @@ fn splits_that_are_not_into_folds_are_scikit_learns() {
             continue;
         };
         assert_eq!(problems, [], "{target} {spec:?}");
-        let folds = spec.assign(y.len(), Some(&y));
+        let folds = spec.assign(&SplitRows::new(y.len(), Some(&y)));
         let least = folds.iter().map(|split| split.train.len()).min();
-        assert_eq!(least, Some(spec.smallest_train(y.len())), "{spec:?}");
-        assert_eq!((folds.len(), spec.n_folds()), (splits.len(), splits.len()));
+        assert_eq!(least, Some(spec.smallest_train(&RowCounts::of_rows(y.len()))), "{spec:?}");
+        assert_eq!(
+            (folds.len(), spec.n_folds(&RowCounts::of_rows(y.len()))),
+            (splits.len(), splits.len())
+        );
         for (fold, (split, (train, mut test))) in folds.iter().zip(splits).enumerate() {
             assert_eq!((split.repeat, split.fold), (0, fold));
             assert_eq!(split.train, train, "{target} {spec:?}: in the order of the draw");
-            assert!(split.train.len() >= spec.smallest_train(y.len()));
+            assert!(split.train.len() >= spec.smallest_train(&RowCounts::of_rows(y.len())));
             test.sort_unstable();
             assert_eq!(split.test, test, "{target} {spec:?}");
         }
     }
+}
+
+#[test]
+fn splits_by_groups_are_scikit_learns() {
+    let golden = golden();
+    assert!(golden.group_splits.len() >= 90);
+    let mut n_exact = 0;
+    for GroupCase { groups, target, spec, splits } in golden.group_splits {
+        let y = target.as_ref().map(|target| digits(&golden.targets[target]));
+        let n_classes = y.as_ref().map_or(0, |y| class_counts(y).len());
+        let groups = &golden.groups[&groups];
+        let n_groups = groups.iter().filter(|g| **g != NEVER_TESTED).max().map_or(0, |g| g + 1);
+        let of_groups: Vec<usize> =
+            (0..n_groups).map(|group| groups.iter().filter(|g| **g == group).count()).collect();
+        let counts = RowCounts {
+            n_rows: groups.len(),
+            n_groups: n_groups as usize,
+            of_groups: Some(&of_groups),
+        };
+        let what = format!("{groups:?} {spec:?}");
+        let mut problems = spec.check();
+        problems.extend(spec.check_rows(groups.len()));
+        problems.extend(spec.check_groups(&counts, n_classes));
+        problems.extend(y.as_ref().map_or(Vec::new(), |y| spec.check_target(&class_counts(y))));
+        let Some(splits) = splits else {
+            assert_ne!(problems, [], "{what}");
+            continue;
+        };
+        assert_eq!(problems, [], "{what}");
+        let rows = SplitRows { groups: Some(groups), ..SplitRows::new(groups.len(), y.as_deref()) };
+        let folds = spec.assign(&rows);
+        assert_eq!((folds.len(), spec.n_folds(&counts)), (splits.len(), splits.len()), "{what}");
+        let least = splits.iter().map(|(train, _)| train.len()).min();
+        if !matches!(
+            spec,
+            SplitSpec::GroupShuffleSplit { .. } | SplitSpec::StratifiedGroupKfold { .. }
+        ) {
+            assert_eq!(least, Some(spec.smallest_train(&counts)), "{what}");
+            n_exact += 1;
+        }
+        for (split, (train, test)) in folds.iter().zip(splits) {
+            assert_eq!((split.train, split.test), (train, test), "{what}");
+        }
+    }
+    assert!(n_exact >= 40);
 }
 
 #[test]
@@ -103,14 +171,21 @@ fn without_classes_the_rows_are_split_all_the_same() {
         let spec: SplitSpec = serde_json::from_str(json).expect("parses");
         assert!(!spec.is_stratified(), "{json}");
         assert_eq!(spec.check_target(&[]), []);
-        assert_eq!(spec.assign(50, None), spec.assign(50, Some(&[0; 50])), "{json}");
-        assert_eq!(spec.assign(50, None).get(0).train.len(), spec.smallest_train(50));
+        assert_eq!(
+            spec.assign(&SplitRows::new(50, None)),
+            spec.assign(&SplitRows::new(50, Some(&[0; 50]))),
+            "{json}"
+        );
+        assert_eq!(
+            spec.assign(&SplitRows::new(50, None)).get(0).train.len(),
+            spec.smallest_train(&RowCounts::of_rows(50))
+        );
     }
     let auto: SplitSpec = serde_json::from_str(r#"{"type": "holdout"}"#).expect("parses");
     let plain = r#"{"type": "holdout", "stratify": false}"#;
     let plain: SplitSpec = serde_json::from_str(plain).expect("parses");
     assert!(!auto.is_stratified());
-    assert_eq!(auto.assign(50, None), plain.assign(50, None));
+    assert_eq!(auto.assign(&SplitRows::new(50, None)), plain.assign(&SplitRows::new(50, None)));
     for json in [
         r#"{"type": "stratified_kfold"}"#,
         r#"{"type": "repeated_stratified_kfold"}"#,
@@ -118,8 +193,12 @@ fn without_classes_the_rows_are_split_all_the_same() {
     ] {
         let spec: SplitSpec = serde_json::from_str(json).expect("parses");
         assert!(spec.is_stratified(), "{json}");
-        let folds = spec.assign(20, None);
-        assert_eq!(folds.get(0).train.len(), spec.smallest_train(20), "{json}: as of one class");
+        let folds = spec.assign(&SplitRows::new(20, None));
+        assert_eq!(
+            folds.get(0).train.len(),
+            spec.smallest_train(&RowCounts::of_rows(20)),
+            "{json}: as of one class"
+        );
     }
 }
 
@@ -233,7 +312,7 @@ fn folds_partition_the_rows_and_spread_every_class() {
                 random_state: Some(random.next_u32()),
             },
         };
-        let folds = spec.assign(y.len(), Some(&y));
+        let folds = spec.assign(&SplitRows::new(y.len(), Some(&y)));
         for repeat in 0..folds.len() / n_splits as usize {
             let splits: Vec<_> = (0..n_splits as usize)
                 .map(|fold| folds.get(repeat * n_splits as usize + fold))
@@ -383,11 +462,11 @@ fn a_class_with_fewer_rows_than_folds_is_a_problem() {
 #[test]
 fn there_are_no_folds_beyond_the_last_and_none_of_nothing() {
     let spec: SplitSpec = serde_json::from_str(r#"{"type": "stratified_kfold"}"#).expect("parses");
-    let folds = spec.assign(5, Some(&[0, 1, 0, 1, 1]));
+    let folds = spec.assign(&SplitRows::new(5, Some(&[0, 1, 0, 1, 1])));
     assert_eq!(folds.len(), 5);
     assert!(folds.get(5).test.is_empty() && folds.get(5).train.is_empty());
-    assert!(spec.assign(0, Some(&[])).is_empty());
-    assert!(spec.assign(0, Some(&[])).get(0).train.is_empty());
+    assert!(spec.assign(&SplitRows::new(0, Some(&[]))).is_empty());
+    assert!(spec.assign(&SplitRows::new(0, Some(&[]))).get(0).train.is_empty());
 }
 
 /// Each class with its rows, as a description of the target has them.

@@ -38,7 +38,7 @@ pub enum Outcome {
     /// A fold was trained and scored.
     Fold {
         /// Its scores.
-        result: FoldResult,
+        result: Box<FoldResult>,
         /// What it predicted.
         predictions: FoldPredictions,
         /// What its epochs were like, packed.
@@ -224,7 +224,7 @@ async fn add(
                 "epochs": result.fit.epochs, "fit_s": result.fit.fit_s,
             });
             tally.events.push(("fold_finished", data));
-            tally.folds.push((idx as i64, result.clone(), predictions.pack()));
+            tally.folds.push((idx as i64, (**result).clone(), predictions.pack()));
         }
         Outcome::Reduced { result, model, history } => {
             tally.histories.extend(history.clone().map(|history| (REFIT, history)));

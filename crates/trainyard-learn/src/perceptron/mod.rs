@@ -7,6 +7,7 @@
 //! It is deliberately not all of scikit-learn's class: there are no sample weights, no
 //! continuation of an earlier fit, and no threads of its own.
 
+mod absent;
 mod descent;
 mod spec;
 mod weights;
@@ -18,6 +19,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 use crate::random::RandomState;
 use crate::splits::{ShuffleSplitError, stratified_shuffle_split};
+pub use absent::fit_present;
 use descent::{BinaryProblem, HeldOut, Rows, descend};
 pub use spec::{ClassWeight, ClassWeightPreset, Penalty, PerceptronSpec};
 

@@ -184,10 +184,10 @@ impl ClassWeight {
     /// The weight of each class, in the order of `labels`; `y` holds the training rows' indices.
     ///
     /// # Errors
-    /// A problem for each label that is no class, and for each class without a row to balance by.
+    /// A problem for each label that is no class.
     pub fn weights(&self, labels: &[String], y: &[u32]) -> Result<Vec<f64>, Vec<Problem>> {
         match self {
-            Self::Preset(ClassWeightPreset::Balanced) => balanced(labels, y),
+            Self::Preset(ClassWeightPreset::Balanced) => Ok(balanced(labels, y)),
             Self::Weights(weights) => by_label(weights, labels),
         }
     }
@@ -215,29 +215,20 @@ pub enum ClassWeightPreset {
     Balanced,
 }
 
-fn balanced(labels: &[String], y: &[u32]) -> Result<Vec<f64>, Vec<Problem>> {
+/// A class without a training row is none to balance, and weighs 1.
+fn balanced(labels: &[String], y: &[u32]) -> Vec<f64> {
     let mut counts = vec![0_usize; labels.len()];
     for &class in y {
         if let Some(count) = counts.get_mut(class as usize) {
             *count += 1;
         }
     }
-    let problems: Vec<Problem> = labels
-        .iter()
-        .zip(&counts)
-        .filter(|&(_, &count)| count == 0)
-        .map(|(label, _)| {
-            let detail = format!("class \"{label}\" has no training row to balance by");
-            Problem::new("/class_weight", detail)
-        })
-        .collect();
-    if !problems.is_empty() {
-        return Err(problems);
-    }
     let n_rows = y.len() as f64;
-    let n_classes = labels.len() as f64;
-    let weight = |count: usize| n_rows / (n_classes * count as f64);
-    Ok(counts.into_iter().map(weight).collect())
+    let n_classes = counts.iter().filter(|count| **count > 0).count() as f64;
+    let weight = |count: usize| {
+        if count == 0 { 1.0 } else { n_rows / (n_classes * count as f64) }
+    };
+    counts.into_iter().map(weight).collect()
 }
 
 fn by_label(weights: &BTreeMap<String, f64>, labels: &[String]) -> Result<Vec<f64>, Vec<Problem>> {

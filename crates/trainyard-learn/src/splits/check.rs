@@ -1,6 +1,6 @@
 //! What can be wrong with a split: by itself, for so many rows, and for a target's classes.
 
-use super::{MAX_DEALT_ROWS, MAX_FOLDS, SplitSpec};
+use super::{MAX_DEALT_ROWS, MAX_FOLDS, RowCounts, SplitSpec};
 use crate::problem::Problem;
 
 impl SplitSpec {
@@ -8,22 +8,28 @@ impl SplitSpec {
     ///
     /// A missing seed is not: [`with_default_seed`](Self::with_default_seed) supplies it.
     pub fn check(&self) -> Vec<Problem> {
-        let (n_splits, n_repeats) = (self.n_splits(), self.n_repeats());
+        let (n_splits, n_repeats) = (self.n_splits(&RowCounts::default()), self.n_repeats());
         let mut problems = Vec::new();
         let in_time = matches!(self, Self::TimeSeriesSplit { .. });
         let least = if self.is_into_folds() || in_time { 2 } else { 1 };
-        if n_splits < least {
+        // What the rows and groups decide is none of the spec's business.
+        if n_splits < least && !self.depends_on_rows() {
             let detail = format!("n_splits is {n_splits}; it must be at least {least}");
             problems.push(Problem::new("/n_splits", detail));
+        }
+        if self.n_left_out() == 0 {
+            let name = if self.leaves_rows_out() { "p" } else { "n_groups" };
+            let detail = format!("{name} is 0; it must be at least 1");
+            problems.push(Problem::new(format!("/{name}"), detail));
         }
         if n_repeats < 1 {
             let detail = "n_repeats is 0; it must be at least 1";
             problems.push(Problem::new("/n_repeats", detail));
         }
-        if self.n_folds() > MAX_FOLDS as usize {
+        let n_folds = n_splits.saturating_mul(n_repeats as usize);
+        if n_folds > MAX_FOLDS as usize {
             let detail = format!(
-                "{n_splits} folds times {n_repeats} is {}; at most {MAX_FOLDS} are allowed",
-                self.n_folds()
+                "{n_splits} folds times {n_repeats} is {n_folds}; at most {MAX_FOLDS} are allowed"
             );
             problems.push(Problem::new("/n_splits", detail));
         }
@@ -44,10 +50,15 @@ impl SplitSpec {
     /// Whether `n_rows` rows are enough for every fold to train and to test, and few enough to deal
     /// out so many times.
     pub fn check_rows(&self, n_rows: usize) -> Vec<Problem> {
+        if self.leaves_rows_out() {
+            return self.check_left_out(n_rows);
+        }
         let mut problems = Vec::new();
-        let n_splits = self.n_splits() as usize;
+        let n_splits = self.n_splits(&RowCounts::of_rows(n_rows));
         let n_dealings = match self {
-            Self::ShuffleSplit { .. } | Self::StratifiedShuffleSplit { .. } => n_splits,
+            Self::ShuffleSplit { .. }
+            | Self::StratifiedShuffleSplit { .. }
+            | Self::GroupShuffleSplit { .. } => n_splits,
             _ => self.n_repeats() as usize,
         };
         if n_dealings.saturating_mul(n_rows) > MAX_DEALT_ROWS {
@@ -58,6 +69,9 @@ impl SplitSpec {
             );
             let way_out = format!("at most {}", MAX_DEALT_ROWS / n_rows.max(1));
             problems.push(Problem::new(pointer, detail).suggest(way_out));
+        }
+        if self.group_column().is_some() {
+            return problems;
         }
         if self.is_into_folds() {
             if n_splits > n_rows {
@@ -101,8 +115,13 @@ impl SplitSpec {
         if !self.is_stratified() {
             return Vec::new();
         }
-        let n_splits = self.n_splits() as usize;
+        let n_splits = self.n_splits(&RowCounts::default());
         let is_short = |&&(_, count): &&(String, usize)| count < n_splits;
+        // Whole groups cannot be shared out evenly anyway: a fold may lack a class.
+        let by_groups = matches!(self, Self::StratifiedGroupKfold { .. });
+        if by_groups && class_counts.iter().any(|class| !is_short(&class)) {
+            return Vec::new();
+        }
         class_counts
             .iter()
             .filter(is_short)
@@ -184,7 +203,8 @@ impl SplitSpec {
         }
         let (train_size, test_size) = match *self {
             Self::ShuffleSplit { test_size, train_size, .. }
-            | Self::StratifiedShuffleSplit { test_size, train_size, .. } => (train_size, test_size),
+            | Self::StratifiedShuffleSplit { test_size, train_size, .. }
+            | Self::GroupShuffleSplit { test_size, train_size, .. } => (train_size, test_size),
             Self::Holdout { test_size, .. } => (None, Some(test_size)),
             _ => (None, None),
         };
@@ -194,7 +214,7 @@ impl SplitSpec {
             let is_number = size >= 1.0 && size <= f64::from(u32::MAX) && size.fract() == 0.0;
             if !is_share && !is_number {
                 let detail = format!(
-                    "{name} is {size}; it must be a share between 0 and 1, or a number of rows"
+                    "{name} is {size}; it must be a share between 0 and 1, or a whole number"
                 );
                 problems.push(Problem::new(format!("/{name}"), detail));
             }
@@ -212,12 +232,14 @@ impl SplitSpec {
 
     /// Whether every row is tested by one fold of each repeat.
     fn is_into_folds(&self) -> bool {
-        !matches!(
+        matches!(
             self,
-            Self::ShuffleSplit { .. }
-                | Self::StratifiedShuffleSplit { .. }
-                | Self::TimeSeriesSplit { .. }
-                | Self::Holdout { .. }
+            Self::Kfold { .. }
+                | Self::RepeatedKfold { .. }
+                | Self::StratifiedKfold { .. }
+                | Self::RepeatedStratifiedKfold { .. }
+                | Self::GroupKfold { .. }
+                | Self::StratifiedGroupKfold { .. }
         )
     }
 }

@@ -1,5 +1,8 @@
 //! The rows of every fold.
 
+use std::ops::Range;
+
+use super::leave_out::Choices;
 use super::time_series_split::Blocks;
 
 /// Which rows train and which test, for every fold of every repeat.
@@ -20,8 +23,10 @@ enum Dealt {
     TestFolds(Vec<u16>),
     /// The training and test rows of each split.
     Listed(Vec<TrainTest>),
-    /// Blocks of rows in the order of time; nothing is stored for a row.
-    InTime(Blocks),
+    /// Blocks of rows in the order of time, with that order where rows do not come in it.
+    InTime(Blocks, Option<Vec<u32>>),
+    /// Choices of rows, or of the groups that rows are in, which are left out to test.
+    LeftOut(Choices, Option<Vec<u32>>),
 }
 
 impl Folds {
@@ -36,10 +41,15 @@ impl Folds {
         Self { n_splits: splits.len(), n_rows, dealt: Dealt::Listed(splits) }
     }
 
-    /// Splits of one repeat, in the order of time.
-    pub(super) fn in_time(blocks: Blocks) -> Self {
+    /// Splits of one repeat, in the order of time, which is that of the rows if it is not given.
+    pub(super) fn in_time(blocks: Blocks, order: Option<Vec<u32>>) -> Self {
         let (n_splits, n_rows) = (blocks.n_splits, blocks.n_rows);
-        Self { n_splits, n_rows, dealt: Dealt::InTime(blocks) }
+        Self { n_splits, n_rows, dealt: Dealt::InTime(blocks, order) }
+    }
+
+    /// Splits of one repeat that leave out choices of rows, or of the groups of rows if given.
+    pub(super) fn left_out(n_rows: usize, choices: Choices, groups: Option<Vec<u32>>) -> Self {
+        Self { n_splits: choices.len(), n_rows, dealt: Dealt::LeftOut(choices, groups) }
     }
 
     /// The number of folds over all repeats.
@@ -47,7 +57,7 @@ impl Folds {
         match &self.dealt {
             Dealt::TestFolds(folds) => self.n_splits * (folds.len() / self.n_rows.max(1)),
             Dealt::Listed(splits) => splits.len(),
-            Dealt::InTime(blocks) => blocks.n_splits,
+            Dealt::InTime(..) | Dealt::LeftOut(..) => self.n_splits,
         }
     }
 
@@ -71,9 +81,26 @@ impl Folds {
                     if tests { &mut split.test } else { &mut split.train }.push(row);
                 }
             }
-            Dealt::InTime(blocks) => {
-                split.train = blocks.train(index).collect();
-                split.test = blocks.test(index).collect();
+            Dealt::InTime(blocks, order) => {
+                let rows = |places: Range<u32>| match order {
+                    None => places.collect(),
+                    Some(order) => order[places.start as usize..places.end as usize].to_vec(),
+                };
+                split.train = rows(blocks.train(index));
+                split.test = rows(blocks.test(index));
+                split.test.sort_unstable();
+            }
+            Dealt::LeftOut(choices, groups) => {
+                let mut is_left_out = vec![false; choices.n];
+                choices.get(index).into_iter().for_each(|chosen| is_left_out[chosen] = true);
+                for row in 0..self.n_rows as u32 {
+                    let of_row = groups.as_ref().map_or(row, |groups| groups[row as usize]);
+                    let tests = is_left_out[of_row as usize];
+                    if tests { &mut split.test } else { &mut split.train }.push(row);
+                }
+                if split.test.is_empty() {
+                    split.train.clear();
+                }
             }
             Dealt::Listed(splits) => {
                 if let Some((train, test)) = splits.get(index) {

@@ -1,10 +1,6 @@
-//! What a caller asks of a split, and the folds that come of it.
+//! What a caller asks of a split.
 
 use serde::{Deserialize, Serialize};
-
-use super::shuffle_split::{SHUFFLE_SPLIT_TEST_SIZE, shuffle_split, sizes};
-use super::time_series_split::Blocks;
-use super::{Folds, kfold, stratified_kfold, stratified_shuffle_split};
 
 /// How to split the rows into folds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -115,9 +111,14 @@ pub enum SplitSpec {
         #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>, minimum = 0, maximum = 4294967295u32))]
         random_state: Option<u32>,
     },
-    /// Splits in the order of the rows, which is expected to be that of time: each trains on rows
-    /// before those that it tests, as scikit-learn's `TimeSeriesSplit`.
+    /// Splits in the order of time: each trains on rows before those that it tests, as
+    /// scikit-learn's `TimeSeriesSplit`.
     TimeSeriesSplit {
+        /// The column of moments or numbers that says the order; rows of the same moment stay in
+        /// theirs. `null` takes the rows as they come.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(max_length = 1000, default = json!(null)))]
+        time: Option<String>,
         /// The number of splits.
         #[serde(default = "default_n_splits")]
         #[cfg_attr(feature = "openapi", schema(minimum = 2, maximum = 10000, default = 5))]
@@ -134,6 +135,106 @@ pub enum SplitSpec {
         #[serde(default)]
         #[cfg_attr(feature = "openapi", schema(value_type = i64, minimum = 0, maximum = 4294967295u32, default = 0))]
         gap: u32,
+    },
+    /// Folds of whole groups with about as many rows each, as scikit-learn's `GroupKFold`.
+    GroupKfold {
+        /// The column of groups: rows of one group are on one side of every split. It is no feature
+        /// unless `features` names it.
+        #[cfg_attr(feature = "openapi", schema(max_length = 1000))]
+        groups: String,
+        /// The number of folds.
+        #[serde(default = "default_n_splits")]
+        #[cfg_attr(feature = "openapi", schema(minimum = 2, maximum = 10000, default = 5))]
+        n_splits: u32,
+        /// Whether to deal groups out at random; otherwise the largest ones go first, each to the
+        /// smallest fold.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(default = false))]
+        shuffle: bool,
+        /// The seed of the shuffling; only allowed with `shuffle`.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>, minimum = 0, maximum = 4294967295u32))]
+        random_state: Option<u32>,
+    },
+    /// Folds of whole groups with about the same share of every class, as scikit-learn's
+    /// `StratifiedGroupKFold`.
+    StratifiedGroupKfold {
+        /// The column of groups: rows of one group are on one side of every split. It is no feature
+        /// unless `features` names it.
+        #[cfg_attr(feature = "openapi", schema(max_length = 1000))]
+        groups: String,
+        /// The number of folds.
+        #[serde(default = "default_n_splits")]
+        #[cfg_attr(feature = "openapi", schema(minimum = 2, maximum = 10000, default = 5))]
+        n_splits: u32,
+        /// Whether to take groups that are spread alike over the classes in random order.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(default = false))]
+        shuffle: bool,
+        /// The seed of the shuffling; only allowed with `shuffle`.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>, minimum = 0, maximum = 4294967295u32))]
+        random_state: Option<u32>,
+    },
+    /// Random splits of whole groups, independent of each other, as scikit-learn's
+    /// `GroupShuffleSplit`.
+    GroupShuffleSplit {
+        /// The column of groups: rows of one group are on one side of every split. It is no feature
+        /// unless `features` names it.
+        #[cfg_attr(feature = "openapi", schema(max_length = 1000))]
+        groups: String,
+        /// The number of splits.
+        #[serde(default = "default_n_splits")]
+        #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 10000, default = 5))]
+        n_splits: u32,
+        /// The test groups: a share below 1, or a number of them. `null` takes those that
+        /// `train_size` leaves, or else a fifth.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(exclusive_minimum = 0.0, default = json!(null)))]
+        test_size: Option<f64>,
+        /// The training groups: a share below 1, or a number of them. `null` takes those that are
+        /// not tested.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(exclusive_minimum = 0.0, default = json!(null)))]
+        train_size: Option<f64>,
+        /// The seed of the shufflings.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>, minimum = 0, maximum = 4294967295u32))]
+        random_state: Option<u32>,
+    },
+    /// A split for each group, which tests that group and trains on all others, as scikit-learn's
+    /// `LeaveOneGroupOut`.
+    LeaveOneGroupOut {
+        /// The column of groups: rows of one group are on one side of every split. It is no feature
+        /// unless `features` names it.
+        #[cfg_attr(feature = "openapi", schema(max_length = 1000))]
+        groups: String,
+    },
+    /// A split for every choice of `n_groups` groups to test, as scikit-learn's `LeavePGroupsOut`.
+    LeavePGroupsOut {
+        /// The column of groups: rows of one group are on one side of every split. It is no feature
+        /// unless `features` names it.
+        #[cfg_attr(feature = "openapi", schema(max_length = 1000))]
+        groups: String,
+        /// How many groups each split tests.
+        #[cfg_attr(feature = "openapi", schema(value_type = i64, minimum = 1, maximum = 10000))]
+        n_groups: u32,
+    },
+    /// A split for each row, which tests that row and trains on all others, as scikit-learn's
+    /// `LeaveOneOut`.
+    LeaveOneOut {},
+    /// A split for every choice of `p` rows to test, as scikit-learn's `LeavePOut`.
+    LeavePOut {
+        /// How many rows each split tests.
+        #[cfg_attr(feature = "openapi", schema(value_type = i64, minimum = 1, maximum = 10000))]
+        p: u32,
+    },
+    /// Folds that a column names, as scikit-learn's `PredefinedSplit`.
+    Predefined {
+        /// The column of whole numbers which say the fold that tests each row; a row of -1 is never
+        /// tested. It is no feature unless `features` names it.
+        #[cfg_attr(feature = "openapi", schema(max_length = 1000))]
+        test_fold: String,
     },
     /// One split, as scikit-learn's `train_test_split`.
     Holdout {
@@ -169,58 +270,25 @@ impl SplitSpec {
         self
     }
 
-    /// Divides `n_rows` rows into folds. `classes` holds the class index of each row, and the
-    /// indices follow the sorted labels; without, a stratified split takes all rows for one class.
-    ///
-    /// The spec is expected to have passed [`check`](Self::check) and the checks of the rows and
-    /// the target; a split that those refuse may come out empty. One that shuffles and has no seed
-    /// is taken to have the seed 0.
-    pub fn assign(&self, n_rows: usize, classes: Option<&[u32]>) -> Folds {
-        let (n_splits, n_repeats) = (self.n_splits(), self.n_repeats() as usize);
-        let seed = self.random_state().unwrap_or(0);
-        let shuffle = self.shuffles().then_some(seed);
-        let test_folds = match *self {
-            Self::Kfold { .. } | Self::RepeatedKfold { .. } => {
-                kfold::test_folds(n_rows, n_splits, n_repeats, shuffle)
-            }
-            Self::StratifiedKfold { .. } | Self::RepeatedStratifiedKfold { .. } => {
-                let one_class = vec![0; if classes.is_some() { 0 } else { n_rows }];
-                let classes = classes.unwrap_or(&one_class);
-                stratified_kfold::test_folds(classes, n_splits, n_repeats, shuffle)
-            }
-            Self::ShuffleSplit { .. } => {
-                let splits = shuffle_split(n_rows, self.sizes(n_rows), n_splits, seed);
-                return Folds::listed(n_rows, splits);
-            }
-            Self::StratifiedShuffleSplit { .. } => {
-                let one_class = vec![0; if classes.is_some() { 0 } else { n_rows }];
-                let y = classes.unwrap_or(&one_class);
-                let sizes = self.sizes(n_rows);
-                let splits = stratified_shuffle_split::splits(y, sizes, n_splits, seed);
-                return Folds::listed(n_rows, splits.unwrap_or_default());
-            }
-            Self::TimeSeriesSplit { .. } => return Folds::in_time(self.blocks(n_rows)),
-            Self::Holdout { .. } => {
-                let (n_train, n_test) = self.sizes(n_rows);
-                let split = match (classes.filter(|_| self.holdout_stratifies()), shuffle) {
-                    (Some(y), _) => {
-                        stratified_shuffle_split::divide(y, n_test, seed).unwrap_or_default()
-                    }
-                    (None, None) => {
-                        let n_train = n_train as u32;
-                        ((0..n_train).collect(), (n_train..n_rows as u32).collect())
-                    }
-                    (None, Some(_)) => {
-                        return Folds::listed(
-                            n_rows,
-                            shuffle_split(n_rows, (n_train, n_test), 1, seed),
-                        );
-                    }
-                };
-                return Folds::listed(n_rows, vec![split]);
-            }
-        };
-        Folds::of_test_folds(n_splits as usize, n_rows, test_folds)
+    /// The column of groups, or of test folds, that it cannot do without.
+    pub fn group_column(&self) -> Option<&str> {
+        match self {
+            Self::GroupKfold { groups, .. }
+            | Self::StratifiedGroupKfold { groups, .. }
+            | Self::GroupShuffleSplit { groups, .. }
+            | Self::LeaveOneGroupOut { groups }
+            | Self::LeavePGroupsOut { groups, .. } => Some(groups),
+            Self::Predefined { test_fold } => Some(test_fold),
+            _ => None,
+        }
+    }
+
+    /// The column whose order the rows are to be taken in, if not as they come.
+    pub fn time_column(&self) -> Option<&str> {
+        match self {
+            Self::TimeSeriesSplit { time, .. } => time.as_deref(),
+            _ => None,
+        }
     }
 
     /// Whether it cannot do without classes, because the folds have the same share of each.
@@ -229,41 +297,10 @@ impl SplitSpec {
             self,
             Self::StratifiedKfold { .. }
                 | Self::RepeatedStratifiedKfold { .. }
+                | Self::StratifiedGroupKfold { .. }
                 | Self::StratifiedShuffleSplit { .. }
                 | Self::Holdout { stratify: Some(true), .. }
         )
-    }
-
-    /// The number of folds over all repeats.
-    pub fn n_folds(&self) -> usize {
-        self.n_splits() as usize * self.n_repeats() as usize
-    }
-
-    /// The number of folds of each repeat.
-    pub fn n_splits(&self) -> u32 {
-        match *self {
-            Self::Kfold { n_splits, .. }
-            | Self::RepeatedKfold { n_splits, .. }
-            | Self::StratifiedKfold { n_splits, .. }
-            | Self::RepeatedStratifiedKfold { n_splits, .. }
-            | Self::ShuffleSplit { n_splits, .. }
-            | Self::StratifiedShuffleSplit { n_splits, .. }
-            | Self::TimeSeriesSplit { n_splits, .. } => n_splits,
-            Self::Holdout { .. } => 1,
-        }
-    }
-
-    /// The least number of rows that a fold trains on, of `n_rows` rows. It depends neither on the
-    /// seed nor on the classes: folds differ by one row at most, and the first split in the order of
-    /// time trains on the fewest.
-    pub fn smallest_train(&self, n_rows: usize) -> usize {
-        match self {
-            Self::ShuffleSplit { .. }
-            | Self::StratifiedShuffleSplit { .. }
-            | Self::Holdout { .. } => self.sizes(n_rows).0.min(n_rows),
-            Self::TimeSeriesSplit { .. } => self.blocks(n_rows).train(0).len(),
-            _ => n_rows - n_rows.div_ceil(self.n_splits().max(1) as usize),
-        }
     }
 
     pub(super) fn n_repeats(&self) -> u32 {
@@ -278,32 +315,16 @@ impl SplitSpec {
         match *self {
             Self::Kfold { shuffle, .. }
             | Self::StratifiedKfold { shuffle, .. }
+            | Self::GroupKfold { shuffle, .. }
+            | Self::StratifiedGroupKfold { shuffle, .. }
             | Self::Holdout { shuffle, .. } => shuffle,
-            Self::TimeSeriesSplit { .. } => false,
+            Self::TimeSeriesSplit { .. }
+            | Self::LeaveOneGroupOut { .. }
+            | Self::LeavePGroupsOut { .. }
+            | Self::LeaveOneOut {}
+            | Self::LeavePOut { .. }
+            | Self::Predefined { .. } => false,
             _ => true,
-        }
-    }
-
-    /// The blocks of rows of splits in the order of time; other splits have none.
-    pub(super) fn blocks(&self, n_rows: usize) -> Blocks {
-        let Self::TimeSeriesSplit { n_splits, max_train_size, test_size, gap } = *self else {
-            return Blocks { n_rows, n_splits: 0, n_test: 0, gap: 0, max_train: None };
-        };
-        let n_splits = n_splits as usize;
-        let n_test = test_size.map_or(n_rows / (n_splits + 1), |size| size as usize);
-        let max_train = max_train_size.map(|size| size as usize);
-        Blocks { n_rows, n_splits, n_test, gap: gap as usize, max_train }
-    }
-
-    /// The numbers of training and test rows of a split that is not into folds; those have none.
-    pub(super) fn sizes(&self, n_rows: usize) -> (usize, usize) {
-        match *self {
-            Self::ShuffleSplit { test_size, train_size, .. }
-            | Self::StratifiedShuffleSplit { test_size, train_size, .. } => {
-                sizes(n_rows, train_size, test_size, SHUFFLE_SPLIT_TEST_SIZE)
-            }
-            Self::Holdout { test_size, .. } => sizes(n_rows, None, Some(test_size), test_size),
-            _ => (0, 0),
         }
     }
 
@@ -316,16 +337,7 @@ impl SplitSpec {
     }
 
     pub(super) fn random_state(&self) -> Option<u32> {
-        match *self {
-            Self::Kfold { random_state, .. }
-            | Self::RepeatedKfold { random_state, .. }
-            | Self::StratifiedKfold { random_state, .. }
-            | Self::RepeatedStratifiedKfold { random_state, .. }
-            | Self::ShuffleSplit { random_state, .. }
-            | Self::StratifiedShuffleSplit { random_state, .. }
-            | Self::Holdout { random_state, .. } => random_state,
-            Self::TimeSeriesSplit { .. } => None,
-        }
+        self.clone().random_state_mut().copied().flatten()
     }
 
     fn random_state_mut(&mut self) -> Option<&mut Option<u32>> {
@@ -336,8 +348,16 @@ impl SplitSpec {
             | Self::RepeatedStratifiedKfold { random_state, .. }
             | Self::ShuffleSplit { random_state, .. }
             | Self::StratifiedShuffleSplit { random_state, .. }
+            | Self::GroupKfold { random_state, .. }
+            | Self::StratifiedGroupKfold { random_state, .. }
+            | Self::GroupShuffleSplit { random_state, .. }
             | Self::Holdout { random_state, .. } => Some(random_state),
-            Self::TimeSeriesSplit { .. } => None,
+            Self::TimeSeriesSplit { .. }
+            | Self::LeaveOneGroupOut { .. }
+            | Self::LeavePGroupsOut { .. }
+            | Self::LeaveOneOut {}
+            | Self::LeavePOut { .. }
+            | Self::Predefined { .. } => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Splits of rows in the order of time: a model is tested on rows later than all it trained on.
 //!
-//! Rows are expected in that order already; nothing is sorted here.
+//! This is about places in that order; [`Folds`](super::Folds) knows which rows are there.
 
 use std::ops::Range;
 

@@ -7,10 +7,18 @@ import warnings
 import numpy as np
 import sklearn
 from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
     KFold,
+    LeaveOneGroupOut,
+    LeaveOneOut,
+    LeavePGroupsOut,
+    LeavePOut,
+    PredefinedSplit,
     RepeatedKFold,
     RepeatedStratifiedKFold,
     ShuffleSplit,
+    StratifiedGroupKFold,
     StratifiedKFold,
     StratifiedShuffleSplit,
     TimeSeriesSplit,
@@ -46,6 +54,8 @@ Y = {name: shuffled_target(name) for name in TARGETS}
 Y["sorted"] = np.repeat(np.arange(3), [12, 7, 9])
 Y["reversed"] = Y["sorted"][::-1].copy()
 Y["alternating"] = np.tile([2, 0, 1], 15)
+# More classes than numpy adds up one after the other.
+Y["ten"] = np.random.RandomState(10).randint(0, 10, 400)
 
 KFOLDS = [
     ("even", 2, False, None),
@@ -218,6 +228,104 @@ TIME_SERIES = [
     ("odd", {"n_splits": 4, "gap": 4294967295}),
 ]
 
+NEVER_TESTED = 2**32 - 1
+
+
+def groups_for(name, n_groups, seed, skew=0.0):
+    """A group of each of the target's rows; all groups are there, large ones where there is skew."""
+    random = np.random.RandomState(seed)
+    weights = np.exp(-skew * np.arange(n_groups))
+    random.shuffle(weights)
+    n_rows = len(Y[name])
+    drawn = random.choice(n_groups, n_rows - n_groups, p=weights / weights.sum())
+    groups = np.concatenate([np.arange(n_groups), drawn])
+    random.shuffle(groups)
+    return groups
+
+
+# Groups by name: the target, and the group of each row.
+GROUPS = {
+    "pairs": ("even", np.repeat(np.arange(10), 2)),
+    "blocks": ("three", np.repeat(np.arange(6), 6)),
+    "two": ("odd", np.arange(13) % 2),
+    "one": ("odd", np.zeros(13, int)),
+    "few": ("three", groups_for("three", 5, 0)),
+    "skewed": ("four", groups_for("four", 9, 1, 0.4)),
+    "many": ("five", groups_for("five", 40, 2)),
+    "long": ("six", groups_for("six", 30, 3, 0.1)),
+    "wide": ("hundreds", groups_for("hundreds", 70, 4, 0.05)),
+    "thousand": ("thousand", groups_for("thousand", 200, 5, 0.02)),
+    "alone": ("odd", np.arange(13)),
+    "class": ("sorted", Y["sorted"]),
+    "ten": ("ten", groups_for("ten", 60, 6, 0.03)),
+}
+
+GROUP_SPLITS = [
+    (group, "group_kfold", {"n_splits": n_splits, **shuffle})
+    for group, n_splits in [
+        ("pairs", 5), ("pairs", 3), ("blocks", 4), ("two", 2), ("few", 5), ("few", 3),
+        ("skewed", 4), ("many", 7), ("long", 5), ("wide", 10), ("thousand", 6), ("alone", 4),
+    ]
+    for shuffle in [{}, {"shuffle": True, "random_state": n_splits}]
+] + [
+    # These raise.
+    ("one", "group_kfold", {"n_splits": 2}),
+    ("few", "group_kfold", {"n_splits": 6}),
+    ("few", "stratified_group_kfold", {"n_splits": 6}),
+] + [
+    (group, "stratified_group_kfold", {"n_splits": n_splits, **shuffle})
+    for group, n_splits in [
+        ("pairs", 5), ("pairs", 3), ("blocks", 4), ("two", 2), ("few", 5), ("few", 3),
+        ("skewed", 4), ("many", 7), ("long", 5), ("wide", 10), ("thousand", 6), ("alone", 4),
+        ("class", 3), ("ten", 5), ("ten", 10),
+    ]
+    for shuffle in [{}, {"shuffle": True, "random_state": n_splits}]
+] + [
+    (group, "group_shuffle_split", {"random_state": seed, **spec})
+    for seed, (group, spec) in enumerate([
+        ("pairs", {}),
+        ("pairs", {"n_splits": 3, "test_size": 0.35}),
+        ("blocks", {"n_splits": 4, "test_size": 2}),
+        ("few", {"train_size": 2}),
+        ("skewed", {"n_splits": 10, "test_size": 0.3, "train_size": 0.3}),
+        ("many", {"n_splits": 2, "train_size": 0.5}),
+        ("long", {}),
+        ("wide", {"n_splits": 1, "test_size": 1}),
+        ("thousand", {"n_splits": 2}),
+        ("two", {"n_splits": 3}),
+        # These raise.
+        ("one", {}),
+        ("two", {"test_size": 2}),
+        ("few", {"test_size": 3, "train_size": 3}),
+    ])
+] + [
+    (group, "leave_one_group_out", {})
+    for group in ["pairs", "blocks", "two", "few", "skewed", "many", "alone", "one"]
+] + [
+    (group, "leave_p_groups_out", {"n_groups": n})
+    for group, n in [
+        ("pairs", 2), ("blocks", 1), ("blocks", 5), ("two", 1), ("few", 3), ("skewed", 2),
+        ("two", 2), ("few", 6),
+    ]
+] + [
+    ("two", "leave_one_out", {}),
+    ("blocks", "leave_one_out", {}),
+    ("two", "leave_p_out", {"p": 2}),
+    ("two", "leave_p_out", {"p": 12}),
+    ("two", "leave_p_out", {"p": 13}),
+]
+
+# The fold that tests each row, as scikit-learn takes it.
+PREDEFINED = [
+    [0, 1, -1, 1],
+    [-1, -1, -1],
+    [0, 0, 0],
+    [0, 0, 0, -1],
+    [5, 3, 3, -1, 5, 9, 3],
+    (np.arange(50) % 7 - 1).tolist(),
+    np.random.RandomState(1).randint(-1, 4, 60).tolist(),
+]
+
 
 def test_folds(splitter, n_splits, y):
     """For each repeat the test fold of each row."""
@@ -297,6 +405,43 @@ def time_series(name, spec):
     return {**case, "splits": [[train.tolist(), test.tolist()] for train, test in splits]}
 
 
+SPLITTERS = {
+    "group_kfold": GroupKFold,
+    "stratified_group_kfold": StratifiedGroupKFold,
+    "group_shuffle_split": GroupShuffleSplit,
+    "leave_one_group_out": LeaveOneGroupOut,
+    "leave_p_groups_out": LeavePGroupsOut,
+    "leave_one_out": LeaveOneOut,
+    "leave_p_out": LeavePOut,
+}
+
+
+def group_splits(name, kind, spec):
+    target, groups = GROUPS[name]
+    column = {} if kind in ("leave_one_out", "leave_p_out") else {"groups": "group"}
+    case = {"groups": name, "target": target, "spec": {"type": kind, **column, **spec}}
+    passed = groups if column else None
+    try:
+        splits = list(SPLITTERS[kind](**spec).split(groups, Y[target], passed))
+    except ValueError:
+        return case
+    return {**case, "splits": [[train.tolist(), test.tolist()] for train, test in splits]}
+
+
+def predefined(index, test_fold):
+    case = {"groups": f"predefined {index}", "spec": {"type": "predefined", "test_fold": "fold"}}
+    splits = list(PredefinedSplit(test_fold).split())
+    if not splits or not all(len(train) for train, _ in splits):
+        return case
+    return {**case, "splits": [[train.tolist(), test.tolist()] for train, test in splits]}
+
+
+def ranks(test_fold):
+    """Folds counted from 0, as a caller of the splitter passes them."""
+    folds = sorted(set(test_fold) - {-1})
+    return [NEVER_TESTED if fold == -1 else folds.index(fold) for fold in test_fold]
+
+
 def holdout(name, spec):
     case = {"target": name, "spec": {"type": "holdout", **spec}}
     # With classes, this crate stratifies where a spec does not say.
@@ -321,9 +466,14 @@ def main():
         + [stratified_random_splits(*case) for case in STRATIFIED_SPLITS]
         + [time_series(*case) for case in TIME_SERIES]
         + [holdout(*case) for case in HOLDOUTS],
+        "groups": {name: groups.tolist() for name, (_, groups) in GROUPS.items()}
+        | {f"predefined {index}": ranks(folds) for index, folds in enumerate(PREDEFINED)},
+        "group_splits": [group_splits(*case) for case in GROUP_SPLITS]
+        + [predefined(*case) for case in enumerate(PREDEFINED)],
         "shuffle_splits": [shuffle_split(*case) for case in SHUFFLE_SPLITS],
     }
     text = json.dumps(golden, separators=(",", ":")).replace('{"target":', '\n{"target":')
+    text = text.replace('{"groups":"', '\n{"groups":"')
     pathlib.Path(__file__).with_name("splits.json").write_text(text + "\n")
 
 

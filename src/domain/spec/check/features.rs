@@ -19,7 +19,9 @@ pub(super) fn features(
 ) -> Vec<String> {
     let named = request.features.is_some();
     let names: Vec<String> = request.features.clone().unwrap_or_else(|| {
-        let taken = |name: &&str| is_target(request, name) || is_weight(request, name);
+        let taken = |name: &&str| {
+            is_target(request, name) || is_weight(request, name) || is_group(request, name)
+        };
         dataset.column_names().filter(|name| !taken(name)).map(str::to_owned).collect()
     });
     if names.is_empty() {
@@ -84,10 +86,14 @@ pub(super) fn sample_weight(request: &JobRequest, dataset: &Dataset, problems: &
     }
 }
 
-fn is_target(request: &JobRequest, name: &str) -> bool {
+pub(super) fn is_target(request: &JobRequest, name: &str) -> bool {
     request.target.names().iter().any(|target| target == name)
 }
 
 fn is_weight(request: &JobRequest, name: &str) -> bool {
     request.sample_weight.as_deref() == Some(name)
+}
+
+fn is_group(request: &JobRequest, name: &str) -> bool {
+    request.cv.as_ref().and_then(|cv| cv.group_column()) == Some(name)
 }

@@ -5,6 +5,7 @@
 
 mod features;
 mod findings;
+mod folds;
 mod network;
 mod perceptron;
 mod preprocess;
@@ -16,7 +17,7 @@ use trainyard_learn::preprocess::scale::{ScaleSpec, StandardSpec};
 use trainyard_learn::problem::Problem;
 use trainyard_learn::scalar::Scalar;
 
-use super::{CheckedJob, JobRequest, JobSpec, ModelSpec, TaskRequest};
+use super::{CheckedJob, JobRequest, JobSpec, ModelSpec};
 use crate::domain::dataset::{Dataset, Warning};
 use crate::domain::limits::Limits;
 use target::Target;
@@ -38,7 +39,8 @@ pub fn check(
     let target = target::target(&request, dataset, limits, &mut problems);
     target::transform(&request, dataset, target.as_ref(), &mut problems);
     not_there_yet(&request, &mut problems);
-    let (n_folds, n_train) = folds(&request, dataset, target.as_ref(), &mut problems);
+    let folds = folds::folds(&request, dataset, target.as_ref(), &mut problems);
+    let (n_folds, n_train) = (folds.n_folds, folds.n_train);
     if request.cv.is_none() && !request.refit {
         problems.push(
             Problem::new("/refit", "without `cv` and without `refit` there is nothing to do")
@@ -62,7 +64,7 @@ pub fn check(
     let learner = match &request.model {
         ModelSpec::Perceptron(model) => {
             let target = target.as_ref();
-            check_perceptron(model, &request, dataset, target, &mut problems);
+            check_perceptron(model, &request, (dataset, &folds), target, &mut problems);
             target.filter(|_| problems.is_empty()).map(|target| {
                 let n_classes = target.classes().len();
                 let mut warnings = Vec::new();
@@ -109,6 +111,7 @@ pub fn check(
     }
     let names = request.target.names();
     warnings.extend(findings::warnings(&target, names, &features, dataset));
+    warnings.extend(folds::warning(&request, &features));
     let classes: Vec<Scalar> = target.classes().iter().map(|class| class.value.clone()).collect();
     let (model, optimizer, loss, training) = match network {
         None => (request.model, None, None, None),
@@ -135,7 +138,7 @@ pub fn check(
         sample_weight: request.sample_weight,
         metadata: request.metadata,
     };
-    Ok(CheckedJob { spec, classes, warnings, estimate })
+    Ok(CheckedJob { spec, classes, n_folds, warnings, estimate })
 }
 
 /// What the check of a model came to.
@@ -144,36 +147,6 @@ struct Learner {
     network: Option<network::Resolved>,
     estimate: super::Estimate,
     warnings: Vec<Warning>,
-}
-
-/// How many folds there are, and the least rows that one of them trains on.
-fn folds(
-    request: &JobRequest,
-    dataset: &Dataset,
-    target: Option<&Target<'_>>,
-    problems: &mut Vec<Problem>,
-) -> (usize, usize) {
-    let n_rows = dataset.n_rows();
-    let Some(cv) = &request.cv else { return (0, n_rows) };
-    let mut found = cv.check();
-    if found.is_empty() {
-        found.extend(cv.check_rows(n_rows));
-    }
-    if found.is_empty()
-        && let Some(target) = target
-    {
-        if cv.is_stratified() && target.task() == TaskRequest::Regression {
-            let detail = "stratified folds share out classes, and the target holds amounts";
-            found.push(Problem::new("/type", detail).suggest("kfold or repeated_kfold"));
-        } else {
-            let counts: Vec<(String, usize)> =
-                target.classes().iter().map(|v| (v.value.text(), v.count)).collect();
-            found.extend(cv.check_target(&counts));
-        }
-    }
-    let n_train = if found.is_empty() { cv.smallest_train(n_rows) } else { n_rows };
-    problems.extend(found.into_iter().map(|problem| problem.below("/cv")));
-    (cv.n_folds(), n_train)
 }
 
 /// Promised, and not there yet: said so rather than ignored.
@@ -187,7 +160,7 @@ fn not_there_yet(request: &JobRequest, problems: &mut Vec<Problem>) {
 fn check_perceptron(
     model: &PerceptronSpec,
     request: &JobRequest,
-    dataset: &Dataset,
+    (dataset, folds): (&Dataset, &folds::Folds),
     target: Option<&Target<'_>>,
     problems: &mut Vec<Problem>,
 ) {
@@ -195,7 +168,8 @@ fn check_perceptron(
     problems.extend(model.check().into_iter().map(|problem| problem.below("/model")));
     if let Some(target) = target {
         perceptron::class_weights(model, target.classes(), problems);
-        perceptron::early_stopping(model, target.classes(), request, dataset, problems);
+        let kept = |n_rows| folds.smallest_train(request.cv.as_ref(), n_rows);
+        perceptron::early_stopping(model, target.classes(), dataset.n_rows(), kept, problems);
     }
 }
 

@@ -41,18 +41,18 @@ pub(super) fn class_weights(
 }
 
 /// Holding rows out for early stopping needs a row of each class on both sides, in every fold.
+/// `kept` says how many of so many rows the smallest training side has.
 pub(super) fn early_stopping(
     model: &PerceptronSpec,
     classes: &[ValueCount],
-    request: &JobRequest,
-    dataset: &Dataset,
+    n_rows: usize,
+    kept: impl Fn(usize) -> usize,
     problems: &mut Vec<Problem>,
 ) {
     if !model.early_stopping {
         return;
     }
-    let kept = |n: usize| request.cv.as_ref().map_or(n, |cv| cv.smallest_train(n));
-    let n_train = kept(dataset.n_rows());
+    let n_train = kept(n_rows);
     let n_held_out = (model.validation_fraction * n_train as f64).ceil() as usize;
     let n_classes = classes.len();
     let pointer = "/model/validation_fraction";

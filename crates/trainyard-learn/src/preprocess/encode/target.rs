@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::optim::fields::fields;
 use crate::preprocess::PreprocessTarget;
-use crate::splits::SplitSpec;
+use crate::splits::{SplitRows, SplitSpec};
 
 fields! {
     /// Categories as means of the target.
@@ -67,13 +67,12 @@ impl<'a> Outcomes<'a> {
     fn folds(&self, n_splits: u32, seed: u32) -> Vec<Vec<u32>> {
         let (shuffle, random_state) = (true, Some(seed));
         let folds = match self.target {
-            PreprocessTarget::Values(_) => {
-                SplitSpec::Kfold { n_splits, shuffle, random_state }.assign(self.rows.len(), None)
-            }
+            PreprocessTarget::Values(_) => SplitSpec::Kfold { n_splits, shuffle, random_state }
+                .assign(&SplitRows::new(self.rows.len(), None)),
             PreprocessTarget::Classes { classes, .. } => {
                 let classes: Vec<u32> = self.rows.iter().map(|&r| classes[r as usize]).collect();
                 SplitSpec::StratifiedKfold { n_splits, shuffle, random_state }
-                    .assign(classes.len(), Some(&classes))
+                    .assign(&SplitRows::new(classes.len(), Some(&classes)))
             }
         };
         folds.iter().map(|fold| fold.test).collect()
