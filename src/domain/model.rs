@@ -60,6 +60,7 @@ pub struct ModelOutput {
     /// The column or columns it learned.
     pub target: TargetColumns,
     /// The classes it chooses from, in the order of its probabilities or decision values; none
-    /// where it predicts amounts.
+    /// where it predicts amounts. With several targets these are labels, and the two words for
+    /// whether a row has one.
     pub classes: Vec<Scalar>,
 }

@@ -20,6 +20,7 @@ pub struct FoldPredictions {
 const DECISIONS: u32 = 0;
 const PROBABILITIES: u32 = 1;
 const VALUES: u32 = 2;
+const LABELS: u32 = 3;
 
 impl FoldPredictions {
     /// The packed form: kind, rows, values a row; then the rows and the parts of the kind.
@@ -28,6 +29,7 @@ impl FoldPredictions {
             Predicted::Decisions { n_values, .. } => (DECISIONS, *n_values),
             Predicted::Probabilities { n_classes, .. } => (PROBABILITIES, *n_classes),
             Predicted::Values { n_outputs, .. } => (VALUES, *n_outputs),
+            Predicted::Labels { n_labels, .. } => (LABELS, *n_labels),
         };
         let n = self.rows.len();
         let mut bytes = Vec::with_capacity(12 + n * (12 + 12 * n_values));
@@ -48,7 +50,9 @@ impl FoldPredictions {
                 put(&mut bytes, prediction, u32::to_le_bytes);
                 put(&mut bytes, probabilities, f32::to_le_bytes);
             }
-            Predicted::Values { values, .. } => put(&mut bytes, values, f32::to_le_bytes),
+            Predicted::Values { values, .. } | Predicted::Labels { probabilities: values, .. } => {
+                put(&mut bytes, values, f32::to_le_bytes);
+            }
         }
         bytes
     }
@@ -60,10 +64,15 @@ impl FoldPredictions {
         let (kind, n, n_values) = (head[0], head[1] as usize, head[2] as usize);
         let n_all = n.checked_mul(n_values)?;
         let rows = take(&mut rest, n, u32::from_le_bytes)?;
-        let (truth, predicted) = if kind == VALUES {
+        let (truth, predicted) = if kind == VALUES || kind == LABELS {
             let truth = Truth::Values(take(&mut rest, n_all, f64::from_le_bytes)?);
             let values = take(&mut rest, n_all, f32::from_le_bytes)?;
-            (truth, Predicted::Values { values, n_outputs: n_values })
+            let predicted = if kind == VALUES {
+                Predicted::Values { values, n_outputs: n_values }
+            } else {
+                Predicted::Labels { probabilities: values, n_labels: n_values }
+            };
+            (truth, predicted)
         } else {
             let truth = Truth::Classes(take(&mut rest, n, u32::from_le_bytes)?);
             let prediction = take(&mut rest, n, u32::from_le_bytes)?;
@@ -103,7 +112,7 @@ fn take<T, const N: usize>(
 mod tests {
     use super::*;
 
-    fn examples() -> [FoldPredictions; 3] {
+    fn examples() -> [FoldPredictions; 4] {
         let (rows, prediction) = (vec![3, 7], vec![1, 2]);
         let truth = Truth::Classes(vec![0, 2]);
         let decision = vec![0.5, -1.0, 2.0, 1e-300, 0.0, -0.0];
@@ -122,6 +131,11 @@ mod tests {
                 rows: rows.clone(),
                 truth,
                 predicted: Predicted::Probabilities { prediction, probabilities, n_classes: 3 },
+            },
+            FoldPredictions {
+                rows: rows.clone(),
+                truth: Truth::Values(vec![0.0, 1.0]),
+                predicted: Predicted::Labels { probabilities: vec![0.25, 0.75], n_labels: 1 },
             },
             FoldPredictions {
                 rows,

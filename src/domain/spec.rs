@@ -45,7 +45,8 @@ pub struct JobRequest {
     /// The dataset to train on.
     #[schema(value_type = DatasetId)]
     pub dataset_id: String,
-    /// The column to predict, or several columns of numbers to predict together.
+    /// The column to predict, or several columns to predict together: amounts, or labels, which are
+    /// booleans or 0 and 1.
     pub target: TargetColumns,
     /// The columns to predict from; all others than the target if left out.
     #[serde(default)]
@@ -117,7 +118,8 @@ pub struct JobRequest {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskRequest {
-    /// Text, booleans, and whole numbers of at most 32 distinct values are classes.
+    /// Text, booleans, and whole numbers of at most 32 distinct values are classes; several columns
+    /// are labels if all hold booleans, or 0 and 1, and amounts otherwise.
     #[default]
     Auto,
     /// The target holds classes.

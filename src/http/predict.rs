@@ -56,14 +56,15 @@ pub(super) struct PredictRequest {
 pub(super) struct Prediction {
     /// The model.
     model_id: ModelId,
-    /// The class of each row, or its value (the list of its values, where there are several
-    /// targets). Null where a value is beyond the finite numbers.
+    /// The class of each row, or its value (the list of its values or labels, where there are
+    /// several targets). Null where a value is beyond the finite numbers.
     #[schema(value_type = Vec<Value>)]
     predictions: Said,
     /// The classes the model chooses from; absent where it predicts amounts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     classes: Vec<Scalar>,
-    /// The probability of each class; absent of models that have none.
+    /// The probability of each class, or of each label in the order of the model's targets; absent
+    /// of models that have none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Vec<Option<f64>>>>)]
     probabilities: Option<Vec<Vec<f32>>>,
@@ -84,6 +85,7 @@ enum Said {
     Classes(Vec<Scalar>),
     Values(Vec<f32>),
     Several(Vec<Vec<f32>>),
+    Labels(Vec<Vec<Scalar>>),
 }
 
 /// Predict with a model: JSON `rows` or `records`, or `text/csv` with a header.
@@ -262,6 +264,14 @@ fn answer(
             let rows = each(&values, n_outputs);
             n_overflowed = not_finite(&rows, |value| value.is_finite());
             Said::Several(rows)
+        }
+        Predicted::Labels { probabilities: values, n_labels } => {
+            let rows = each(&values, n_labels);
+            n_overflowed = not_finite(&rows, |value| value.is_finite());
+            let word = |p: &f32| model.classes[usize::from(*p > 0.5)].clone();
+            let labels = rows.iter().map(|row| row.iter().map(word).collect()).collect();
+            probabilities = Some(rows);
+            Said::Labels(labels)
         }
     };
     if n_overflowed > 0 {

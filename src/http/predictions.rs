@@ -62,6 +62,7 @@ enum Said {
     Values(Vec<f64>),
     Single(f32),
     Singles(Vec<f32>),
+    Labels(Vec<Scalar>),
 }
 
 /// Look at a job's out-of-fold predictions, by repeat, fold and row; as JSON, or as CSV with
@@ -107,6 +108,10 @@ pub(super) async fn predictions(
                     let n_outputs = values.len() / known.rows.len();
                     match values[i * n_outputs..][..n_outputs] {
                         [value] => Said::Value(value),
+                        ref several if !classes.is_empty() => {
+                            let word = |value: &f64| class(u32::from(*value > 0.5));
+                            Said::Labels(several.iter().map(word).collect())
+                        }
                         ref several => Said::Values(several.to_vec()),
                     }
                 }
@@ -126,6 +131,12 @@ pub(super) async fn predictions(
                         [value] => Said::Single(value),
                         ref several => Said::Singles(several.to_vec()),
                     }
+                }
+                Predicted::Labels { probabilities: all, n_labels } => {
+                    let of_row = &all[i * n_labels..][..*n_labels];
+                    probabilities = Some(of_row.to_vec());
+                    let word = |p: &f32| class(u32::from(*p > 0.5));
+                    Said::Labels(of_row.iter().map(word).collect())
                 }
             };
             let prediction = Prediction {
@@ -232,6 +243,7 @@ impl Said {
             Self::Class(_) | Self::Value(_) | Self::Single(_) => 1,
             Self::Values(values) => values.len(),
             Self::Singles(values) => values.len(),
+            Self::Labels(labels) => labels.len(),
         }
     }
 
@@ -241,6 +253,10 @@ impl Said {
                 text.push(',');
                 text.push_str(&csv_field(class));
             }
+            Self::Labels(labels) => labels.iter().for_each(|label| {
+                text.push(',');
+                text.push_str(&csv_field(label));
+            }),
             Self::Value(value) => number(text, value.is_finite().then_some(value)),
             Self::Single(value) => number(text, value.is_finite().then_some(value)),
             Self::Values(values) => {

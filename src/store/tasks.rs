@@ -13,6 +13,7 @@ use std::sync::Arc;
 use serde_json::json;
 use sqlx::{Sqlite, Transaction};
 use trainyard_formats::ReadOptions;
+use trainyard_learn::losses::TargetKind;
 use trainyard_learn::scalar::Scalar;
 
 use super::jobs::folds;
@@ -89,6 +90,13 @@ pub struct JobContext {
     pub data_sha256: String,
     /// How to read it.
     pub reading: ReadOptions,
+}
+
+impl JobContext {
+    /// What there is to predict.
+    pub fn target_kind(&self) -> TargetKind {
+        TargetKind::of(self.spec.target.names().len(), self.classes.len())
+    }
 }
 
 /// A task that is still held after a renewal.

@@ -68,14 +68,14 @@ pub(super) fn predict(
     rows: &[u32],
     crew: &mut Crew,
 ) -> Result<(Predicted, Report), Failure> {
-    let n_classes = (!job.classes.is_empty()).then_some(job.classes.len());
+    let target = job.target_kind();
     let preprocessor = fit.preprocessor.as_ref();
     match &fit.model {
         Model::Network(model) => {
             let (batch, met) = data.single(preprocessor, rows).map_err(no_scratch)?;
             refuse(&met)?;
             let predicted = model
-                .predict(batch.x.rows(), &batch.rows, n_classes, crew)
+                .predict(batch.x.rows(), &batch.rows, target, crew)
                 .brought_back(fit.target_transform.as_ref());
             batch.x.failure().map_or(Ok((predicted, met)), |error| Err(no_scratch(error)))
         }
@@ -84,7 +84,7 @@ pub(super) fn predict(
             refuse(&met)?;
             let n_features = x.ncols();
             let x = x.into_raw_vec_and_offset().0;
-            Ok((model.predict(&x, n_features, n_classes, crew), met))
+            Ok((model.predict(&x, n_features, target, crew), met))
         }
     }
 }
@@ -184,7 +184,7 @@ fn fit_network(
         .target_transform(job, rows)
         .map_err(|problem| Failure::permanent("target_transform", problem))?;
     let examples = data.examples(rows, target_transform.as_ref());
-    let target = examples.target(job.classes.len());
+    let target = examples.target(job.target_kind());
     let n_outputs = loss.n_outputs(target.kind()).map_err(|found| internal(&found.detail))?;
     let n_features =
         preprocessor.as_ref().map_or(job.spec.features.len(), Preprocessor::n_features);

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use ndarray::Array2;
+use trainyard_learn::losses::TargetKind;
 use trainyard_learn::model::Truth;
 use trainyard_learn::preprocess::{
     ColumnFacts, FitProblem, PreprocessTarget, Preprocessor, Report, TargetTransform,
@@ -86,7 +87,8 @@ impl Prepared {
     ) -> Result<Self, Unprepared> {
         let spec = &job.spec;
         let names = spec.target.names();
-        let (truth, values) = if job.classes.is_empty() {
+        let is_classes = matches!(job.target_kind(), TargetKind::Classes { .. });
+        let (truth, values) = if !is_classes {
             let values =
                 table.matrix(names).ok_or(Unprepared::Changed)?.into_raw_vec_and_offset().0;
             let singles = values.iter().map(|value| *value as f32).collect();
@@ -435,10 +437,18 @@ enum Owned<'a> {
 }
 
 impl Examples<'_> {
-    pub(super) fn target(&self, n_classes: usize) -> Target<'_> {
-        match &self.target {
-            Owned::Classes(classes) => Target::Classes { classes, n_classes },
-            Owned::Values(values, n_outputs) => Target::Values { values, n_outputs: *n_outputs },
+    pub(super) fn target(&self, kind: TargetKind) -> Target<'_> {
+        match (&self.target, kind) {
+            (Owned::Classes(classes), TargetKind::Classes { n_classes }) => {
+                Target::Classes { classes, n_classes }
+            }
+            (Owned::Classes(classes), _) => Target::Classes { classes, n_classes: 0 },
+            (Owned::Values(values, n_outputs), TargetKind::Labels { .. }) => {
+                Target::Labels { values, n_outputs: *n_outputs }
+            }
+            (Owned::Values(values, n_outputs), _) => {
+                Target::Values { values, n_outputs: *n_outputs }
+            }
         }
     }
 }

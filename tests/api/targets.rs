@@ -158,3 +158,124 @@ fn a_transform_that_does_not_fit_is_told_at_once() {
     let none = world.api.run(&spec(&json!({"target_transform": null})));
     assert_eq!(none["resolved_spec"]["target_transform"], json!({"type": "none"}));
 }
+
+/// Films with two features, and three labels that follow from them; written as asked.
+fn films(write: fn(bool) -> &'static str) -> String {
+    let row = |i: u32| {
+        let (a, b) = (f64::from(i * 37 % 100) / 50.0 - 1.0, f64::from(i * 53 % 100) / 50.0 - 1.0);
+        let labels = [a > 0.1, b > -0.2, a + b > 0.5].map(write);
+        format!("{a},{b},{}\n", labels.join(","))
+    };
+    let rows: String = (0..300).map(row).collect();
+    format!("a,b,funny,sad,long\n{rows}")
+}
+
+fn labelled(dataset: &str, changes: &Value) -> Value {
+    let mut spec = json!({
+        "dataset_id": dataset, "target": ["funny", "sad", "long"], "model": {"type": "linear"},
+        "optimizer": {"type": "adam", "learning_rate": 0.1}, "training": {"epochs": 60},
+        "cv": {"type": "kfold", "n_splits": 3, "shuffle": true},
+        "scoring": ["accuracy", "f1_macro", "f1_samples", "jaccard_micro", "roc_auc"]
+    });
+    for (key, value) in changes.as_object().unwrap() {
+        spec[key] = value.clone();
+    }
+    spec
+}
+
+#[test]
+fn a_row_may_have_several_labels() {
+    let world = World::new();
+    for (write, no, yes) in [
+        ((|has| if has { "1" } else { "0" }) as fn(bool) -> &'static str, json!(0), json!(1)),
+        (|has| if has { "true" } else { "false" }, json!(false), json!(true)),
+    ] {
+        let dataset = world.api.dataset(&films(write));
+        let job = world.api.run(&labelled(&dataset, &json!({})));
+        assert_eq!(job["status"], "succeeded", "{job}");
+        let resolved = &job["resolved_spec"];
+        assert_eq!(resolved["task"], "classification");
+        assert_eq!(resolved["loss"]["type"], "binary_cross_entropy");
+        assert_eq!(resolved["features"], json!(["a", "b"]));
+        for (name, least) in [("accuracy", 0.85), ("f1_macro", 0.9), ("roc_auc", 0.97)] {
+            let mean = number(&job["result"]["cv"][name]["mean"]);
+            assert!(mean > least, "{name}: {mean}");
+        }
+        // Accuracy is the share of rows with every label right.
+        let id = job["id"].as_str().unwrap();
+        let page = world.api.get(&format!("/v1/jobs/{id}/predictions?limit=300")).expect(200);
+        let page = page["data"].as_array().unwrap();
+        let fold: Vec<&Value> = page.iter().filter(|p| p["fold"] == 1).collect();
+        let right = fold.iter().filter(|p| p["prediction"] == p["target"]).count();
+        let accuracy = number(&job["result"]["folds"][1]["scores"]["accuracy"]);
+        assert!((right as f64 / fold.len() as f64 - accuracy).abs() < 1e-12);
+        assert!(
+            page[0]["target"].as_array().unwrap().iter().all(|word| word == &no || word == &yes)
+        );
+        let series =
+            world.api.get(&format!("/v1/jobs/{id}/metrics?fold=0")).expect(200).to_string();
+        assert!(series.contains("train_f1_samples"), "{}", &series[..300]);
+
+        let model = job["result"]["model_id"].as_str().unwrap();
+        let card = world.api.get(&format!("/v1/models/{model}")).expect(200);
+        assert_eq!(card["outputs"]["target"], json!(["funny", "sad", "long"]));
+        let rows = json!({"rows": [[0.9, 0.9], [-0.9, 0.9], [-0.9, -0.9]]});
+        let said = world.api.post(&format!("/v1/models/{model}/predict"), &rows).expect(200);
+        assert_eq!(said["predictions"], json!([[yes, yes, yes], [no, yes, no], [no, no, no]]));
+        assert_eq!(said["classes"], json!([no, yes]));
+        let p = number(&said["probabilities"][1][1]);
+        assert!(p > 0.9 && p <= 1.0, "{said}");
+        let again = world.api.run(resolved);
+        assert_eq!(again["result"]["cv"], job["result"]["cv"]);
+    }
+}
+
+#[test]
+fn labels_that_do_not_do() {
+    let world = World::new();
+    let write = |has| if has { "1" } else { "0" };
+    let csv = films(write).replace("sad", "sad,mood");
+    let csv: String = csv
+        .lines()
+        .enumerate()
+        .map(|(i, line)| match i {
+            0 => format!("{line}\n"),
+            _ => {
+                let mut fields: Vec<&str> = line.split(',').collect();
+                fields.insert(4, if i % 3 == 0 { "glum" } else { "gay" });
+                fields.join(",") + "\n"
+            }
+        })
+        .collect();
+    let dataset = world.api.dataset(&csv);
+    let refused = |changes: Value, pointer: &str, part: &str| {
+        let answer = world.api.post("/v1/jobs", &labelled(&dataset, &changes));
+        let errors = answer.errors(422, "invalid_request");
+        assert!(errors.iter().any(|(p, d)| p == pointer && d.contains(part)), "{errors:?}");
+    };
+    refused(
+        json!({"target": ["funny", "mood"], "task": "classification"}),
+        "/target/1",
+        "booleans, or 0 and 1",
+    );
+    refused(json!({"cv": {"type": "stratified_kfold"}}), "/cv/type", "several labels a row");
+    refused(json!({"loss": "cross_entropy"}), "/loss", "labels");
+    refused(json!({"scoring": ["balanced_accuracy"]}), "/scoring/0", "3 labels");
+    refused(json!({"target_transform": "standard"}), "/target_transform", "classes");
+    refused(
+        json!({"training": {"epochs": 2, "class_weight": "balanced"}}),
+        "/training/class_weight",
+        "one column",
+    );
+    refused(
+        json!({"model": {"type": "perceptron"}, "optimizer": null, "training": null,
+               "scoring": null}),
+        "/target",
+        "a perceptron predicts one column",
+    );
+    // Amounts they are where the client says so.
+    let amounts = json!({"task": "regression", "scoring": ["r2"]});
+    let job = world.api.run(&labelled(&dataset, &amounts));
+    assert_eq!(job["status"], "succeeded", "{job}");
+    assert_eq!(job["resolved_spec"]["loss"]["type"], "mse");
+}

@@ -10,7 +10,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
 use crate::kernels::{Crew, Values};
-use crate::losses::LossSpec;
+use crate::losses::{LossSpec, TargetKind};
 use crate::model::{Model, NetworkModel, Predicted};
 use crate::network::LayerSpec;
 use crate::perceptron::Perceptron;
@@ -98,14 +98,14 @@ impl Tensor {
 }
 
 impl TrainedModel {
-    /// How many classes it chooses from, or `None` where it predicts values.
-    pub fn n_classes(&self) -> Option<usize> {
-        (!self.classes.is_empty()).then_some(self.classes.len())
+    /// What it predicts.
+    pub fn kind(&self) -> TargetKind {
+        TargetKind::of(self.targets.len(), self.classes.len())
     }
 
     /// What it says of rows of features, rows × `n_features`.
     pub fn predict(&self, x: &[f64], n_features: usize, crew: &mut Crew) -> Predicted {
-        let predicted = self.model.predict(x, n_features, self.n_classes(), crew);
+        let predicted = self.model.predict(x, n_features, self.kind(), crew);
         predicted.brought_back(self.target_transform.as_ref())
     }
 

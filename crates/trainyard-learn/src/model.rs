@@ -4,12 +4,13 @@
 //! [`crate::artifact`].
 
 use crate::kernels::{Crew, Values};
-use crate::losses::LossSpec;
+use crate::losses::{LossSpec, TargetKind};
 use crate::metrics::{Judged, Scorer, scores};
 use crate::network::{LayerSpec, Network};
 use crate::perceptron::Perceptron;
 use crate::preprocess::TargetTransform;
 use crate::problem::Problem;
+use crate::training::scored::score_labels;
 use crate::training::{Rows, outputs};
 
 /// A trained model of any family.
@@ -64,6 +65,13 @@ pub enum Predicted {
         /// Values of a row.
         n_outputs: usize,
     },
+    /// How probable each label is; a row is said to have those that are more probable than not.
+    Labels {
+        /// Rows × `n_labels`.
+        probabilities: Vec<f32>,
+        /// How many labels there are.
+        n_labels: usize,
+    },
 }
 
 /// What rows really are.
@@ -71,7 +79,7 @@ pub enum Predicted {
 pub enum Truth {
     /// The class of each row, as an index.
     Classes(Vec<u32>),
-    /// The values of each row, rows × outputs.
+    /// The values of each row, rows × outputs; of labels 1 for those that it has and 0 for the others.
     Values(Vec<f64>),
 }
 
@@ -91,19 +99,26 @@ impl NetworkModel {
         Ok(Self { layers, loss, network, parameters, buffers })
     }
 
-    /// What it says of the given rows of `x`, of `n_classes` classes or of values.
+    /// What it says of the given rows of `x`, about such a target.
     pub fn predict(
         &self,
         x: Rows<'_>,
         rows: &[u32],
-        n_classes: Option<usize>,
+        target: TargetKind,
         crew: &mut Crew,
     ) -> Predicted {
         let n_outputs = self.network.n_outputs();
         let mut z = outputs(&self.network, &self.parameters, &self.buffers, x, rows, crew);
-        let Some(n_classes) = n_classes else {
-            self.loss.values(&mut z);
-            return Predicted::Values { values: z, n_outputs };
+        let n_classes = match target {
+            TargetKind::Classes { n_classes } => n_classes,
+            TargetKind::Values { .. } => {
+                self.loss.values(&mut z);
+                return Predicted::Values { values: z, n_outputs };
+            }
+            TargetKind::Labels { .. } => {
+                self.loss.values(&mut z);
+                return Predicted::Labels { probabilities: z, n_labels: n_outputs };
+            }
         };
         let prediction = z.chunks_exact(n_outputs).map(|z| self.loss.class_of(z)).collect();
         if self.loss.has_probabilities() {
@@ -123,7 +138,7 @@ impl Model {
         &self,
         x: &[f64],
         n_features: usize,
-        n_classes: Option<usize>,
+        target: TargetKind,
         crew: &mut Crew,
     ) -> Predicted {
         let n_rows = x.len() / n_features.max(1);
@@ -142,7 +157,7 @@ impl Model {
             Self::Network(model) => {
                 let rows: Vec<u32> = (0..n_rows as u32).collect();
                 let singles: Vec<f32> = x.iter().map(|value| *value as f32).collect();
-                model.predict((&singles).into(), &rows, n_classes, crew)
+                model.predict((&singles).into(), &rows, target, crew)
             }
         }
     }
@@ -155,7 +170,8 @@ impl Predicted {
             Self::Decisions { prediction, .. } | Self::Probabilities { prediction, .. } => {
                 prediction.len()
             }
-            Self::Values { values, n_outputs } => values.len() / n_outputs.max(&1),
+            Self::Values { values, n_outputs: n }
+            | Self::Labels { probabilities: values, n_labels: n } => values.len() / n.max(&1),
         }
     }
 
@@ -196,7 +212,13 @@ impl Predicted {
                 let prediction = &prediction;
                 scores(scorers, &Judged::Values { target, prediction, n_outputs, weights: None })
             }
-            (Self::Values { .. }, Truth::Classes(_)) => vec![None; scorers.len()],
+            (Self::Labels { probabilities, n_labels }, Truth::Values(target)) => {
+                let target: Vec<bool> = target.iter().map(|value| *value > 0.5).collect();
+                score_labels(scorers, &target, probabilities, *n_labels)
+            }
+            (Self::Values { .. } | Self::Labels { .. }, Truth::Classes(_)) => {
+                vec![None; scorers.len()]
+            }
         }
     }
 }

@@ -45,6 +45,10 @@ impl World {
                 Target::Classes((0..N_ROWS as u32).map(|row| row % n_classes as u32).collect())
             }
             // Between 0 and 1, which every loss of values takes.
+            TargetKind::Labels { n_labels } => {
+                let label = |_| f32::from(u8::from(stream.uniform() > 0.5));
+                Target::Values((0..N_ROWS * n_labels).map(label).collect())
+            }
             TargetKind::Values { n_outputs } => {
                 Target::Values((0..N_ROWS * n_outputs).map(|_| stream.uniform()).collect())
             }
@@ -53,7 +57,7 @@ impl World {
             TargetKind::Classes { n_classes } => {
                 Some((0..n_classes).map(|class| 0.5 + 0.75 * class as f32).collect())
             }
-            TargetKind::Values { .. } => None,
+            TargetKind::Values { .. } | TargetKind::Labels { .. } => None,
         };
         Self {
             network,
@@ -159,6 +163,7 @@ fn every_loss_has_the_gradient_of_what_it_computes() {
             TargetKind::Classes { n_classes: 11 },
             TargetKind::Values { n_outputs: 1 },
             TargetKind::Values { n_outputs: 3 },
+            TargetKind::Labels { n_labels: 3 },
         ];
         let fitting: Vec<TargetKind> =
             kinds.into_iter().filter(|kind| loss.n_outputs(*kind).is_ok()).collect();

@@ -12,7 +12,7 @@ use utoipa::{PartialSchema, ToSchema};
 pub enum TargetColumns {
     /// One column.
     One(String),
-    /// Several columns of numbers.
+    /// Several columns of numbers or booleans.
     Several(Vec<String>),
 }
 

@@ -104,6 +104,22 @@ pub enum TargetKind {
         /// How many.
         n_outputs: usize,
     },
+    /// So many labels, of which a row has any number.
+    Labels {
+        /// How many.
+        n_labels: usize,
+    },
+}
+
+impl TargetKind {
+    /// What a target of so many columns and classes is: several columns with classes are labels.
+    pub fn of(n_columns: usize, n_classes: usize) -> Self {
+        match (n_columns, n_classes) {
+            (n_outputs, 0) => Self::Values { n_outputs },
+            (1, n_classes) => Self::Classes { n_classes },
+            (n_labels, _) => Self::Labels { n_labels },
+        }
+    }
 }
 
 /// What some rows should give.
@@ -227,6 +243,8 @@ impl LossSpec {
                 | Self::Poisson,
                 TargetKind::Values { n_outputs },
             ) => Ok(n_outputs),
+            (Self::BinaryCrossEntropy { .. }, TargetKind::Labels { n_labels }) => Ok(n_labels),
+            (_, TargetKind::Labels { .. }) => does_not_fit("labels", "binary_cross_entropy"),
             (_, TargetKind::Classes { .. }) => {
                 does_not_fit("classes", "cross_entropy, focal, hinge or squared_hinge")
             }

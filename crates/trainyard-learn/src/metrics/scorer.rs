@@ -151,6 +151,7 @@ impl Scorer {
             TargetKind::Values { n_outputs } => {
                 !self.is_of_classes() && (n_outputs == 1 || !self.is_of_one_output())
             }
+            TargetKind::Labels { .. } => self.fits_labels(),
         }
     }
 
@@ -179,6 +180,8 @@ impl Scorer {
             Recall | RecallSamples => RecallMacro,
             Jaccard | JaccardSamples => JaccardMacro,
             RocAuc => RocAucOvr,
+            RocAucOvr | RocAucOvo | RocAucOvrWeighted | RocAucOvoWeighted => RocAuc,
+            BalancedAccuracy => RecallMacro,
             NegMaxError => NegMeanAbsoluteError,
             D2Tweedie => R2,
             _ => return None,

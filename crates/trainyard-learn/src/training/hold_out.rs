@@ -28,7 +28,7 @@ pub fn hold_out(
             let (_, out) = stratified_shuffle_split(&y, share, seed)?;
             out.iter().for_each(|at| held[*at as usize] = true);
         }
-        Target::Values { .. } => {
+        Target::Values { .. } | Target::Labels { .. } => {
             let mut order: Vec<u32> = (0..rows.len() as u32).collect();
             Stream::new(derive(seed, STREAM_HOLD_OUT), [0, 0]).shuffle(&mut order);
             let n = ((share * rows.len() as f64).ceil() as usize).min(rows.len());

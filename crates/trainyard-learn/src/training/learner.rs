@@ -92,7 +92,9 @@ impl<'a> Learner<'a> {
         let n_train = examples.train.len();
         let (n_classes, n_values, seen) = match examples.target {
             Target::Classes { .. } => (n_rows, 0, (n_train, 0)),
-            Target::Values { n_outputs, .. } => (0, n_rows * n_outputs, (0, n_train * n_outputs)),
+            Target::Values { n_outputs, .. } | Target::Labels { n_outputs, .. } => {
+                (0, n_rows * n_outputs, (0, n_train * n_outputs))
+            }
         };
         let n_validation = examples.validation.len();
         let n_probabilities = n_probabilities(fit, examples.target);
@@ -189,7 +191,7 @@ impl<'a> Learner<'a> {
                 batch.iter_mut().zip(rows).for_each(|(to, row)| *to = classes[*row as usize]);
                 TargetRows::Classes(batch)
             }
-            Target::Values { values, n_outputs } => {
+            Target::Values { values, n_outputs } | Target::Labels { values, n_outputs } => {
                 let batch = &mut self.batch.values[..n_rows * n_outputs];
                 for (to, row) in batch.chunks_exact_mut(n_outputs).zip(rows) {
                     to.copy_from_slice(&values[*row as usize * n_outputs..][..n_outputs]);
@@ -290,10 +292,10 @@ impl<'a> Learner<'a> {
                 Target::Classes { .. } => {
                     outputs.chunks_exact(n_outputs).map(|z| loss.class_of(z)).collect()
                 }
-                Target::Values { .. } => Vec::new(),
+                Target::Values { .. } | Target::Labels { .. } => Vec::new(),
             };
             let mut values = Vec::new();
-            if let Target::Values { .. } = self.examples.target {
+            if classes.is_empty() {
                 values.clone_from(outputs);
                 loss.values(&mut values);
             }

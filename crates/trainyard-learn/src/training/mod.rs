@@ -16,7 +16,7 @@ mod learner;
 mod outputs;
 mod record;
 mod rows;
-mod scored;
+pub(crate) mod scored;
 mod spec;
 mod stopping;
 
@@ -92,6 +92,13 @@ pub enum Target<'a> {
         /// Values of a row.
         n_outputs: usize,
     },
+    /// Which labels it has, rows × `n_outputs`: 1 for those that it has, 0 for the others.
+    Labels {
+        /// Row by row.
+        values: &'a [f32],
+        /// How many labels there are.
+        n_outputs: usize,
+    },
 }
 
 impl Target<'_> {
@@ -100,6 +107,7 @@ impl Target<'_> {
         match self {
             Self::Classes { n_classes, .. } => TargetKind::Classes { n_classes },
             Self::Values { n_outputs, .. } => TargetKind::Values { n_outputs },
+            Self::Labels { n_outputs, .. } => TargetKind::Labels { n_labels: n_outputs },
         }
     }
 }

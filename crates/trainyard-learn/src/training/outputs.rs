@@ -70,7 +70,7 @@ pub(super) fn validate(
         let weights = Weights { rows: own, classes: examples.class_weights };
         let target = match examples.target {
             Target::Classes { classes, .. } => TargetRows::Classes(&classes[at..=at]),
-            Target::Values { values, n_outputs } => {
+            Target::Values { values, n_outputs } | Target::Labels { values, n_outputs } => {
                 TargetRows::Values(&values[at * n_outputs..][..n_outputs])
             }
         };

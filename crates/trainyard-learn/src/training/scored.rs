@@ -42,6 +42,12 @@ pub(super) fn judge(
             };
             scores(scorers, &judged)
         }
+        Target::Labels { values, n_outputs } => {
+            let row = |row: &u32| &values[*row as usize * n_outputs..][..n_outputs];
+            let target: Vec<bool> =
+                rows.iter().flat_map(|at| row(at).iter().map(|v| *v > 0.5)).collect();
+            score_labels(scorers, &target, &said.values[..target.len()], n_outputs)
+        }
         Target::Values { values: target, n_outputs } => {
             let row = |row: &u32| &target[*row as usize * n_outputs..][..n_outputs];
             let target: Vec<f64> =
@@ -52,4 +58,24 @@ pub(super) fn judge(
             scores(scorers, &Judged::Values { target, prediction, n_outputs, weights: None })
         }
     }
+}
+
+/// The scores of the probabilities of labels, rows × `n_labels`; a row is said to have those that are
+/// more probable than not.
+pub(crate) fn score_labels(
+    scorers: &[Scorer],
+    target: &[bool],
+    probabilities: &[f32],
+    n_labels: usize,
+) -> Vec<Option<f64>> {
+    let prediction: Vec<bool> = probabilities.iter().map(|p| *p > 0.5).collect();
+    let decision: Vec<f64> = probabilities.iter().map(|p| f64::from(*p)).collect();
+    let judged = Judged::Labels {
+        target,
+        prediction: &prediction,
+        n_labels,
+        decision: Some(&decision),
+        weights: None,
+    };
+    scores(scorers, &judged)
 }

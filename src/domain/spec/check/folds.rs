@@ -60,8 +60,13 @@ pub(super) fn folds(
     if found.is_empty()
         && let Some(target) = target
     {
-        if cv.is_stratified() && target.task() == TaskRequest::Regression {
-            let detail = "stratified folds share out classes, and the target holds amounts";
+        if cv.is_stratified() && !matches!(target, Target::Classes(_)) {
+            let holds = match target.task() {
+                TaskRequest::Regression => "amounts",
+                _ => "several labels a row",
+            };
+            let detail =
+                format!("stratified folds share out classes, and the target holds {holds}");
             let way_out = match cv {
                 SplitSpec::StratifiedGroupKfold { .. } => "group_kfold",
                 SplitSpec::StratifiedShuffleSplit { .. } => "shuffle_split",

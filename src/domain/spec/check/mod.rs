@@ -15,7 +15,6 @@ mod target;
 use trainyard_learn::perceptron::PerceptronSpec;
 use trainyard_learn::preprocess::scale::{ScaleSpec, StandardSpec};
 use trainyard_learn::problem::Problem;
-use trainyard_learn::scalar::Scalar;
 
 use super::{CheckedJob, JobRequest, JobSpec, ModelSpec};
 use crate::domain::dataset::{Dataset, Warning};
@@ -112,7 +111,7 @@ pub fn check(
     let names = request.target.names();
     warnings.extend(findings::warnings(&target, names, &features, dataset));
     warnings.extend(folds::warning(&request, &features));
-    let classes: Vec<Scalar> = target.classes().iter().map(|class| class.value.clone()).collect();
+    let classes = target.words();
     let (model, optimizer, loss, training) = match network {
         None => (request.model, None, None, None),
         Some(network::Resolved { model, optimizer, loss, training, .. }) => {

@@ -148,6 +148,7 @@ fn loss(
         LossChoice::Auto => match target {
             Target::Classes(_) => LossSpec::cross_entropy().into(),
             Target::Values { .. } => LossSpec::Mse.into(),
+            Target::Labels { .. } => LossSpec::BinaryCrossEntropy { label_smoothing: 0.0 }.into(),
         },
     };
     let found = loss.check();
@@ -284,8 +285,8 @@ fn monitor(training: &TrainingSpec, scoring: &[Scorer], problems: &mut Vec<Probl
 fn class_weights(training: &TrainingSpec, target: &Target<'_>, problems: &mut Vec<Problem>) {
     let Some(weights) = &training.class_weight else { return };
     match target {
-        Target::Values { .. } => {
-            let detail = "amounts have no classes to weigh";
+        Target::Values { .. } | Target::Labels { .. } => {
+            let detail = "only a target of one column of classes has classes to weigh";
             problems.push(Problem::new("/training/class_weight", detail).suggest("leave it out"));
         }
         Target::Classes(classes) => {

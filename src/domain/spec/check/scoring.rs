@@ -53,6 +53,7 @@ pub(super) fn scoring(
 fn what_it_is(kind: TargetKind) -> String {
     match kind {
         TargetKind::Classes { n_classes } => format!(", which holds {n_classes} classes"),
+        TargetKind::Labels { n_labels } => format!(", which is {n_labels} labels"),
         TargetKind::Values { n_outputs: 1 } => ", which holds amounts".to_owned(),
         TargetKind::Values { n_outputs } => format!(", which is {n_outputs} columns of amounts"),
     }

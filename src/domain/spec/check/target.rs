@@ -3,6 +3,7 @@
 use trainyard_learn::describe::{DescribedColumn, ValueCount, is_whole};
 use trainyard_learn::losses::TargetKind;
 use trainyard_learn::problem::Problem;
+use trainyard_learn::scalar::Scalar;
 use trainyard_learn::table::ColumnType;
 
 use super::super::{JobRequest, ModelSpec, TargetColumns, TaskRequest};
@@ -24,6 +25,8 @@ pub(super) enum Target<'d> {
     Classes(&'d [ValueCount]),
     /// Amounts: the least and the most of them all.
     Values { n_outputs: usize, least: f64, most: f64 },
+    /// Labels, a column each, and how a row without and with one is written.
+    Labels { n_labels: usize, written: [Scalar; 2] },
 }
 
 impl Target<'_> {
@@ -31,21 +34,31 @@ impl Target<'_> {
         match self {
             Self::Classes(classes) => TargetKind::Classes { n_classes: classes.len() },
             Self::Values { n_outputs, .. } => TargetKind::Values { n_outputs: *n_outputs },
+            Self::Labels { n_labels, .. } => TargetKind::Labels { n_labels: *n_labels },
         }
     }
 
     pub(super) fn task(&self) -> TaskRequest {
         match self {
-            Self::Classes(_) => TaskRequest::Classification,
+            Self::Classes(_) | Self::Labels { .. } => TaskRequest::Classification,
             Self::Values { .. } => TaskRequest::Regression,
         }
     }
 
-    /// The classes with their rows; none of amounts.
+    /// The classes with their rows, of which a row has one; none of amounts and labels.
     pub(super) fn classes(&self) -> &[ValueCount] {
         match self {
             Self::Classes(classes) => classes,
-            Self::Values { .. } => &[],
+            Self::Values { .. } | Self::Labels { .. } => &[],
+        }
+    }
+
+    /// What a prediction is one of, or of labels each part of it; nothing of amounts.
+    pub(super) fn words(&self) -> Vec<Scalar> {
+        match self {
+            Self::Classes(classes) => classes.iter().map(|class| class.value.clone()).collect(),
+            Self::Values { .. } => Vec::new(),
+            Self::Labels { written, .. } => written.to_vec(),
         }
     }
 }
@@ -93,9 +106,9 @@ pub(super) fn target<'d>(
         let detail = "a perceptron only tells classes apart; it does not do regression";
         problems.push(Problem::new("/task", detail).suggest("classification"));
     }
-    if names.len() > 1 && (perceptron || request.task == TaskRequest::Classification) {
-        let detail = "several columns are amounts to predict together; classes are one column";
-        problems.push(Problem::new("/target", detail).suggest("name one column"));
+    if names.len() > 1 && perceptron {
+        let detail = "a perceptron predicts one column";
+        problems.push(Problem::new("/target", detail).suggest("name one, or use the model linear"));
     }
     if problems.len() > n_before {
         return None;
@@ -104,7 +117,9 @@ pub(super) fn target<'d>(
         [column] => !perceptron && holds_amounts(column, request.task),
         _ => true,
     };
-    let found = if amounts {
+    let found = if names.len() > 1 && holds_labels(&columns, request.task) {
+        labels(&columns, pointer, problems)
+    } else if amounts {
         values(&columns, pointer, problems)
     } else {
         columns.first().and_then(|column| classes(column, request, limits, problems))
@@ -122,7 +137,7 @@ pub(super) fn transform(
     let Some(transform) = &request.target_transform else { return };
     problems.extend(transform.check().into_iter().map(|p| p.below("/target_transform")));
     match target {
-        Some(Target::Classes(_)) if !transform.is_none() => {
+        Some(Target::Classes(_) | Target::Labels { .. }) if !transform.is_none() => {
             let detail = "is of amounts, and the target holds classes";
             problems.push(Problem::new("/target_transform", detail).suggest("leave it out"));
         }
@@ -149,6 +164,57 @@ fn holds_amounts(column: &DescribedColumn, task: TaskRequest) -> bool {
                 && !(is_whole(column) && description.n_unique <= MAX_INFERRED_CLASSES)
         }
     }
+}
+
+/// Whether several columns are taken for labels: where the spec says so, or they hold nothing else
+/// than yes and no.
+fn holds_labels(columns: &[&DescribedColumn], task: TaskRequest) -> bool {
+    match task {
+        TaskRequest::Regression => false,
+        TaskRequest::Classification => true,
+        TaskRequest::Auto => columns.iter().all(|column| is_label(column)),
+    }
+}
+
+/// Whether a column holds booleans, or 0 and 1.
+fn is_label(column: &DescribedColumn) -> bool {
+    let description = &column.description;
+    match description.column_type {
+        ColumnType::Boolean => true,
+        ColumnType::Numeric => {
+            is_whole(column)
+                && description.least().is_some_and(|least| least >= 0.0)
+                && description.most().is_some_and(|most| most <= 1.0)
+        }
+        _ => false,
+    }
+}
+
+fn labels<'d>(
+    columns: &[&DescribedColumn],
+    pointer: impl Fn(usize) -> String,
+    problems: &mut Vec<Problem>,
+) -> Option<Target<'d>> {
+    for (index, column) in columns.iter().enumerate() {
+        let name = shown(&column.description.name);
+        if !is_label(column) {
+            let detail = format!(
+                "column {name} is no label: several columns of classes hold booleans, or 0 and 1"
+            );
+            let way_out = "name one column, or encode each of its values as a column of 0 and 1";
+            problems.push(Problem::new(pointer(index), detail).suggest(way_out));
+        } else if column.description.n_unique == 1 {
+            let detail = format!("no row of column {name} differs from the others");
+            problems.push(Problem::new(pointer(index), detail).suggest("leave it out"));
+        }
+    }
+    let boolean = |column: &&DescribedColumn| column.description.column_type == ColumnType::Boolean;
+    let written = if columns.iter().all(boolean) {
+        [Scalar::Boolean(false), Scalar::Boolean(true)]
+    } else {
+        [Scalar::Number(0.0), Scalar::Number(1.0)]
+    };
+    Some(Target::Labels { n_labels: columns.len(), written })
 }
 
 fn values<'d>(

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 use trainyard_formats::{Limits as FormatLimits, ReadOptions, read};
 use trainyard_learn::describe::describe;
+use trainyard_learn::scalar::Scalar;
 
 use super::*;
 use crate::domain::clock::{Clock, Timestamp};
