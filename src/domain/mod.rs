@@ -4,11 +4,13 @@
 //! a client asks for into a job that can run, and [`job`], which says how a job moves.
 
 pub mod clock;
+pub mod curves;
 pub mod dataset;
 pub mod ids;
 pub mod job;
 pub mod limits;
 pub mod model;
+pub mod pooled;
 pub mod predictions;
 pub mod spec;
 pub mod suggest;

@@ -4,6 +4,7 @@
 //! nothing of workers. Start reading at `routes`; a resource is a file.
 
 mod content;
+mod curves;
 mod datasets;
 mod docs;
 mod events;
@@ -18,6 +19,7 @@ mod metrics;
 mod models;
 pub mod openapi;
 mod operations;
+mod out_of_fold;
 mod overlap;
 mod page;
 mod predict;
@@ -143,6 +145,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(route!(jobs::get, jobs::delete))
         .routes(route!(jobs::folds))
         .routes(route!(predictions::predictions))
+        .routes(route!(curves::curves))
         .routes(route!(metrics::metrics))
         .routes(route!(jobs::cancel))
         .routes(route!(events::events))

@@ -12,7 +12,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::ids::{DatasetId, JobId, ProjectId};
 use crate::domain::job::{FoldResult, Job, JobEvent, JobStatus};
 use crate::domain::predictions::FoldPredictions;
-use crate::domain::spec::CheckedJob;
+use crate::domain::spec::{CheckedJob, JobSpec};
 use row::read;
 use trainyard_learn::training::History;
 
@@ -230,6 +230,20 @@ impl Store {
             .await?;
         tx.commit().await?;
         Ok(Deleted::Yes)
+    }
+
+    /// What a job was resolved to; `None` when there is no such job.
+    ///
+    /// # Errors
+    /// When the database fails, or another version stored it.
+    pub async fn spec(&self, project: ProjectId, id: JobId) -> Result<Option<JobSpec>> {
+        let text: Option<String> =
+            sqlx::query_scalar("SELECT resolved_spec FROM jobs WHERE project_id = $1 AND id = $2")
+                .bind(project.to_string())
+                .bind(id.to_string())
+                .fetch_optional(&self.readers)
+                .await?;
+        text.map(|text| from_json("resolved_spec", &text)).transpose()
     }
 
     /// The folds of a job that are published, in order; `None` when there is no such job.

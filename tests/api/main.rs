@@ -8,6 +8,7 @@
 
 mod architecture;
 mod cli;
+mod curves;
 mod datasets;
 mod formats;
 mod hostile;
