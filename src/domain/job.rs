@@ -222,6 +222,10 @@ pub struct Timings {
 pub struct JobResult {
     /// Scores over the test folds, by scorer; empty without cross-validation.
     pub cv: BTreeMap<String, ScoreSummary>,
+    /// The same on the rows that each fold trained on: far above `cv`, the model has learned its rows
+    /// by heart.
+    #[serde(default)]
+    pub cv_train: BTreeMap<String, ScoreSummary>,
     /// Each fold, in order; left out of lists of jobs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folds: Option<Vec<FoldResult>>,
@@ -264,6 +268,13 @@ pub struct FoldResult {
     pub n_test: u32,
     /// Scores on the test rows, by scorer; null where a scorer is undefined.
     pub scores: BTreeMap<String, Option<f64>>,
+    /// The same on the rows trained on; null where undefined, and absent of jobs of versions that
+    /// did not keep them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub train_scores: BTreeMap<String, Option<f64>>,
+    /// Seconds that predicting and scoring both took.
+    #[serde(default)]
+    pub score_s: f64,
     /// Categories of test rows that no training row had, by column; the result's warnings sum them up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unseen_categories: Vec<UnseenCategories>,

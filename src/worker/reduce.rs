@@ -32,10 +32,12 @@ pub(super) fn reduce(
     crew: &mut Crew,
     context: Context<'_>,
 ) -> Result<Outcome, Failure> {
-    let cv = summaries(&job.spec.scoring, folds);
+    let cv = summaries(&job.spec.scoring, folds, |fold| &fold.scores);
+    let cv_train = summaries(&job.spec.scoring, folds, |fold| &fold.train_scores);
     // The folds have rows of their own.
     let mut result = JobResult {
         cv,
+        cv_train,
         folds: None,
         train: Scores::new(),
         refit: None,
@@ -142,7 +144,11 @@ pub(super) fn by_name(scorers: &[Scorer], scores: &[Option<f64>]) -> Scores {
     scorers.iter().zip(scores).map(|(scorer, score)| (scorer.name().to_owned(), *score)).collect()
 }
 
-fn summaries(scorers: &[Scorer], folds: &[FoldResult]) -> BTreeMap<String, ScoreSummary> {
+fn summaries(
+    scorers: &[Scorer],
+    folds: &[FoldResult],
+    scores: impl Fn(&FoldResult) -> &Scores,
+) -> BTreeMap<String, ScoreSummary> {
     if folds.is_empty() {
         return BTreeMap::new();
     }
@@ -151,7 +157,7 @@ fn summaries(scorers: &[Scorer], folds: &[FoldResult]) -> BTreeMap<String, Score
         .map(|scorer| {
             let values: Option<Vec<f64>> = folds
                 .iter()
-                .map(|fold| fold.scores.get(scorer.name()).copied().flatten())
+                .map(|fold| scores(fold).get(scorer.name()).copied().flatten())
                 .collect();
             (scorer.name().to_owned(), summary(values.as_deref(), mean_rows(folds)))
         })

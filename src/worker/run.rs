@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use tokio::runtime::Handle;
 use trainyard_learn::kernels::Crew;
-use trainyard_learn::model::Truth;
+use trainyard_learn::model::{Predicted, Truth};
 use trainyard_learn::preprocess::Unseen;
 use trainyard_learn::scalar::Scalar;
 use trainyard_learn::splits::Folds;
@@ -214,16 +214,28 @@ fn fold(
                 other => other,
             }
         })?;
+    let score = Instant::now();
     let (predicted, met) = predict(job, data, &fitted, &split.test, crew)?;
     let truth = data.truth_of(&split.test);
-    let scores = predicted.scores(&job.spec.scoring, &truth, job.classes.len());
+    let scored = |predicted: &Predicted, truth: &Truth| {
+        let scores = predicted.scores(&job.spec.scoring, truth, job.classes.len());
+        reduce::by_name(&job.spec.scoring, &scores)
+    };
+    let scores = scored(&predicted, &truth);
+    let train_scores = {
+        let (predicted, _) = predict(job, data, &fitted, &split.train, crew)?;
+        scored(&predicted, &data.truth_of(&split.train))
+    };
+    let score_s = score.elapsed().as_secs_f64();
     let Fit { summary, history, .. } = fitted;
     let result = FoldResult {
         repeat: split.repeat as u32,
         fold: split.fold as u32,
         n_train: split.train.len() as u32,
         n_test: split.test.len() as u32,
-        scores: reduce::by_name(&job.spec.scoring, &scores),
+        scores,
+        train_scores,
+        score_s,
         untrained_classes: untrained_classes(job, &data.truth, &split.train),
         unseen_categories: met.unseen.into_iter().map(unseen_categories).collect(),
         fit: summary,

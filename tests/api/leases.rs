@@ -31,6 +31,7 @@ async fn the_last_fold_frees_the_reduce_task_and_that_ends_the_job() {
     assert_eq!(folds.iter().map(|fold| fold.fold).collect::<Vec<_>>(), [0, 1, 2, 3]);
     let result = JobResult {
         cv: [].into(),
+        cv_train: [].into(),
         folds: None,
         train: [].into(),
         refit: None,

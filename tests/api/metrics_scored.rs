@@ -137,3 +137,30 @@ fn a_scorer_that_does_not_fit_is_refused() {
     let jobs = world.api.get("/v1/jobs").expect(200);
     assert_eq!(jobs["data"], json!([]), "nothing was queued");
 }
+
+/// A fold's model and one that is trained on the fold's training rows alone are the same.
+#[test]
+fn scores_on_training_rows_are_those_of_a_model_of_these_rows() {
+    let world = World::new();
+    let table = overlapping();
+    let (head, rows) = table.split_once('\n').unwrap();
+    let with_fold: String =
+        rows.lines().enumerate().map(|(i, row)| format!("{row},{}\n", i % 2)).collect();
+    let whole = world.api.dataset(&format!("{head},fold\n{with_fold}"));
+    let even: String = rows.lines().step_by(2).map(|row| format!("{row}\n")).collect();
+    let half = world.api.dataset(&format!("{head}\n{even}"));
+    let scoring = json!(["accuracy", "roc_auc", "f1"]);
+    let spec = |dataset: &str, cv: Value| {
+        json!({"dataset_id": dataset, "target": "answer", "features": ["x0", "x1"], "cv": cv,
+               "model": {"type": "perceptron"}, "scoring": scoring})
+    };
+    let job = world.api.run(&spec(&whole, json!({"type": "predefined", "test_fold": "fold"})));
+    let alone = world.api.run(&spec(&half, Value::Null));
+    let folds = &job["result"]["folds"];
+    // The fold that tests odd rows trains on even ones.
+    assert_eq!(folds[1]["train_scores"], alone["result"]["train"], "{folds}");
+    assert!(folds[1]["score_s"].as_f64().unwrap() > 0.0);
+    let of = |fold: usize| folds[fold]["train_scores"]["accuracy"].as_f64().unwrap();
+    let mean = job["result"]["cv_train"]["accuracy"]["mean"].as_f64().unwrap();
+    assert!((mean - (of(0) + of(1)) / 2.0).abs() < 1e-12);
+}
