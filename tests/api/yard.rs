@@ -1,7 +1,6 @@
 //! A store without a worker, to be a worker in: claim, report and publish by hand.
 
 use std::collections::BTreeMap;
-
 use std::time::Duration;
 
 use serde_json::json;

@@ -10,6 +10,7 @@
 pub mod activation;
 pub mod artifact;
 pub mod describe;
+pub mod distributions;
 pub mod findings;
 pub mod generators;
 pub mod inference;

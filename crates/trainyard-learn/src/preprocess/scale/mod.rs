@@ -5,7 +5,6 @@
 
 mod max_abs;
 mod min_max;
-mod normal;
 mod power;
 mod quantile;
 mod robust;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::normal::{normal_cdf, normal_quantile};
+use crate::distributions::{normal_cdf, normal_quantile};
 use crate::optim::fields::{fields, unlimited};
 use crate::preprocess::quantiles::{quantile, sorted_present};
 

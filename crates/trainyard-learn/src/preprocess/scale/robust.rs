@@ -1,7 +1,7 @@
 //! By median and quantiles, as scikit-learn's `RobustScaler`.
 
-use super::normal::normal_quantile;
 use super::{Scaler, divisor};
+use crate::distributions::normal_quantile;
 use crate::optim::fields::fields;
 use crate::preprocess::quantiles::{quantile, sorted_present};
 use crate::problem::Problem;

@@ -1,31 +1,4 @@
-//! What scores of folds say about the score to expect: confidence intervals.
-//!
-//! Folds share training rows, so their scores are not independent and the naive interval is too
-//! narrow. The corrected resampled t widens it by the share of rows tested (Nadeau and Bengio,
-//! "Inference for the Generalization Error", 2003).
-
-/// The interval that holds the expected score with this `confidence`, by the corrected resampled t.
-///
-/// `scores` are one a fold; `n_train` and `n_test` are the rows of a fold, as means where folds
-/// differ. The variance of the mean is `(1/k + n_test/n_train) · s²` with the sample variance `s²`
-/// of `k` scores, and the quantile is Student's with `k − 1` degrees of freedom. `None` with fewer
-/// than two folds, without training rows, or for a confidence that is no share.
-pub fn corrected_t_interval(
-    scores: &[f64],
-    n_train: f64,
-    n_test: f64,
-    confidence: f64,
-) -> Option<(f64, f64)> {
-    let k = scores.len() as f64;
-    if scores.len() < 2 || n_train <= 0.0 || !(0.0..1.0).contains(&confidence) {
-        return None;
-    }
-    let mean = scores.iter().sum::<f64>() / k;
-    let variance = scores.iter().map(|s| (s - mean) * (s - mean)).sum::<f64>() / (k - 1.0);
-    let half_width = student_t_quantile(0.5 + confidence / 2.0, k - 1.0)
-        * ((1.0 / k + n_test / n_train) * variance).sqrt();
-    Some((mean - half_width, mean + half_width))
-}
+//! Student's t distribution, and the incomplete beta function that its shares come of.
 
 /// The `p`-quantile of Student's t distribution, for `p` of a half and more.
 ///
@@ -46,10 +19,21 @@ pub fn student_t_quantile(p: f64, degrees_of_freedom: f64) -> f64 {
     high
 }
 
-/// The probability that a Student's t variable is at most `t`, for `t` of zero and more.
+/// The probability that a Student's t variable is at most `t`.
 pub fn student_t_cdf(t: f64, degrees_of_freedom: f64) -> f64 {
+    let tail = 0.5 * student_t_two_sided(t, degrees_of_freedom);
+    if t < 0.0 { tail } else { 1.0 - tail }
+}
+
+/// The probability that a Student's t variable is at least as far from 0 as `t`.
+pub fn student_t_two_sided(t: f64, degrees_of_freedom: f64) -> f64 {
     let x = degrees_of_freedom / (degrees_of_freedom + t * t);
-    1.0 - 0.5 * incomplete_beta(0.5 * degrees_of_freedom, 0.5, x)
+    incomplete_beta(0.5 * degrees_of_freedom, 0.5, x)
+}
+
+/// The probability of at most `k` of `n` tosses of a fair coin.
+pub fn fair_binomial_cdf(k: u64, n: u64) -> f64 {
+    if k >= n { 1.0 } else { incomplete_beta((n - k) as f64, k as f64 + 1.0, 0.5) }
 }
 
 /// The regularised incomplete beta function I_x(a, b), by its continued fraction (Abramowitz and
@@ -129,22 +113,5 @@ mod tests {
             let found = student_t_quantile(p, degrees_of_freedom);
             assert!((found / expected - 1.0).abs() < 1e-11, "{p} {degrees_of_freedom}: {found}");
         }
-    }
-
-    /// numpy and scipy, by the formula in [`corrected_t_interval`]'s doc.
-    #[test]
-    fn an_interval_is_the_formulas() {
-        let (low, high) =
-            corrected_t_interval(&[0.8, 0.9, 0.85, 0.7, 0.95], 80.0, 20.0, 0.95).unwrap();
-        assert!(
-            (low - 0.6608708708925015).abs() < 1e-12 && (high - 1.0191291291074986).abs() < 1e-12
-        );
-    }
-
-    #[test]
-    fn what_has_no_interval() {
-        assert_eq!(corrected_t_interval(&[0.8], 80.0, 20.0, 0.95), None);
-        assert_eq!(corrected_t_interval(&[0.8, 0.9], 0.0, 20.0, 0.95), None);
-        assert_eq!(corrected_t_interval(&[0.5, 0.5], 80.0, 20.0, 0.95), Some((0.5, 0.5)));
     }
 }

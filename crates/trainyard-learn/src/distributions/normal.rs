@@ -2,7 +2,7 @@
 
 /// The `p`-quantile, to sixteen digits: algorithm AS 241 (Wichura, "The percentage points of the
 /// normal distribution", Applied Statistics 37, 1988).
-pub(super) fn normal_quantile(p: f64) -> f64 {
+pub fn normal_quantile(p: f64) -> f64 {
     let q = p - 0.5;
     if q.abs() <= 0.425 {
         let r = 0.180_625 - q * q;
@@ -22,7 +22,7 @@ pub(super) fn normal_quantile(p: f64) -> f64 {
 /// Near the middle, ½ plus the density times z + z³/3 + z⁵/(3·5) + … (Marsaglia, "Evaluating the
 /// normal distribution", Journal of Statistical Software 11, 2004), whose terms are of one sign;
 /// further out, the continued fraction of the tail (Abramowitz and Stegun 26.2.14), from its end.
-pub(super) fn normal_cdf(z: f64) -> f64 {
+pub fn normal_cdf(z: f64) -> f64 {
     const TERMS: u32 = 100;
     let density = (-0.5 * z * z).exp() / std::f64::consts::TAU.sqrt();
     if z.abs() > 4.0 {
