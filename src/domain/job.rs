@@ -255,6 +255,11 @@ pub struct ScoreSummary {
     pub ci95: Option<[f64; 2]>,
 }
 
+impl ScoreSummary {
+    /// Of a score that some fold does not have: a mean over the others would be another quantity.
+    pub const NONE: Self = Self { mean: None, std: None, min: None, max: None, ci95: None };
+}
+
 /// One trained and scored fold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct FoldResult {

@@ -4,6 +4,7 @@
 //! a client asks for into a job that can run, and [`job`], which says how a job moves.
 
 pub mod clock;
+pub mod compare;
 pub mod curves;
 pub mod dataset;
 pub mod ids;

@@ -112,6 +112,11 @@ pub struct ApiError {
 }
 
 impl ApiError {
+    /// What kind of problem it is.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
     /// A problem of a kind with what happened this time.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self { code, detail: Some(detail.into()), errors: Vec::new() }

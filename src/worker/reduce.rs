@@ -195,7 +195,7 @@ fn undefined(scorers: &[Scorer], folds: &[FoldResult]) -> Vec<Warning> {
 /// Null where a fold has no score: a mean over the others would be another quantity.
 fn summary(values: Option<&[f64]>, (n_train, n_test): (f64, f64)) -> ScoreSummary {
     let Some(values) = values else {
-        return ScoreSummary { mean: None, std: None, min: None, max: None, ci95: None };
+        return ScoreSummary::NONE;
     };
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;

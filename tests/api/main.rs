@@ -8,6 +8,7 @@
 
 mod architecture;
 mod cli;
+mod compare;
 mod curves;
 mod datasets;
 mod formats;
