@@ -9,6 +9,7 @@
 
 pub mod activation;
 pub mod artifact;
+pub mod calibration;
 pub mod describe;
 pub mod findings;
 pub mod generators;

@@ -125,7 +125,7 @@ pub fn scores(scorers: &[Scorer], judged: &Judged<'_>) -> Vec<Option<f64>> {
 }
 
 /// Whether weights are one a row and none is below 0, or all are left out.
-fn are_weights(weights: Option<&[f64]>, n_rows: usize) -> bool {
+pub(crate) fn are_weights(weights: Option<&[f64]>, n_rows: usize) -> bool {
     weights.is_none_or(|weights| {
         let sum: f64 = weights.iter().sum();
         weights.len() == n_rows
