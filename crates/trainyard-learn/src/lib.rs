@@ -31,4 +31,5 @@ pub mod scale;
 pub mod schedule;
 pub mod splits;
 pub mod table;
+pub mod thresholds;
 pub mod training;
