@@ -10,6 +10,7 @@
 pub mod activation;
 pub mod artifact;
 pub mod calibration;
+pub mod conformal;
 pub mod describe;
 pub mod findings;
 pub mod generators;

@@ -29,6 +29,7 @@ pub use error::CalibrationError;
 pub use isotonic::Isotonic;
 pub use platt::Sigmoid;
 pub use report::{CalibrationReport, Quality};
+pub(crate) use scores::first_row_without_probabilities;
 pub use scores::{ScoreKind, Scores};
 use serde::{Deserialize, Serialize};
 pub use temperature::Temperature;

@@ -124,7 +124,7 @@ impl Scores<'_> {
 
 /// The first row that is no probabilities: one is not between 0 and 1, or the sum of more than one
 /// is not 1.
-fn first_row_without_probabilities(values: &[f64], n_columns: usize) -> Option<usize> {
+pub(crate) fn first_row_without_probabilities(values: &[f64], n_columns: usize) -> Option<usize> {
     values.chunks_exact(n_columns.max(1)).position(|row| {
         let sum: f64 = row.iter().sum();
         !row.iter().all(|p| (0.0..=1.0).contains(p))
