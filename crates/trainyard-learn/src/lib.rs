@@ -9,6 +9,8 @@
 
 pub mod activation;
 pub mod artifact;
+pub mod calibration;
+pub mod conformal;
 pub mod describe;
 pub mod distributions;
 pub mod findings;
@@ -31,4 +33,5 @@ pub mod scale;
 pub mod schedule;
 pub mod splits;
 pub mod table;
+pub mod thresholds;
 pub mod training;

@@ -124,8 +124,16 @@ pub fn scores(scorers: &[Scorer], judged: &Judged<'_>) -> Vec<Option<f64>> {
     }
 }
 
+/// The score of two classes that a confusion matrix gives, the target's class first, in weights;
+/// `None` where it is undefined or no score of a confusion matrix.
+pub(crate) fn score_of_two(scorer: Scorer, confusion: [[f64; 2]; 2]) -> Option<f64> {
+    let [[tn, fp], [fn_, tp]] = confusion;
+    let of = |hits, target, predicted| classes::ClassCounts { hits, target, predicted, n_rows: 1 };
+    classes::score(scorer, &[of(tn, tn + fp, tn + fn_), of(tp, tp + fn_, tp + fp)])
+}
+
 /// Whether weights are one a row and none is below 0, or all are left out.
-fn are_weights(weights: Option<&[f64]>, n_rows: usize) -> bool {
+pub(crate) fn are_weights(weights: Option<&[f64]>, n_rows: usize) -> bool {
     weights.is_none_or(|weights| {
         let sum: f64 = weights.iter().sum();
         weights.len() == n_rows

@@ -7,10 +7,10 @@ use super::{Scorer, weight_of, weighted_mean};
 
 /// How many rows of each side stand at a threshold or above it, in weights.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Step {
-    pub(super) threshold: f64,
-    pub(super) hits: f64,
-    pub(super) alarms: f64,
+pub(crate) struct Step {
+    pub(crate) threshold: f64,
+    pub(crate) hits: f64,
+    pub(crate) alarms: f64,
 }
 
 /// Rows with their scores, the highest first.

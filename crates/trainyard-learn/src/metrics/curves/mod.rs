@@ -17,7 +17,11 @@ use super::{are_weights, weight_of};
 
 /// The steps of two sides, or `None` without rows, with unequal numbers of them, with a score that
 /// is not finite or weights that are none.
-fn steps_of(target: &[bool], score: &[f64], weights: Option<&[f64]>) -> Option<Vec<Step>> {
+pub(crate) fn steps_of(
+    target: &[bool],
+    score: &[f64],
+    weights: Option<&[f64]>,
+) -> Option<Vec<Step>> {
     let are_rows = !target.is_empty()
         && target.len() == score.len()
         && score.iter().all(|score| score.is_finite())

@@ -1,0 +1,89 @@
+//! What calibration changes.
+
+use super::{CalibrationError, Calibrator, ScoreKind, Scores};
+use crate::metrics::{self, Judged, Scorer};
+
+/// How good probabilities are; of each number less is better.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quality {
+    /// How far the probability of the most likely class is from the share of right rows, over ten
+    /// bins of equal width (see [`Scorer::NegExpectedCalibrationError`]).
+    pub expected_calibration_error: f64,
+    /// The mean of the negative logarithm of the true class's probability.
+    pub log_loss: f64,
+    /// The mean squared error of the probabilities, as scikit-learn's `brier_score_loss`.
+    pub brier_score: f64,
+}
+
+/// The quality of probabilities as they were, and calibrated.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CalibrationReport {
+    /// Of the scores; `None` of decision values, which are no probabilities.
+    pub before: Option<Quality>,
+    /// Of the calibrated scores.
+    pub after: Option<Quality>,
+}
+
+impl Calibrator {
+    /// What it changes for rows with scores like those that it was fitted on, whose classes are
+    /// known.
+    ///
+    /// On the rows that it was fitted on it looks better than it is, an isotonic one most: report on
+    /// others where there are any.
+    ///
+    /// # Errors
+    /// As [`Calibrator::fit`].
+    pub fn report(
+        &self,
+        values: &[f64],
+        target: &[u32],
+        weights: Option<&[f64]>,
+    ) -> Result<CalibrationReport, CalibrationError> {
+        let scores = Scores { values, n_columns: self.n_columns, kind: self.kind };
+        scores.check()?;
+        scores.check_rows(target, weights)?;
+        let calibrated = self.calibrate(values)?;
+        let quality = |values| quality(values, self.n_columns, target, weights);
+        let before = match self.kind {
+            ScoreKind::Probability => quality(values),
+            ScoreKind::Decision => None,
+        };
+        Ok(CalibrationReport { before, after: quality(&calibrated) })
+    }
+}
+
+/// The quality of probabilities, in single precision as the scorers take them.
+fn quality(
+    values: &[f64],
+    n_columns: usize,
+    target: &[u32],
+    weights: Option<&[f64]>,
+) -> Option<Quality> {
+    let probabilities: Vec<f32> = match n_columns {
+        1 => values.iter().flat_map(|p| [(1.0 - p) as f32, *p as f32]).collect(),
+        _ => values.iter().map(|p| *p as f32).collect(),
+    };
+    let n_classes = n_columns.max(2);
+    let most_likely = |row: &[f32]| {
+        let first = |best: usize, at: usize| if row[at] > row[best] { at } else { best };
+        (1..row.len()).fold(0, first) as u32
+    };
+    let prediction: Vec<u32> = probabilities.chunks_exact(n_classes).map(most_likely).collect();
+    let judged = Judged::Classes {
+        target,
+        prediction: &prediction,
+        n_classes,
+        probabilities: Some(&probabilities),
+        decision: None,
+        weights,
+    };
+    let of = [Scorer::NegExpectedCalibrationError, Scorer::NegLogLoss, Scorer::NegBrierScore];
+    match metrics::scores(&of, &judged)[..] {
+        [Some(error), Some(log_loss), Some(brier)] => Some(Quality {
+            expected_calibration_error: -error,
+            log_loss: -log_loss,
+            brier_score: -brier,
+        }),
+        _ => None,
+    }
+}
