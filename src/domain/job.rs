@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use trainyard_learn::calibration::CalibrationReport;
 use trainyard_learn::scalar::Scalar;
+use trainyard_learn::thresholds::TunedThreshold;
 use utoipa::ToSchema;
 
 use super::clock::Timestamp;
@@ -233,10 +235,31 @@ pub struct JobResult {
     pub train: BTreeMap<String, Option<f64>>,
     /// The refit: how it went; null without one.
     pub refit: Option<RefitResult>,
+    /// What calibration changed in the out-of-fold predictions that it was fitted on; null unless the
+    /// spec asks for it.
+    #[serde(default)]
+    pub calibration: Option<CalibrationReport>,
+    /// The decision threshold and the default one, by the same predictions; null unless the spec asks
+    /// for it.
+    #[serde(default)]
+    pub threshold: Option<TunedThreshold>,
+    /// What the model makes sets or intervals of; null unless the spec asks for it.
+    #[serde(default)]
+    pub conformal: Option<ConformalResult>,
     /// The model; null without a refit.
     pub model_id: Option<ModelId>,
     /// What the user should know about how it went.
     pub warnings: Vec<Warning>,
+}
+
+/// What a model makes sets or intervals of.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ConformalResult {
+    /// Out-of-fold predictions that it was fitted on.
+    pub n_rows: usize,
+    /// Coverages up to this say anything: above it a set has every class, and an interval every
+    /// number.
+    pub highest_coverage: f64,
 }
 
 /// A scorer's values over the folds.

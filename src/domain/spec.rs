@@ -9,6 +9,8 @@ mod choices;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use trainyard_learn::calibration::CalibrationSpec;
+use trainyard_learn::conformal::ConformalSpec;
 use trainyard_learn::losses::LossSpec;
 use trainyard_learn::metrics::Scorer;
 use trainyard_learn::named::Named;
@@ -18,6 +20,7 @@ use trainyard_learn::perceptron::PerceptronSpec;
 use trainyard_learn::preprocess::{PreprocessSpec, TargetTransformSpec};
 use trainyard_learn::scalar::Scalar;
 use trainyard_learn::splits::SplitSpec;
+use trainyard_learn::thresholds::ThresholdSpec;
 use trainyard_learn::training::TrainingSpec;
 use utoipa::ToSchema;
 
@@ -109,6 +112,19 @@ pub struct JobRequest {
     #[serde(default)]
     #[schema(max_length = 1000)]
     pub sample_weight: Option<String>,
+    /// Makes the model's probabilities come true as often as they say (and makes probabilities of a
+    /// perceptron's decisions): by a logistic curve, by a rising one, or by one temperature; as
+    /// scikit-learn's `CalibratedClassifierCV`. Fitted on the out-of-fold predictions of `cv`.
+    #[serde(default)]
+    pub calibration: Option<CalibrationSpec>,
+    /// Chooses from which probability on a row is taken for the second of two classes. Found on the
+    /// out-of-fold predictions of `cv`, calibrated if they are to be.
+    #[serde(default)]
+    pub threshold: Option<ThresholdSpec>,
+    /// Lets the model answer with sets of classes, or intervals of amounts, that hold the truth with
+    /// the coverage that a prediction asks for. Fitted on the out-of-fold predictions of `cv`.
+    #[serde(default)]
+    pub conformal: Option<Named<ConformalSpec>>,
     /// Which specs to search through. Not there in this version: null.
     #[serde(default)]
     pub search: Option<Value>,
@@ -205,6 +221,15 @@ pub struct JobSpec {
     pub target_transform: Named<TargetTransformSpec>,
     /// The column of how much each row counts.
     pub sample_weight: Option<String>,
+    /// How probabilities are calibrated.
+    #[serde(default)]
+    pub calibration: Option<CalibrationSpec>,
+    /// What the decision threshold is best for.
+    #[serde(default)]
+    pub threshold: Option<ThresholdSpec>,
+    /// What sets or intervals are made of.
+    #[serde(default)]
+    pub conformal: Option<Named<ConformalSpec>>,
     /// The client's own.
     #[schema(value_type = Object)]
     pub metadata: Map<String, Value>,

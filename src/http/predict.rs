@@ -11,13 +11,15 @@ use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use trainyard_formats::csv::{self, CsvError, CsvLimits, CsvOptions};
 use trainyard_learn::artifact::TrainedModel;
+use trainyard_learn::conformal::{ConformalError, Interval};
 use trainyard_learn::kernels::Crew;
 use trainyard_learn::model::Predicted;
+use trainyard_learn::output::Region;
 use trainyard_learn::preprocess::Report;
 use trainyard_learn::problem::Problem;
 use trainyard_learn::scalar::Scalar;
 use trainyard_learn::table::{Column, Table};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::AppState;
 use super::extract::{
@@ -49,6 +51,21 @@ pub(super) struct PredictRequest {
     #[serde(default)]
     #[schema(value_type = Option<Vec<Object>>)]
     records: Option<Records>,
+    /// Asks for sets of classes, or intervals of amounts, that hold the truth with this probability;
+    /// of models that were trained with `conformal`.
+    #[serde(default)]
+    #[schema(exclusive_minimum = 0.0, exclusive_maximum = 1.0)]
+    coverage: Option<f64>,
+}
+
+/// What to say beside predictions.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PredictQuery {
+    /// As in the body, for those that have no place for it.
+    #[param(exclusive_minimum = 0.0, exclusive_maximum = 1.0)]
+    coverage: Option<f64>,
 }
 
 /// What a model says of each row.
@@ -74,6 +91,14 @@ pub(super) struct Prediction {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Vec<Option<f64>>>>)]
     decision_function: Option<Vec<Vec<f64>>>,
+    /// Of each row the classes that it may have, the most likely first, with the coverage asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prediction_sets: Option<Vec<Vec<Scalar>>>,
+    /// Of each row the least and the largest value that it may have, with the coverage asked for;
+    /// null where there is no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Vec<Option<f64>>>>)]
+    intervals: Option<Vec<[f64; 2]>>,
     /// What the user should know.
     warnings: Vec<Warning>,
 }
@@ -91,7 +116,7 @@ enum Said {
 /// Predict with a model: JSON `rows` or `records`, or `text/csv` with a header.
 #[utoipa::path(
     operation_id = "predict_with_model",
-    post, path = "/v1/models/{id}/predict", tag = "models", params(("id" = ModelId, Path)),
+    post, path = "/v1/models/{id}/predict", tag = "models", params(("id" = ModelId, Path), PredictQuery),
     request_body(content((PredictRequest = "application/json"), (String = "text/csv"))),
     responses(
         (status = 200, body = Prediction),
@@ -101,18 +126,19 @@ enum Said {
 pub(super) async fn by_path(
     State(state): State<AppState>,
     PathId(id): PathId<ModelId>,
-    _: Query<Nothing>,
+    Query(query): Query<PredictQuery>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let model = loaded::load(&state, id).await?;
-    let Received { input, named, n_bytes } = receive(&state, request).await?;
+    let Received { input, named, coverage, n_bytes } = receive(&state, request).await?;
+    let coverage = coverage.or(query.coverage);
     if let Some(named) = named
         && named != id.to_string()
     {
         let problem = Problem::new("/model", "is another model than the path names");
         return Err(ApiError::invalid(vec![problem.suggest("leave it out")]));
     }
-    unless_short(n_bytes, move || answer(&state, id, &model, input)).await?
+    unless_short(n_bytes, move || answer(&state, (id, &model), input, coverage)).await?
 }
 
 /// Predict with the model that the body names.
@@ -130,12 +156,12 @@ pub(super) async fn by_body(
     request: Request,
 ) -> Result<Response, ApiError> {
     require_json(request.headers())?;
-    let Received { input, named, n_bytes } = receive(&state, request).await?;
+    let Received { input, named, coverage, n_bytes } = receive(&state, request).await?;
     let invalid = |detail: &str| ApiError::invalid(vec![Problem::new("/model", detail)]);
     let named = named.ok_or_else(|| invalid("is required"))?;
     let id: ModelId = named.parse().map_err(|_| invalid("is no model's id"))?;
     let model = loaded::load(&state, id).await?;
-    unless_short(n_bytes, move || answer(&state, id, &model, input)).await?
+    unless_short(n_bytes, move || answer(&state, (id, &model), input, coverage)).await?
 }
 
 /// What a body asks for.
@@ -143,6 +169,7 @@ struct Received {
     input: Input,
     /// The model that it names.
     named: Option<String>,
+    coverage: Option<f64>,
     n_bytes: usize,
 }
 
@@ -160,8 +187,15 @@ async fn receive(state: &AppState, request: Request) -> Result<Received, ApiErro
     let csv = media_type(&headers).as_deref() == Some("text/csv");
     let limits = CsvLimits { max_rows: state.limits.max_prediction_rows, ..state.limits.csv() };
     let read = move || if csv { from_csv(&bytes, &limits) } else { from_json(&headers, &bytes) };
-    let (input, named) = unless_short(n_bytes, read).await??;
-    Ok(Received { input, named, n_bytes })
+    let Asked { input, named, coverage } = unless_short(n_bytes, read).await??;
+    Ok(Received { input, named, coverage, n_bytes })
+}
+
+/// What a body says.
+struct Asked {
+    input: Input,
+    named: Option<String>,
+    coverage: Option<f64>,
 }
 
 impl Input {
@@ -178,7 +212,7 @@ impl Input {
 /// take a hundred times their size.
 const MAX_RECHECKED_BYTES: usize = 256 << 10;
 
-fn from_json(headers: &HeaderMap, bytes: &Bytes) -> Result<(Input, Option<String>), ApiError> {
+fn from_json(headers: &HeaderMap, bytes: &Bytes) -> Result<Asked, ApiError> {
     require_json(headers)?;
     let request: PredictRequest = serde_json::from_slice(bytes).map_err(|error| {
         if !error.is_data() {
@@ -193,9 +227,11 @@ fn from_json(headers: &HeaderMap, bytes: &Bytes) -> Result<(Input, Option<String
             Err(error) => error,
         }
     })?;
+    let (named, coverage) = (request.model, request.coverage);
+    let asked = |input| Asked { input, named, coverage };
     match (request.rows, request.records) {
-        (Some(rows), None) => Ok((Input::Rows(rows), request.model)),
-        (None, Some(records)) => Ok((Input::Records(records), request.model)),
+        (Some(rows), None) => Ok(asked(Input::Rows(rows))),
+        (None, Some(records)) => Ok(asked(Input::Records(records))),
         (None, None) => Err(ApiError::invalid(vec![Problem::new(
             "/rows",
             "either `rows` or `records` is required",
@@ -206,9 +242,9 @@ fn from_json(headers: &HeaderMap, bytes: &Bytes) -> Result<(Input, Option<String
     }
 }
 
-fn from_csv(bytes: &[u8], limits: &CsvLimits) -> Result<(Input, Option<String>), ApiError> {
+fn from_csv(bytes: &[u8], limits: &CsvLimits) -> Result<Asked, ApiError> {
     match csv::read(bytes, &CsvOptions::default(), limits, 1) {
-        Ok(found) => Ok((Input::Table(found.table), None)),
+        Ok(found) => Ok(Asked { input: Input::Table(found.table), named: None, coverage: None }),
         Err(CsvError::Io(error)) => Err(ApiError::internal(error)),
         Err(CsvError::Invalid(problems)) => Err(ApiError::invalid_data(problems)),
     }
@@ -216,9 +252,9 @@ fn from_csv(bytes: &[u8], limits: &CsvLimits) -> Result<(Input, Option<String>),
 
 fn answer(
     state: &AppState,
-    id: ModelId,
-    model: &TrainedModel,
+    (id, model): (ModelId, &TrainedModel),
     input: Input,
+    coverage: Option<f64>,
 ) -> Result<Response, ApiError> {
     let n_rows = input.n_rows();
     let most = state.limits.max_prediction_rows;
@@ -238,6 +274,20 @@ fn answer(
     let mut warnings = unseen(&met);
     let mut crew = Crew::new(1);
     let predicted = model.predict(&x, n_features, &mut crew);
+    let (mut prediction_sets, mut intervals) = (None, None);
+    if let Some(coverage) = coverage {
+        match region(model, &predicted, coverage)? {
+            Region::Sets(sets) => {
+                let class = |class: u32| model.classes[class as usize].clone();
+                let words = |set: Vec<u32>| set.into_iter().map(class).collect();
+                prediction_sets = Some(sets.into_iter().map(words).collect());
+            }
+            Region::Intervals(found) => {
+                let ends = |interval: Interval| [interval.lower, interval.upper];
+                intervals = Some(found.into_iter().map(ends).collect());
+            }
+        }
+    }
     let said = |prediction: &[u32]| {
         Said::Classes(prediction.iter().map(|c| model.classes[*c as usize].clone()).collect())
     };
@@ -288,9 +338,28 @@ fn answer(
         classes,
         probabilities,
         decision_function,
+        prediction_sets,
+        intervals,
         warnings,
     };
     Ok(Json(body).into_response())
+}
+
+/// What holds the truth with this probability.
+fn region(model: &TrainedModel, predicted: &Predicted, coverage: f64) -> Result<Region, ApiError> {
+    let invalid = |detail: String| Problem::new("/coverage", detail);
+    match model.output.region(predicted, coverage) {
+        Ok(Some(region)) => Ok(region),
+        Ok(None) => {
+            let problem = invalid("the model makes neither sets nor intervals".to_owned());
+            let way_out = "train it with `conformal`, or leave `coverage` out";
+            Err(ApiError::invalid(vec![problem.suggest(way_out)]))
+        }
+        Err(ConformalError::Alpha(_)) => {
+            Err(ApiError::invalid(vec![invalid("must be between 0 and 1".to_owned())]))
+        }
+        Err(error) => Err(ApiError::invalid(vec![invalid(error.to_string())])),
+    }
 }
 
 /// Rows that the model cannot speak of.

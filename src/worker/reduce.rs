@@ -6,6 +6,7 @@ use trainyard_learn::artifact::TrainedModel;
 use trainyard_learn::inference::corrected_t_interval;
 use trainyard_learn::kernels::Crew;
 use trainyard_learn::metrics::Scorer;
+use trainyard_learn::output::{Output, OutputSpec};
 
 use super::fit::{Fit, Part, fit, predict};
 use super::observe::Context;
@@ -13,8 +14,11 @@ use super::prepare::Prepared;
 use super::run::{Failure, Runner};
 use crate::domain::dataset::Warning;
 use crate::domain::ids::ModelId;
-use crate::domain::job::{FoldResult, JobResult, RefitResult, ScoreSummary, UnseenCategories};
+use crate::domain::job::{
+    ConformalResult, FoldResult, JobResult, RefitResult, ScoreSummary, UnseenCategories,
+};
 use crate::domain::model::{ModelCard, ModelOutput};
+use crate::domain::pooled::Pooled;
 use crate::domain::suggest::shown;
 use crate::store::tasks::{JobContext, NewModel, Outcome};
 
@@ -41,6 +45,9 @@ pub(super) fn reduce(
         folds: None,
         train: Scores::new(),
         refit: None,
+        calibration: None,
+        threshold: None,
+        conformal: None,
         model_id: None,
         warnings: data.warnings.clone(),
     };
@@ -69,7 +76,9 @@ pub(super) fn reduce(
     let preprocessor = preprocessor
         .ok_or_else(|| Failure::permanent("internal", "a model without its preparation"))?;
     result.refit = Some(RefitResult { n_train: rows.len() as u32, fit: summary });
+    let output = output(runner, job, &mut result)?;
     let trained = TrainedModel {
+        output,
         preprocessor,
         targets: job.spec.target.names().to_vec(),
         classes: job.classes.clone(),
@@ -96,6 +105,33 @@ pub(super) fn reduce(
     let model = NewModel { id: model_id, sha256, size_bytes, card };
     let history = history.map(|history| history.pack());
     Ok(Outcome::Reduced { result: Box::new(result), model: Some(Box::new(model)), history })
+}
+
+/// What is done to the model's predictions, fitted on those of the folds.
+fn output(runner: &Runner, job: &JobContext, result: &mut JobResult) -> Result<Output, Failure> {
+    let spec = OutputSpec {
+        calibration: job.spec.calibration,
+        threshold: job.spec.threshold,
+        conformal: job.spec.conformal.as_deref().copied(),
+    };
+    if spec.calibration.is_none() && spec.threshold.is_none() && spec.conformal.is_none() {
+        return Ok(Output::default());
+    }
+    let stored = runner.resources.store.predictions(job.project, job.id, 0, i64::MAX);
+    let stored = runner.runtime.block_on(stored);
+    let stored = stored.map_err(|error| Failure::passing("predictions_unreadable", error))?;
+    let Pooled { truth, predicted, .. } =
+        Pooled::of(stored.into_iter().map(|part| part.predictions))
+            .ok_or_else(|| Failure::permanent("internal", "no out-of-fold predictions"))?;
+    let (output, report) = Output::fit(spec, predicted, &truth)
+        .map_err(|error| Failure::permanent("output", error))?;
+    result.calibration = report.calibration;
+    result.threshold = report.threshold;
+    result.conformal = output.conformal.as_ref().map(|conformal| ConformalResult {
+        n_rows: conformal.n_rows(),
+        highest_coverage: 1.0 - conformal.smallest_alpha(),
+    });
+    Ok(output)
 }
 
 /// A warning a column that has categories in test rows and in no training row of their fold.

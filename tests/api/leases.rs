@@ -35,6 +35,9 @@ async fn the_last_fold_frees_the_reduce_task_and_that_ends_the_job() {
         folds: None,
         train: [].into(),
         refit: None,
+        calibration: None,
+        threshold: None,
+        conformal: None,
         model_id: None,
         warnings: vec![],
     };

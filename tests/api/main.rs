@@ -21,6 +21,7 @@ mod metrics_scored;
 mod models;
 mod networks;
 mod operations;
+mod output;
 mod overlap;
 mod preparation;
 mod process;

@@ -13,6 +13,7 @@ use crate::kernels::{Crew, Values};
 use crate::losses::{LossSpec, TargetKind};
 use crate::model::{Model, NetworkModel, Predicted};
 use crate::network::LayerSpec;
+use crate::output::Output;
 use crate::perceptron::Perceptron;
 use crate::preprocess::{Preprocessor, TargetTransform};
 use crate::scalar::Scalar;
@@ -28,6 +29,8 @@ pub struct TrainedModel {
     pub classes: Vec<Scalar>,
     /// What its values are brought back by, where it learned transformed ones.
     pub target_transform: Option<TargetTransform>,
+    /// What is done to its predictions.
+    pub output: Output,
     /// Its parameters.
     pub model: Model,
 }
@@ -67,7 +70,13 @@ struct Manifest {
     classes: Vec<Scalar>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     target_transform: Option<TargetTransform>,
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    output: Output,
     model: Family,
+}
+
+fn is_nothing(output: &Output) -> bool {
+    *output == Output::default()
 }
 
 #[derive(Serialize, Deserialize)]
@@ -106,7 +115,7 @@ impl TrainedModel {
     /// What it says of rows of features, rows × `n_features`.
     pub fn predict(&self, x: &[f64], n_features: usize, crew: &mut Crew) -> Predicted {
         let predicted = self.model.predict(x, n_features, self.kind(), crew);
-        predicted.brought_back(self.target_transform.as_ref())
+        self.output.apply(predicted.brought_back(self.target_transform.as_ref()))
     }
 
     /// The model as a file's bytes.
@@ -140,6 +149,7 @@ impl TrainedModel {
             targets: self.targets.clone(),
             classes: self.classes.clone(),
             target_transform: self.target_transform.clone(),
+            output: self.output.clone(),
             model: family,
         };
         let manifest = serde_json::to_string(&manifest)
@@ -192,7 +202,7 @@ impl TrainedModel {
                 Model::Network(network(&tensors, layers, loss, (n_inputs, n_outputs))?)
             }
         };
-        let Manifest { preprocessor, targets, classes, target_transform, .. } = manifest;
+        let Manifest { preprocessor, targets, classes, target_transform, output, .. } = manifest;
         if let Some(transform) = &target_transform {
             let n_outputs = match &model {
                 Model::Network(model) if classes.is_empty() => model.network.n_outputs(),
@@ -203,7 +213,7 @@ impl TrainedModel {
                 return Err(ArtifactError::Manifest(detail.to_owned()));
             }
         }
-        Ok(Self { preprocessor, targets, classes, target_transform, model })
+        Ok(Self { preprocessor, targets, classes, target_transform, output, model })
     }
 }
 
@@ -292,6 +302,7 @@ mod tests {
             targets: vec!["y".into()],
             classes: vec![Scalar::Number(0.0), Scalar::Text("1".into())],
             target_transform: None,
+            output: Output::default(),
             model: Model::Perceptron(Perceptron {
                 coef: array![[0.1, -1e-300]],
                 intercept: array![f64::MIN_POSITIVE],

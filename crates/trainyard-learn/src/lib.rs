@@ -24,6 +24,7 @@ pub mod model;
 pub mod named;
 pub mod network;
 pub mod optim;
+pub mod output;
 pub mod perceptron;
 pub mod preprocess;
 pub mod problem;

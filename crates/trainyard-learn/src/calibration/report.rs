@@ -1,10 +1,13 @@
 //! What calibration changes.
 
+use serde::{Deserialize, Serialize};
+
 use super::{CalibrationError, Calibrator, ScoreKind, Scores};
 use crate::metrics::{self, Judged, Scorer};
 
 /// How good probabilities are; of each number less is better.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Quality {
     /// How far the probability of the most likely class is from the share of right rows, over ten
     /// bins of equal width (see [`Scorer::NegExpectedCalibrationError`]).
@@ -16,7 +19,8 @@ pub struct Quality {
 }
 
 /// The quality of probabilities as they were, and calibrated.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CalibrationReport {
     /// Of the scores; `None` of decision values, which are no probabilities.
     pub before: Option<Quality>,

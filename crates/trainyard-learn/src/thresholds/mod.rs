@@ -19,6 +19,7 @@ use crate::metrics::curves::steps_of;
 
 /// Rows of two classes by the class predicted of them, in weights.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Confusion {
     /// Negative, and predicted so.
@@ -33,6 +34,7 @@ pub struct Confusion {
 
 /// A threshold, and what comes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Cut {
     /// A row with this score or more is predicted positive.
@@ -45,6 +47,7 @@ pub struct Cut {
 
 /// The best threshold, beside the one that would be used without it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TunedThreshold {
     /// The best threshold; of equally good ones the lowest.

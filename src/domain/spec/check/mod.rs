@@ -7,6 +7,7 @@ mod features;
 mod findings;
 mod folds;
 mod network;
+mod output;
 mod perceptron;
 mod preprocess;
 mod scoring;
@@ -46,6 +47,7 @@ pub fn check(
                 .suggest("name a `cv`, or leave `refit` out"),
         );
     }
+    output::check(&request, target.as_ref(), &mut problems);
     let scoring = scoring::scoring(&request, target.as_ref(), &mut problems);
     let metadata_bytes = serde_json::to_string(&request.metadata).map_or(0, |text| text.len());
     if metadata_bytes > MAX_METADATA_BYTES {
@@ -135,6 +137,9 @@ pub fn check(
         preprocess,
         target_transform: request.target_transform.unwrap_or_default(),
         sample_weight: request.sample_weight,
+        calibration: request.calibration,
+        threshold: request.threshold,
+        conformal: request.conformal,
         metadata: request.metadata,
     };
     Ok(CheckedJob { spec, classes, n_folds, warnings, estimate })
