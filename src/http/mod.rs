@@ -8,6 +8,7 @@ mod content;
 mod curves;
 mod datasets;
 mod docs;
+mod evaluate;
 mod events;
 mod extract;
 mod generate;
@@ -154,6 +155,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(route!(models::list))
         .routes(route!(models::get, models::delete))
         .routes(route!(predict::by_path))
+        .routes(route!(evaluate::evaluate))
         .routes(route!(predict::by_body))
         .routes(route!(operations::livez))
         .routes(route!(operations::readyz))

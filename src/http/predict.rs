@@ -15,7 +15,7 @@ use trainyard_learn::conformal::{ConformalError, Interval};
 use trainyard_learn::kernels::Crew;
 use trainyard_learn::model::Predicted;
 use trainyard_learn::output::Region;
-use trainyard_learn::preprocess::Report;
+use trainyard_learn::preprocess::{Preprocessor, Report};
 use trainyard_learn::problem::Problem;
 use trainyard_learn::scalar::Scalar;
 use trainyard_learn::table::{Column, Table};
@@ -345,6 +345,14 @@ fn answer(
     Ok(Json(body).into_response())
 }
 
+/// The columns that a preparation takes, of a table that has them.
+pub(super) fn columns_of(
+    table: Table,
+    preprocessor: &Preprocessor,
+) -> Result<Vec<Column>, Vec<Problem>> {
+    columns(Input::Table(table), preprocessor)
+}
+
 /// What holds the truth with this probability.
 fn region(model: &TrainedModel, predicted: &Predicted, coverage: f64) -> Result<Region, ApiError> {
     let invalid = |detail: String| Problem::new("/coverage", detail);
@@ -363,7 +371,7 @@ fn region(model: &TrainedModel, predicted: &Predicted, coverage: f64) -> Result<
 }
 
 /// Rows that the model cannot speak of.
-fn refuse(met: &Report) -> Result<(), ApiError> {
+pub(super) fn refuse(met: &Report) -> Result<(), ApiError> {
     let mut problems = Vec::new();
     for rows in &met.missing {
         let detail = format!(
@@ -388,7 +396,7 @@ fn refuse(met: &Report) -> Result<(), ApiError> {
 }
 
 /// Categories that the model was not trained on, where the spec allows them.
-fn unseen(met: &Report) -> Vec<Warning> {
+pub(super) fn unseen(met: &Report) -> Vec<Warning> {
     met.unseen
         .iter()
         .map(|unseen| {

@@ -11,6 +11,7 @@ mod cli;
 mod compare;
 mod curves;
 mod datasets;
+mod evaluate;
 mod formats;
 mod hostile;
 mod jobs;

@@ -1,0 +1,103 @@
+//! Stored models on other datasets.
+
+use serde_json::{Value, json};
+
+use crate::support::World;
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+/// Rows with a category, a gap and an amount, from some row on.
+fn table(rows: std::ops::Range<u32>) -> String {
+    let row = |i: u32| {
+        let color = ["red", "green", "blue"][(i * 7 % 3) as usize];
+        let size = if i.is_multiple_of(11) { String::new() } else { format!("{}", i * 37 % 100) };
+        let kind = if (i * 37 % 100 + (i * 7 % 3) * 20) > 60 { "big" } else { "small" };
+        format!("{color},{size},{kind},{}\n", f64::from(i * 37 % 100) / 3.0)
+    };
+    format!("color,size,kind,price\n{}", rows.map(row).collect::<String>())
+}
+
+fn train(world: &World, dataset: &str, changes: &Value) -> String {
+    let mut spec = json!({
+        "dataset_id": dataset, "target": "kind", "features": ["color", "size"],
+        "model": {"type": "linear"}, "training": {"epochs": 30}, "scoring": ["accuracy", "roc_auc"]
+    });
+    for (key, value) in changes.as_object().unwrap() {
+        spec[key] = value.clone();
+    }
+    let job = world.api.run(&spec);
+    assert_eq!(job["status"], "succeeded", "{job}");
+    job["result"]["model_id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_model_on_other_rows_scores_as_its_predictions_do() {
+    let world = World::new();
+    let (first, second) = (world.api.dataset(&table(0..300)), world.api.dataset(&table(300..500)));
+    let model = train(&world, &first, &json!({}));
+    let path = format!("/v1/models/{model}/evaluate");
+    let found = world.api.post(&path, &json!({"dataset_id": second})).expect(200);
+    assert_eq!((&found["n_rows"], &found["warnings"]), (&json!(200), &json!([])));
+    let rows: Vec<Vec<String>> = table(300..500)
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').map(str::to_owned).collect())
+        .collect();
+    let records: Vec<Value> = rows
+        .iter()
+        .map(|row| json!({"color": row[0], "size": row[1].parse::<f64>().ok()}))
+        .collect();
+    let said = world
+        .api
+        .post(&format!("/v1/models/{model}/predict"), &json!({"records": records}))
+        .expect(200);
+    let said = said["predictions"].as_array().unwrap();
+    let right = said.iter().zip(&rows).filter(|(said, row)| **said == row[2]).count();
+    assert!((number(&found["scores"]["accuracy"]) - right as f64 / 200.0).abs() < 1e-12);
+    let area = number(&found["curves"]["roc"][0]["area"]);
+    assert!((area - number(&found["scores"]["roc_auc"])).abs() < 1e-12);
+
+    // On its own rows it says what the job said, and that this is no news.
+    let own = world.api.post(&path, &json!({"dataset_id": first})).expect(200);
+    let card = world.api.get(&format!("/v1/models/{model}")).expect(200);
+    assert_eq!(own["scores"], card["train"]);
+    assert_eq!(own["warnings"][0]["code"], "train_test_overlap");
+
+    let amounts = train(
+        &world,
+        &first,
+        &json!({"target": "price", "scoring": ["r2"],
+        "target_transform": "standard"}),
+    );
+    let request = json!({"dataset_id": second, "scoring": ["r2", "neg_mean_absolute_error"]});
+    let found = world.api.post(&format!("/v1/models/{amounts}/evaluate"), &request).expect(200);
+    assert!(number(&found["scores"]["r2"]) > 0.3, "{found}");
+    assert_eq!(found["curves"]["residuals"][0]["target"], "price");
+}
+
+#[test]
+fn datasets_that_do_not_fit_a_model() {
+    let world = World::new();
+    let model = train(&world, &world.api.dataset(&table(0..300)), &json!({}));
+    let refused = |csv: &str, scoring: Value, pointer: &str, part: &str| {
+        let request = json!({"dataset_id": world.api.dataset(csv), "scoring": scoring});
+        let answer = world.api.post(&format!("/v1/models/{model}/evaluate"), &request);
+        let errors = answer.errors(422, "invalid_request");
+        assert!(errors.iter().any(|(p, d)| p == pointer && d.contains(part)), "{errors:?}");
+    };
+    let good = table(0..60);
+    let accuracy = || json!(["accuracy"]);
+    refused(&good.replace("size", "sizes"), accuracy(), "/dataset_id", "no column \"size\"");
+    refused(&good.replace("big", "huge"), accuracy(), "/dataset_id", "does not know");
+    refused(&good.replace(",big,", ",,"), accuracy(), "/dataset_id", "missing values");
+    refused(&good, json!(["r2"]), "/scoring/0", "does not fit");
+    let answer = world.api.post(
+        &format!("/v1/models/{model}/evaluate"),
+        &json!({"dataset_id": "ds_01890a5d-ac96-774b-bcce-b302099a8057"}),
+    );
+    assert_eq!(answer.errors(422, "invalid_request")[0].0, "/dataset_id");
+    let nowhere = "/v1/models/mdl_01890a5d-ac96-774b-bcce-b302099a8057/evaluate";
+    world.api.post(nowhere, &json!({"dataset_id": "x"})).problem(404, "not_found");
+}
