@@ -2,11 +2,14 @@
 //! moments, categories or prose, and arrays of numbers of one shape.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ahash::RandomState;
 use trainyard_learn::table::{MISSING_CODE, MISSING_TIME, Values, number_text, parse_time};
 
-use crate::error::{FormatError, Problems, invalid, short};
+use crate::compression::RATIO_FREE_BYTES;
+use crate::error::{FormatError, Limits, Problems, invalid, short};
 use crate::read::Notes;
 use crate::room::{Growing, Room};
 
@@ -216,14 +219,45 @@ pub(crate) fn tensor(
     Ok(Values::Tensor { shape, values: values.into() })
 }
 
+/// How many bytes of distinct text a file may still become, all of its columns together: a file of a
+/// few bytes can say that each of its texts begins as the megabyte before it.
+#[derive(Clone, Debug)]
+pub(crate) struct TextBudget(Arc<AtomicU64>);
+
+impl TextBudget {
+    /// Of a file of so many bytes, by the ratio that compressed content may have.
+    pub(crate) fn of_file(n_bytes: u64, limits: &Limits) -> Self {
+        let most = n_bytes.saturating_mul(limits.max_ratio).max(RATIO_FREE_BYTES);
+        Self(Arc::new(most.min(limits.max_decompressed_bytes).into()))
+    }
+
+    fn spend(&self, n_bytes: usize) -> Result<(), &'static str> {
+        let left = |left: u64| left.checked_sub(n_bytes as u64);
+        let spent = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left);
+        spent.map(|_| ()).map_err(|_| "far more text than the file has bytes")
+    }
+}
+
+impl Default for TextBudget {
+    fn default() -> Self {
+        Self(Arc::new(u64::MAX.into()))
+    }
+}
+
 /// A column of texts, each distinct one kept once.
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
     codes: Vec<u32>,
     index: HashMap<Box<str>, u32, RandomState>,
+    budget: TextBudget,
 }
 
 impl Texts {
+    /// Of a file whose texts are bounded.
+    pub(crate) fn within(budget: &TextBudget) -> Self {
+        Self { budget: budget.clone(), ..Self::default() }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.codes.len()
     }
@@ -245,6 +279,7 @@ impl Texts {
         }
         let next = u32::try_from(self.index.len()).ok().filter(|next| *next != MISSING_CODE);
         let next = next.ok_or("more than 4 thousand million distinct texts")?;
+        self.budget.spend(text.len())?;
         self.index.insert(text.into(), next);
         Ok(next)
     }
@@ -299,11 +334,31 @@ impl Texts {
 fn plain(codes: Vec<u32>, texts: Vec<Box<str>>) -> Values {
     let n_present = codes.iter().filter(|code| **code != MISSING_CODE).count();
     let n_bytes: usize = texts.iter().map(|text| text.len()).sum();
-    if is_prose(n_present, texts.len(), n_bytes) {
-        let row = |code: &u32| texts.get(*code as usize).cloned();
-        return Values::Text(codes.iter().map(row).collect());
+    let length = |code: &u32| texts.get(*code as usize).map_or(0, |text| text.len());
+    let n_row_bytes = codes.iter().map(length).fold(0, usize::saturating_add);
+    // Prose is kept once a row: a long text that many rows have is better kept once.
+    let repeats = n_row_bytes > n_bytes.saturating_mul(4).saturating_add(MAX_REPEATED_BYTES);
+    if !repeats && is_prose(n_present, texts.len(), n_bytes) {
+        return Values::Text(each_row(&codes, texts));
     }
     categories(codes, texts)
+}
+
+/// What may be kept of repeated texts beyond four times what they are.
+const MAX_REPEATED_BYTES: usize = 1 << 20;
+
+/// The text of each row; the last row that has it takes it.
+fn each_row(codes: &[u32], mut texts: Vec<Box<str>>) -> Vec<Option<Box<str>>> {
+    let mut n_left = vec![0_usize; texts.len()];
+    let place = |code: u32| Some(code as usize).filter(|_| code != MISSING_CODE);
+    codes.iter().filter_map(|code| place(*code)).for_each(|code| n_left[code] += 1);
+    let row = |code: &u32| {
+        let code = place(*code)?;
+        n_left[code] -= 1;
+        let text = texts.get_mut(code)?;
+        Some(if n_left[code] == 0 { std::mem::take(text) } else { text.clone() })
+    };
+    codes.iter().map(row).collect()
 }
 
 /// Whether texts are written anew in most rows, and are too many or too long to be names of something.

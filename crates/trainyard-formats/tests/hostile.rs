@@ -14,6 +14,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use parquet::file::metadata::{ParquetMetaDataReader, ParquetMetaDataWriter};
 use trainyard_formats::{FormatError, Limits, ReadOptions, read};
+use trainyard_learn::table::Values;
 
 #[track_caller]
 fn refused(bytes: Vec<u8>, limits: &Limits, says: &str) {
@@ -46,6 +47,8 @@ fn claims_are_refused_in_little_memory() {
     parquet_with_claimed_rows();
     parquet_with_a_claimed_end();
     parquet_pages_that_become_too_much();
+    parquet_texts_that_become_too_much();
+    parquet_texts_that_many_rows_have();
     arrow_with_lying_offsets();
     arrow_with_claimed_lengths();
     npy_with_a_claimed_shape();
@@ -84,6 +87,26 @@ fn parquet_pages_that_become_too_much() {
     }
     let few = Limits { max_cells: 200, ..Limits::default() };
     refused(golden("pandas.parquet"), &few, "200 cells");
+}
+
+/// Less than a kilobyte that says a hundred megabytes, each text beginning as the one before it.
+fn parquet_texts_that_become_too_much() {
+    refused(golden("prefixes.parquet"), &Limits::default(), "far more text");
+}
+
+/// What is once in the file is once in memory, and looked at once a batch.
+fn parquet_texts_that_many_rows_have() {
+    for (name, n_rows, n_distinct) in
+        [("one_text.parquet", 200_000, 1), ("repeated.parquet", 2_150, 1_101)]
+    {
+        let bytes = Cursor::new(golden(name));
+        let loaded = read(bytes, None, &ReadOptions::default(), &Limits::default()).unwrap();
+        assert_eq!(loaded.table.n_rows(), n_rows);
+        let Values::Categorical { categories, .. } = &loaded.table.columns()[0].values else {
+            panic!("{name} is prose");
+        };
+        assert_eq!(categories.len(), n_distinct);
+    }
 }
 
 fn arrow_file(column: ArrayRef) -> Vec<u8> {

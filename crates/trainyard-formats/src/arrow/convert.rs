@@ -1,5 +1,7 @@
 //! Arrow's arrays as columns, an array at a time. What Parquet and Arrow files have in common.
 
+use std::collections::HashMap;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowDictionaryKeyType, ArrowPrimitiveType, Date32Type, Date64Type, Decimal128Type,
@@ -7,12 +9,14 @@ use arrow_array::types::{
     Int64Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
     TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayRef, DictionaryArray, PrimitiveArray, downcast_dictionary_array};
+use arrow_array::{
+    Array, ArrayRef, DictionaryArray, PrimitiveArray, StringViewArray, downcast_dictionary_array,
+};
 use arrow_schema::{DataType, Field, TimeUnit};
 use trainyard_learn::table::{MISSING_CODE, MISSING_TIME, Values};
 
 use super::tensors;
-use crate::column::{Numbers, Texts, Whole, no_such_time, tensor};
+use crate::column::{Numbers, TextBudget, Texts, Whole, no_such_time, tensor};
 use crate::error::{FormatError, invalid, short};
 use crate::read::Notes;
 use crate::room::Room;
@@ -52,8 +56,9 @@ impl Builder {
         name: &str,
         field: &Field,
         room: &Room,
+        texts: &TextBudget,
     ) -> Result<Self, (String, &'static str)> {
-        let rows = Rows::new(field, room).map_err(|way| {
+        let rows = Rows::new(field, room, texts).map_err(|way| {
             let what = format!("column {:?} is of type {}", short(name), field.data_type());
             (short_type(&what), way)
         })?;
@@ -135,7 +140,7 @@ fn short_type(what: &str) -> String {
 }
 
 impl Rows {
-    fn new(field: &Field, room: &Room) -> Result<Self, &'static str> {
+    fn new(field: &Field, room: &Room, texts: &TextBudget) -> Result<Self, &'static str> {
         Ok(match field.data_type() {
             DataType::Null => Self::Missing(0),
             DataType::Boolean => Self::Booleans(Vec::new()),
@@ -144,11 +149,11 @@ impl Rows {
                 Self::Times(Vec::new())
             }
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
-                Self::Texts(Texts::default())
+                Self::Texts(Texts::within(texts))
             }
             DataType::Dictionary(_, value) => {
                 let plain = Field::new("", value.as_ref().clone(), true);
-                match Self::new(&plain, room)? {
+                match Self::new(&plain, room, texts)? {
                     Self::Tensor { .. } => return Err("write its values as a plain column"),
                     Self::Texts(rows) => Self::Categories(rows),
                     rows => rows,
@@ -332,7 +337,7 @@ fn extend_texts(rows: &mut Texts, array: &dyn Array) -> Result<(), &'static str>
     match array.data_type() {
         DataType::Utf8 => push(rows, array.as_string::<i32>().iter()),
         DataType::LargeUtf8 => push(rows, array.as_string::<i64>().iter()),
-        DataType::Utf8View => push(rows, array.as_string_view().iter()),
+        DataType::Utf8View => extend_views(rows, array.as_string_view()),
         DataType::Dictionary(..) => downcast_dictionary_array!(
             array => extend_dictionary(rows, array),
             _ => Err("an unknown dictionary"),
@@ -342,6 +347,35 @@ fn extend_texts(rows: &mut Texts, array: &dyn Array) -> Result<(), &'static str>
             Ok(())
         }
     }
+}
+
+/// Views as long as this are looked up by where their text is before it is looked at itself: a
+/// dictionary's megabyte may be in a million rows.
+const LONG_VIEW: usize = 64;
+
+fn extend_views(rows: &mut Texts, array: &StringViewArray) -> Result<(), &'static str> {
+    let mut known: HashMap<u128, u32> = HashMap::new();
+    for (row, view) in array.views().iter().enumerate() {
+        if array.is_null(row) {
+            rows.push_missing(1);
+            continue;
+        }
+        let text = array.value(row);
+        if text.len() < LONG_VIEW {
+            rows.push(text)?;
+            continue;
+        }
+        let code = match known.get(view) {
+            Some(code) => *code,
+            None => {
+                let code = rows.intern(text)?;
+                known.insert(*view, code);
+                code
+            }
+        };
+        rows.push_code(code);
+    }
+    Ok(())
 }
 
 /// Each text of the dictionary is looked up once.

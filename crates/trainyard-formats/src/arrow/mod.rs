@@ -15,7 +15,7 @@ use arrow_ipc::reader::FileDecoder;
 use arrow_ipc::{Block, Message, MessageHeader, root_as_message};
 use trainyard_learn::table::{Column, Table};
 
-use crate::column::check_names;
+use crate::column::{TextBudget, check_names};
 use crate::error::{FormatError, Limits, Problems, contained, invalid};
 use crate::read::Notes;
 use convert::Builder;
@@ -67,8 +67,9 @@ pub(crate) fn read(
         let mut builders = Vec::with_capacity(names.len());
         let max_rows = limits.max_rows.min(limits.max_cells / names.len().max(1));
         let room = limits.room.for_rows(max_rows);
+        let texts = TextBudget::of_file(n_bytes.unwrap_or(u64::MAX), limits);
         for (name, field) in names.iter().zip(schema.fields()) {
-            match Builder::new(name, field, &room) {
+            match Builder::new(name, field, &room, &texts) {
                 Ok(builder) => builders.push(builder),
                 Err((what, way)) => problems.push(what, way),
             }

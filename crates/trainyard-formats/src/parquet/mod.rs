@@ -21,7 +21,7 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use trainyard_learn::table::{Column, Table};
 
 use crate::arrow::convert::Builder;
-use crate::column::check_names;
+use crate::column::{TextBudget, check_names};
 use crate::error::{FormatError, Limits, Problems, contained, invalid};
 use crate::read::Notes;
 use pages::{Budget, Group, has_prefixed};
@@ -57,11 +57,12 @@ struct File<R> {
     hint: Fields,
     n_rows: usize,
     budget: Arc<Budget>,
+    texts: TextBudget,
 }
 
 impl<R: Read + Seek + Send + 'static> File<R> {
     fn open(mut source: R, limits: &Limits) -> Result<Self, FormatError> {
-        check_end(&mut source)?;
+        let n_bytes = check_end(&mut source)?;
         let source = Shared::new(source)?;
         let metadata = ParquetMetaDataReader::new().parse_and_finish(&source).map_err(damaged)?;
         let about = metadata.file_metadata();
@@ -88,6 +89,7 @@ impl<R: Read + Seek + Send + 'static> File<R> {
             metadata: metadata.into(),
             n_rows,
             budget: budget.into(),
+            texts: TextBudget::of_file(n_bytes, limits),
         })
     }
 
@@ -101,7 +103,7 @@ impl<R: Read + Seek + Send + 'static> File<R> {
         let mut problems = Problems::default();
         let room = limits.room.for_rows(self.n_rows);
         for (name, field) in names.iter().zip(fields) {
-            match Builder::new(name, field, &room) {
+            match Builder::new(name, field, &room, &self.texts) {
                 Ok(builder) => builders.push(builder),
                 Err((what, way)) => problems.push(what, way),
             }
@@ -200,8 +202,9 @@ fn viewed(field: &Field) -> Field {
     }
 }
 
-/// Looks at the last bytes, which say how long the metadata is, before anything is made of it.
-fn check_end(source: &mut (impl Read + Seek)) -> Result<(), FormatError> {
+/// Looks at the last bytes, which say how long the metadata is, before anything is made of it; says
+/// how long the file is.
+fn check_end(source: &mut (impl Read + Seek)) -> Result<u64, FormatError> {
     let n_bytes = source.seek(SeekFrom::End(0))?;
     let cut =
         || invalid("the file has not the end that a Parquet file has", "upload it again, whole");
@@ -224,7 +227,7 @@ fn check_end(source: &mut (impl Read + Seek)) -> Result<(), FormatError> {
             "fewer columns, or larger groups of rows",
         ));
     }
-    Ok(())
+    Ok(n_bytes)
 }
 
 /// A source that fails is told apart from content that is damaged.
