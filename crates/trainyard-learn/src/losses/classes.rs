@@ -72,9 +72,12 @@ fn minus_ln_p(z: f32, most: f32, ln_sum: f32) -> f32 {
 }
 
 simd! {
-    pub(super) fn softmax(p: &mut [f32], z: &[f32]) {
-        let (_, sum) = exp_sum(p, z);
-        p.iter_mut().for_each(|p| *p /= sum);
+    /// Of rows of so many outputs.
+    pub(super) fn softmax(p: &mut [f32], z: &[f32], n_outputs: usize) {
+        for (p, z) in p.chunks_exact_mut(n_outputs).zip(z.chunks_exact(n_outputs)) {
+            let (_, sum) = exp_sum(p, z);
+            p.iter_mut().for_each(|p| *p /= sum);
+        }
     }
 
     /// With a = (1 − ε)·w of the true class and b_c = ε/C·w_c: −a·ln p_y − Σ b_c·ln p_c, whose

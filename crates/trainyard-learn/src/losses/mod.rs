@@ -311,12 +311,11 @@ impl LossSpec {
     /// The probability of each class, rows × `n_classes`, from outputs; one output stands for the
     /// second of two classes.
     pub fn probabilities(&self, p: &mut [f32], z: &[f32], n_outputs: usize, n_classes: usize) {
-        for (p, z) in p.chunks_exact_mut(n_classes).zip(z.chunks_exact(n_outputs)) {
-            if let [z] = z {
-                p.copy_from_slice(&[math::sigmoid(-z), math::sigmoid(*z)]);
-            } else {
-                classes::softmax(p, z);
-            }
+        if n_outputs > 1 {
+            return classes::softmax(p, z, n_outputs);
+        }
+        for (p, z) in p.chunks_exact_mut(n_classes).zip(z) {
+            p.copy_from_slice(&[math::sigmoid(-z), math::sigmoid(*z)]);
         }
     }
 
