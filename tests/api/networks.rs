@@ -274,6 +274,11 @@ fn what_cannot_work_is_refused_before_anything_is_queued() {
             json!({"training": {"early_stopping": {"monitor": "val_f1"}}}),
             "/training/early_stopping/monitor",
         ),
+        (
+            json!({"loss": "hinge", "scoring": ["top_k_accuracy"], "training":
+                {"early_stopping": {"monitor": "val_top_k_accuracy"}, "validation_fraction": 0.2}}),
+            "/training/early_stopping/monitor",
+        ),
         (json!({"training": {"class_weight": {"pink": 2}}}), "/training/class_weight/pink"),
         (json!({"sample_weight": "colour"}), "/sample_weight"),
         (json!({"sample_weight": "first_"}), "/sample_weight"),

@@ -58,7 +58,7 @@ pub(super) fn check(
     check_model(&request.model, problems);
     let loss = loss(request, data.target, problems);
     batches(&mut training, &optimizer, &layers, data, problems);
-    monitor(&training, scoring, problems);
+    monitor(&training, scoring, loss.as_deref(), problems);
     class_weights(&training, data.target, problems);
     let loss = loss?;
     probabilities(&loss, scoring, problems);
@@ -267,7 +267,12 @@ fn has_batch_norm(layers: &[LayerSpec]) -> bool {
 }
 
 /// Early stopping can watch the losses and the job's scorers.
-fn monitor(training: &TrainingSpec, scoring: &[Scorer], problems: &mut Vec<Problem>) {
+fn monitor(
+    training: &TrainingSpec,
+    scoring: &[Scorer],
+    loss: Option<&LossSpec>,
+    problems: &mut Vec<Problem>,
+) {
     let Some(stopping) = &training.early_stopping else { return };
     let mut known = vec!["val_loss".to_owned(), "train_loss".to_owned()];
     for scorer in scoring {
@@ -278,6 +283,16 @@ fn monitor(training: &TrainingSpec, scoring: &[Scorer], problems: &mut Vec<Probl
         problems.push(
             Problem::new("/training/early_stopping/monitor", detail)
                 .suggest(format!("one of: {}", known.join(", "))),
+        );
+    }
+    // After an epoch, an order of rows is known of probabilities only.
+    let name = stopping.monitor.trim_start_matches("val_").trim_start_matches("train_");
+    let ranks = scoring.iter().any(|scorer| scorer.ranks() && scorer.name() == name);
+    if ranks && loss.is_some_and(|loss| !loss.has_probabilities()) {
+        let detail = "needs probabilities after every epoch, which this loss does not give";
+        problems.push(
+            Problem::new("/training/early_stopping/monitor", detail)
+                .suggest("val_loss, or the loss cross_entropy"),
         );
     }
 }
