@@ -21,7 +21,9 @@ use ureq::http::{Response, Uri};
 use ureq::typestate::{WithBody, WithoutBody};
 use ureq::{Agent, Body, Proxy, RequestBuilder, SendBody};
 
-pub use answers::{Dataset, Fold, Job, JobResult, Prediction, Score, Tasks, Timings, Warning};
+pub use answers::{
+    Curve, CurvePoint, Dataset, Fold, Job, JobResult, Prediction, Score, Tasks, Timings, Warning,
+};
 pub use error::{ClientError, FieldProblem, Problem};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -184,6 +184,7 @@ fn report(job: Job, out: &mut dyn Write, err: &mut dyn Write) -> Result<(), Subm
     }
     match &result.model_id {
         Some(model_id) => writeln!(out, "model {model_id}")?,
+        None if result.curve.is_some() => writeln!(err, "no model: a curve keeps none")?,
         None => writeln!(err, "no model: the spec asks for no refit")?,
     }
     out.flush()?;

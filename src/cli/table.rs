@@ -2,17 +2,22 @@
 //!
 //! Knows nothing of where it is printed: no colours, no widths of terminals.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use super::client::{Fold, JobResult, Score};
+use super::client::{Curve, CurvePoint, Fold, JobResult, Score};
 
 /// Beyond that many folds (leave-one-out has one a row) the rest is only counted.
 const MAX_ROWS: usize = 100;
 
 /// The table of the folds and, under it, each scorer's mean and standard deviation.
 ///
-/// Empty without folds; a value that is missing or undefined is a dash.
+/// Of a curve, the table of its points. Empty without folds; a value that is missing or undefined is a
+/// dash.
 pub fn render(result: &JobResult) -> String {
+    if let Some(curve) = &result.curve {
+        return point_table(curve);
+    }
     let mut text = String::new();
     if !result.folds.is_empty() {
         text.push_str(&fold_table(&result.folds));
@@ -39,6 +44,29 @@ pub fn decimals(value: Option<f64>) -> String {
 fn summary_line(name: &str, width: usize, score: &Score) -> String {
     let [mean, std, min, max] = [score.mean, score.std, score.min, score.max].map(decimals);
     format!("{name:<width$}  {mean} ± {std}  (min {min}, max {max})\n")
+}
+
+/// A line a point: what it is at, and the means of the scores on the rows trained on and on others.
+fn point_table(curve: &Curve) -> String {
+    let scorers: BTreeSet<&str> =
+        curve.points.iter().flat_map(|point| point.test.keys()).map(String::as_str).collect();
+    let head = curve.param.iter().cloned().chain(["trained".to_owned()]);
+    let of_scorer = |name: &&str| [format!("{name} (train)"), format!("{name} (test)")];
+    let head = head.chain(scorers.iter().flat_map(of_scorer));
+    let mean = |scores: &BTreeMap<String, Score>, name: &str| {
+        decimals(scores.get(name).and_then(|score| score.mean))
+    };
+    let cells = |point: &CurvePoint| {
+        let value = point.value.as_ref().map(ToString::to_string);
+        let value = curve.param.as_ref().map(|_| value.unwrap_or_else(|| "-".to_owned()));
+        let n_train = point.n_train.map_or_else(|| "-".to_owned(), |rows| format!("{rows:.0}"));
+        let scores =
+            scorers.iter().flat_map(|name| [mean(&point.train, name), mean(&point.test, name)]);
+        value.into_iter().chain([n_train]).chain(scores).collect()
+    };
+    let mut rows: Vec<Vec<String>> = vec![head.collect()];
+    rows.extend(curve.points.iter().map(cells));
+    aligned(&rows)
 }
 
 fn fold_table(folds: &[Fold]) -> String {
@@ -122,6 +150,28 @@ accuracy  0.847 ± 0.052  (min 0.720, max 0.930)
 f1        - ± -  (min -, max -)
 "
         );
+    }
+
+    #[test]
+    fn a_curve_has_a_line_a_point() {
+        let scores = |mean: f64| json!({"accuracy": {"mean": mean}});
+        let mut points = json!([
+            {"n_train": 90.0, "train": scores(0.5), "test": scores(0.25), "value": 0.1},
+            {"n_train": 90.0, "train": scores(1.0), "test": {"accuracy": {"mean": null}}, "value": "l2"},
+        ]);
+        let drawn = |curve: serde_json::Value| render(&result(json!({"cv": {}, "curve": curve})));
+        assert_eq!(
+            drawn(json!({"param": "model.alpha", "points": points.clone()})),
+            "\
+model.alpha  trained  accuracy (train)  accuracy (test)
+        0.1       90             0.500            0.250
+       \"l2\"       90             1.000                -
+"
+        );
+        for point in points.as_array_mut().unwrap() {
+            point.as_object_mut().unwrap().remove("value");
+        }
+        assert!(drawn(json!({"points": points})).starts_with("trained  accuracy (train)"));
     }
 
     #[test]

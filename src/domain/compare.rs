@@ -219,6 +219,9 @@ fn cannot_be_compared(contender: &Contender, first: &Contender, metric: Scorer) 
     if spec.cv.is_none() {
         return problem("has no `cv`, and so no scores on rows that it was not trained on");
     }
+    if spec.curve.is_some() {
+        return problem("draws a curve, and keeps no model to be compared");
+    }
     if !spec.scoring.contains(&metric) {
         let known: Vec<&str> = spec.scoring.iter().map(|scorer| scorer.name()).collect();
         let detail = format!("does not have `{}` in its `scoring`", metric.name());

@@ -222,7 +222,7 @@ pub struct Timings {
 /// What came out of a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct JobResult {
-    /// Scores over the test folds, by scorer; empty without cross-validation.
+    /// Scores over the test folds, by scorer; empty without cross-validation, and of a curve.
     pub cv: BTreeMap<String, ScoreSummary>,
     /// The same on the rows that each fold trained on: far above `cv`, the model has learned its rows
     /// by heart.
@@ -231,6 +231,9 @@ pub struct JobResult {
     /// Each fold, in order; left out of lists of jobs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folds: Option<Vec<FoldResult>>,
+    /// The points of the curve that the spec asks for; null of other jobs.
+    #[serde(default)]
+    pub curve: Option<DrawnCurve>,
     /// Scores of the refitted model on the rows it was trained on; empty without a refit.
     pub train: BTreeMap<String, Option<f64>>,
     /// The refit: how it went; null without one.
@@ -250,6 +253,33 @@ pub struct JobResult {
     pub model_id: Option<ModelId>,
     /// What the user should know about how it went.
     pub warnings: Vec<Warning>,
+}
+
+/// A learning curve or a validation curve.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DrawnCurve {
+    /// The parameter, of a validation curve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub param: Option<String>,
+    /// In the order of the resolved spec's sizes or values.
+    pub points: Vec<CurvePoint>,
+}
+
+/// A point of a curve: a cross-validation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CurvePoint {
+    /// Rows trained on, on average over the folds.
+    pub n_train: f64,
+    /// The parameter's value, of a validation curve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Value)]
+    pub value: Option<Value>,
+    /// Scores on the rows trained on, over the folds, by scorer.
+    pub train: BTreeMap<String, ScoreSummary>,
+    /// Scores on the test rows, over the folds, by scorer.
+    pub test: BTreeMap<String, ScoreSummary>,
+    /// Seconds of training, on average over the folds.
+    pub fit_s: f64,
 }
 
 /// What a model makes sets or intervals of.
@@ -290,6 +320,9 @@ pub struct FoldResult {
     pub repeat: u32,
     /// Which fold of the repeat, from 0.
     pub fold: u32,
+    /// Which point of a curve, from 0; absent where none is drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub point: Option<u32>,
     /// Rows trained on.
     pub n_train: u32,
     /// Rows scored on.

@@ -6,6 +6,7 @@
 
 mod check;
 mod choices;
+pub mod curve;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -28,6 +29,7 @@ use super::dataset::Warning;
 use super::ids::DatasetId;
 pub use check::check;
 pub use choices::{LossChoice, TargetColumns};
+use curve::CurveSpec;
 
 /// A job as a client asks for it. Only `dataset_id`, `target` and `model` are required.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -69,10 +71,10 @@ pub struct JobRequest {
     #[serde(default)]
     #[schema(min_items = 1, max_items = 50)]
     pub scoring: Option<Vec<Scorer>>,
-    /// Whether to train a model on all rows in the end.
-    #[serde(default = "default_refit")]
-    #[schema(default = true)]
-    pub refit: bool,
+    /// Whether to train a model on all rows in the end: true if left out, except of a `curve`, which
+    /// keeps no model.
+    #[serde(default)]
+    pub refit: Option<bool>,
     /// The seed of everything random: of a network's initial weights, batches and dropout, and of a
     /// `cv` that shuffles and names no seed itself. (A perceptron has its own `random_state`, with
     /// scikit-learn's default of 0.)
@@ -125,6 +127,10 @@ pub struct JobRequest {
     /// the coverage that a prediction asks for. Fitted on the out-of-fold predictions of `cv`.
     #[serde(default)]
     pub conformal: Option<Named<ConformalSpec>>,
+    /// Draws a curve instead of training one model: the scores of `cv` over several sizes of the
+    /// training set, or over several values of a parameter.
+    #[serde(default)]
+    pub curve: Option<CurveSpec>,
     /// Which specs to search through. Not there in this version: null.
     #[serde(default)]
     pub search: Option<Value>,
@@ -230,6 +236,9 @@ pub struct JobSpec {
     /// What sets or intervals are made of.
     #[serde(default)]
     pub conformal: Option<Named<ConformalSpec>>,
+    /// What a curve is drawn over.
+    #[serde(default)]
+    pub curve: Option<CurveSpec>,
     /// The client's own.
     #[schema(value_type = Object)]
     pub metadata: Map<String, Value>,
@@ -244,10 +253,26 @@ pub struct CheckedJob {
     pub classes: Vec<Scalar>,
     /// How many folds there are; the data decide where splits are by groups.
     pub n_folds: usize,
+    /// Of a validation curve, the spec of each point.
+    pub variants: Vec<JobSpec>,
     /// What the user should know.
     pub warnings: Vec<Warning>,
     /// What it will need.
     pub estimate: Estimate,
+}
+
+impl CheckedJob {
+    /// Trainings that are scored: one a fold, of a curve one a fold and point.
+    pub fn n_fits(&self) -> usize {
+        self.n_folds * self.spec.n_points()
+    }
+}
+
+impl JobSpec {
+    /// Points of its curve; one where it draws none.
+    pub fn n_points(&self) -> usize {
+        self.curve.as_ref().map_or(1, CurveSpec::n_points)
+    }
 }
 
 /// What a job will need.
@@ -257,13 +282,9 @@ pub struct Estimate {
     pub n_parameters: u64,
     /// Memory of one running task, the dataset included.
     pub memory_bytes: u64,
-    /// One a fold, and one that reduces and refits.
+    /// One a fold, of a curve one a fold and point, and one that reduces and refits.
     pub n_tasks: u64,
     /// Microseconds that one fold is expected to take.
     #[serde(skip)]
     pub task_cost_us: i64,
-}
-
-fn default_refit() -> bool {
-    true
 }

@@ -65,7 +65,7 @@ async fn contender(
     let dataset = state.store.dataset(project, job.dataset_id).await?;
     let reading = dataset.as_ref().and_then(|d| serde_json::to_string(&d.reading).ok());
     let sha256 = dataset.map(|dataset| dataset.sha256).unwrap_or_default();
-    let succeeded = job.status == JobStatus::Succeeded && spec.cv.is_some();
+    let succeeded = job.status == JobStatus::Succeeded && spec.cv.is_some() && spec.curve.is_none();
     let predictions = if succeeded {
         match out_of_fold(state, id, None).await {
             Ok(found) => Some(found.pooled),

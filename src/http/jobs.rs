@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 use trainyard_learn::problem::Problem;
 use utoipa::{IntoParams, ToSchema};
@@ -18,9 +18,12 @@ use super::extract::{Idempotency, JsonBody, Nothing, PathId, Query};
 use super::page::{self, Page};
 use super::problem::{ApiError, Code, ProblemBody};
 use super::validate::Checked;
+use super::variants::variant;
 use crate::domain::dataset::{Dataset, Warning};
 use crate::domain::ids::{DatasetId, JobId};
 use crate::domain::job::{FoldResult, Job, JobStatus};
+use crate::domain::limits::Limits;
+use crate::domain::spec::curve::CurveSpec;
 use crate::domain::spec::{CheckedJob, Estimate, JobRequest, JobSpec, check};
 use crate::store::Deleted;
 use crate::store::idempotency::Created;
@@ -119,13 +122,46 @@ async fn check_body(
         }
     };
     match check(request, &dataset, &state.limits) {
-        Ok(checked) if body.problems.is_empty() => Ok(checked),
+        Ok(checked) if body.problems.is_empty() => {
+            points(&body.raw, checked, &dataset, &state.limits).map_err(ApiError::invalid)
+        }
         Ok(_) => Err(ApiError::invalid(body.problems)),
         Err(found) => {
             body.add(found);
             Err(ApiError::invalid(body.problems))
         }
     }
+}
+
+/// Checks the job with each of the values that a validation curve is drawn over.
+fn points(
+    sent: &Value,
+    mut checked: CheckedJob,
+    dataset: &Dataset,
+    limits: &Limits,
+) -> Result<CheckedJob, Vec<Problem>> {
+    let Some(CurveSpec::Validation { param, values }) = checked.spec.curve.clone() else {
+        return Ok(checked);
+    };
+    let mut problems = Vec::new();
+    for (index, value) in values.iter().enumerate() {
+        match variant((sent, &checked), &[(&param, value)], dataset, limits) {
+            Ok(point) => {
+                let Estimate { n_parameters, memory_bytes, task_cost_us, .. } = point.estimate;
+                let most = &mut checked.estimate;
+                most.n_parameters = most.n_parameters.max(n_parameters);
+                most.memory_bytes = most.memory_bytes.max(memory_bytes);
+                most.task_cost_us = most.task_cost_us.max(task_cost_us);
+                checked.variants.push(point.spec);
+            }
+            Err(found) => problems.extend(found.into_iter().map(|problem| Problem {
+                detail: format!("{} {}", problem.pointer, problem.detail),
+                pointer: format!("/curve/values/{index}"),
+                suggestion: problem.suggestion,
+            })),
+        }
+    }
+    if problems.is_empty() { Ok(checked) } else { Err(problems) }
 }
 
 async fn find_dataset(state: &AppState, id: &str) -> Result<Result<Dataset, Problem>, ApiError> {

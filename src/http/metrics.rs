@@ -23,8 +23,9 @@ use crate::store::jobs::StoredHistory;
 pub(super) struct MetricsQuery {
     /// The series, separated by commas; all of them if left out.
     series: Option<String>,
-    /// The fold, by its number over all repeats; if left out, the training of the final model, or
-    /// fold 0 of a job that trains none.
+    /// The fold, by its number over all repeats, of a job that draws a curve times the number of
+    /// points and plus the point; if left out, the training of the final model, or fold 0 of a job
+    /// that trains none.
     fold: Option<u32>,
     /// At most so many points, evenly spaced, the last one included.
     #[param(minimum = 2, maximum = 10000, default = 1000)]
@@ -34,7 +35,7 @@ pub(super) struct MetricsQuery {
 /// How a training goes, or went.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Metrics {
-    /// The fold; null for the training of the final model.
+    /// The fold as asked for; null for the training of the final model.
     fold: Option<u32>,
     /// Whether the training has ended and this is all of it. False while it runs, and for ever where
     /// it was broken off: these are its epochs so far, and of long trainings not every one. A task

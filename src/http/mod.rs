@@ -30,6 +30,7 @@ pub mod problem;
 mod suggestion;
 mod upload;
 mod validate;
+mod variants;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -7,6 +7,7 @@ use super::problem::{ApiError, Code};
 use crate::domain::ids::JobId;
 use crate::domain::job::FoldResult;
 use crate::domain::pooled::Pooled;
+use crate::domain::spec::JobSpec;
 
 /// Predictions that are looked at together, times the numbers that were predicted of a row.
 const MAX_NUMBERS: usize = 20_000_000;
@@ -30,6 +31,7 @@ pub(super) async fn out_of_fold(
     let not_found = || ApiError::not_found("job", id);
     let project = state.project();
     let spec = state.store.spec(project, id).await?.ok_or_else(not_found)?;
+    refuse_curve(&spec)?;
     let classes = state.store.classes(project, id).await?.ok_or_else(not_found)?;
     let folds = state.store.folds(project, id).await?.ok_or_else(not_found)?;
     let n_rows: usize = match fold {
@@ -57,6 +59,17 @@ pub(super) async fn out_of_fold(
         ApiError::new(Code::NotFound, detail)
     })?;
     Ok(OutOfFold { pooled, classes, targets })
+}
+
+/// Of a curve no predictions are kept.
+pub(super) fn refuse_curve(spec: &JobSpec) -> Result<(), ApiError> {
+    match spec.curve {
+        None => Ok(()),
+        Some(_) => {
+            let detail = "the job draws a curve, and keeps no predictions; see its `result.curve`";
+            Err(ApiError::new(Code::Conflict, detail.to_owned()))
+        }
+    }
 }
 
 fn n_test(fold: &FoldResult) -> usize {

@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::AppState;
 use super::extract::{PathId, Query, accepts};
+use super::out_of_fold::refuse_curve;
 use super::page::{self, Page};
 use super::problem::{ApiError, ProblemBody};
 use crate::domain::ids::JobId;
@@ -89,6 +90,8 @@ pub(super) async fn predictions(
     let Cursor { fold, position } =
         page::cursor(query.after.as_deref())?.unwrap_or(Cursor { fold: 0, position: 0 });
     let project = state.project();
+    let spec = state.store.spec(project, id).await?;
+    refuse_curve(&spec.ok_or_else(|| ApiError::not_found("job", id))?)?;
     let classes = state.store.classes(project, id).await?;
     let classes = classes.ok_or_else(|| ApiError::not_found("job", id))?;
     let wanted = position as i64 + limit + 1;

@@ -105,11 +105,13 @@ impl Store {
             return Ok(Submitted::QueueFull);
         }
         let created_at = Timestamp(now);
-        let n_folds = new.checked.n_folds;
+        let n_fits = new.checked.n_fits();
+        let variants = &new.checked.variants;
+        let variants = (!variants.is_empty()).then(|| to_json("variants", variants)).transpose()?;
         sqlx::query(
             "INSERT INTO jobs (id, project_id, name, dataset_id, status, spec, resolved_spec,
-                               classes, warnings, n_pending, created_at)
-             VALUES ($1, $2, $3, $4, 'queued', $5, $6, $7, $8, $9, $10)",
+                               classes, warnings, n_pending, created_at, variants)
+             VALUES ($1, $2, $3, $4, 'queued', $5, $6, $7, $8, $9, $10, $11)",
         )
         .bind(new.id.to_string())
         .bind(project.to_string())
@@ -119,13 +121,14 @@ impl Store {
         .bind(to_json("spec", spec)?)
         .bind(to_json("classes", &new.checked.classes)?)
         .bind(to_json("warnings", &new.checked.warnings)?)
-        .bind(n_folds as i64)
+        .bind(n_fits as i64)
         .bind(created_at.0)
+        .bind(variants)
         .execute(&mut *tx)
         .await?;
         let cost_us = new.checked.estimate.task_cost_us;
-        insert_tasks(&mut tx, (project, new.id), n_folds, cost_us, created_at).await?;
-        let data = json!({"n_tasks": n_folds + 1});
+        insert_tasks(&mut tx, (project, new.id), n_fits, cost_us, created_at).await?;
+        let data = json!({"n_tasks": n_fits + 1});
         events::append(&mut tx, (project, new.id), created_at, "queued", data).await?;
         idempotency::remember(&mut tx, project, key, &new.id.to_string()).await?;
         let job = read(&mut tx, project, new.id).await?;
@@ -272,7 +275,7 @@ impl Store {
     ) -> Result<Vec<StoredPredictions>> {
         let rows: Vec<(i64, String, Vec<u8>)> = sqlx::query_as(
             "SELECT idx, result, predictions FROM folds
-             WHERE project_id = $1 AND job_id = $2 AND idx IN (
+             WHERE project_id = $1 AND job_id = $2 AND length(predictions) > 0 AND idx IN (
                  SELECT idx FROM (
                      SELECT idx, SUM(n_test) OVER (ORDER BY idx) - n_test AS n_before
                      FROM folds WHERE job_id = $2 AND idx >= $3) AS sized
@@ -354,12 +357,12 @@ pub struct JobFilter {
 async fn insert_tasks(
     tx: &mut Transaction<'static, Sqlite>,
     (project, job): (ProjectId, JobId),
-    n_folds: usize,
+    n_fits: usize,
     cost_us: i64,
     now: Timestamp,
 ) -> Result<()> {
-    let last = ("reduce", 0, if n_folds == 0 { "queued" } else { "blocked" });
-    let folds = (0..n_folds).map(|idx| ("fold", idx as i64, "queued"));
+    let last = ("reduce", 0, if n_fits == 0 { "queued" } else { "blocked" });
+    let folds = (0..n_fits).map(|idx| ("fold", idx as i64, "queued"));
     let tasks: Vec<_> = folds.chain([last]).collect();
     for chunk in tasks.chunks(ROWS_PER_INSERT) {
         let mut insert = QueryBuilder::new(

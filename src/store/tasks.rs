@@ -82,6 +82,8 @@ pub struct JobContext {
     pub project: ProjectId,
     /// What to run.
     pub spec: JobSpec,
+    /// Of a validation curve, what to run for each of its points.
+    pub variants: Vec<JobSpec>,
     /// The classes of the target, in the order of their indices.
     pub classes: Vec<Scalar>,
     /// What the user should know; the model card repeats it.
@@ -358,18 +360,20 @@ async fn context(
     tx: &mut Transaction<'static, Sqlite>,
     (project, id): (ProjectId, JobId),
 ) -> Result<JobContext> {
-    let row: (String, String, String, String, String) = sqlx::query_as(
-        "SELECT resolved_spec, classes, warnings, sha256, reading
+    let row: (String, String, String, String, String, Option<String>) = sqlx::query_as(
+        "SELECT resolved_spec, classes, warnings, sha256, reading, variants
          FROM jobs JOIN datasets ON datasets.id = jobs.dataset_id WHERE jobs.id = $1",
     )
     .bind(id.to_string())
     .fetch_one(&mut **tx)
     .await?;
-    let (spec, classes, warnings, data_sha256, reading) = row;
+    let (spec, classes, warnings, data_sha256, reading, variants) = row;
+    let variants = variants.map(|text| from_json("variants", &text)).transpose()?;
     Ok(JobContext {
         id,
         project,
         spec: from_json("resolved spec", &spec)?,
+        variants: variants.unwrap_or_default(),
         classes: from_json("classes", &classes)?,
         warnings: from_json("warnings", &warnings)?,
         data_sha256,

@@ -10,6 +10,7 @@
 
 mod dispatch;
 mod fit;
+mod learning;
 mod observe;
 mod prepare;
 mod queue;

@@ -15,10 +15,12 @@ use super::run::{Failure, Runner};
 use crate::domain::dataset::Warning;
 use crate::domain::ids::ModelId;
 use crate::domain::job::{
-    ConformalResult, FoldResult, JobResult, RefitResult, ScoreSummary, UnseenCategories,
+    ConformalResult, CurvePoint, DrawnCurve, FoldResult, JobResult, RefitResult, ScoreSummary,
+    UnseenCategories,
 };
 use crate::domain::model::{ModelCard, ModelOutput};
 use crate::domain::pooled::Pooled;
+use crate::domain::spec::curve::CurveSpec;
 use crate::domain::suggest::shown;
 use crate::store::tasks::{JobContext, NewModel, Outcome};
 
@@ -36,13 +38,18 @@ pub(super) fn reduce(
     crew: &mut Crew,
     context: Context<'_>,
 ) -> Result<Outcome, Failure> {
-    let cv = summaries(&job.spec.scoring, folds, |fold| &fold.scores);
-    let cv_train = summaries(&job.spec.scoring, folds, |fold| &fold.train_scores);
+    let curve = job.spec.curve.as_ref().map(|curve| drawn(curve, &job.spec.scoring, folds));
+    let (cv, cv_train) = match curve {
+        // Its points have scores of their own.
+        Some(_) => (BTreeMap::new(), BTreeMap::new()),
+        None => scores_of(&job.spec.scoring, folds),
+    };
     // The folds have rows of their own.
     let mut result = JobResult {
         cv,
         cv_train,
         folds: None,
+        curve,
         train: Scores::new(),
         refit: None,
         calibration: None,
@@ -105,6 +112,37 @@ pub(super) fn reduce(
     let model = NewModel { id: model_id, sha256, size_bytes, card };
     let history = history.map(|history| history.pack());
     Ok(Outcome::Reduced { result: Box::new(result), model: Some(Box::new(model)), history })
+}
+
+/// Scores over the folds: on test rows, and on those trained on.
+fn scores_of(
+    scorers: &[Scorer],
+    folds: &[FoldResult],
+) -> (BTreeMap<String, ScoreSummary>, BTreeMap<String, ScoreSummary>) {
+    let test = summaries(scorers, folds, |fold| &fold.scores);
+    (test, summaries(scorers, folds, |fold| &fold.train_scores))
+}
+
+/// The curve's points, each put together of its folds.
+fn drawn(curve: &CurveSpec, scorers: &[Scorer], folds: &[FoldResult]) -> DrawnCurve {
+    let (param, values) = match curve {
+        CurveSpec::Learning { .. } => (None, None),
+        CurveSpec::Validation { param, values } => (Some(param.clone()), Some(values)),
+    };
+    let point = |number: usize| {
+        let is_of = |fold: &&FoldResult| fold.point == Some(number as u32);
+        let of_point: Vec<FoldResult> = folds.iter().filter(is_of).cloned().collect();
+        let (test, train) = scores_of(scorers, &of_point);
+        let fit_s = of_point.iter().map(|fold| fold.fit.fit_s).sum::<f64>();
+        CurvePoint {
+            n_train: mean_rows(&of_point).0,
+            value: values.map(|values| values[number].clone()),
+            train,
+            test,
+            fit_s: fit_s / of_point.len().max(1) as f64,
+        }
+    };
+    DrawnCurve { param, points: (0..curve.n_points()).map(point).collect() }
 }
 
 /// What is done to the model's predictions, fitted on those of the folds.

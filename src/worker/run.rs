@@ -1,5 +1,6 @@
 //! One task from start to end, on a training thread.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +15,7 @@ use trainyard_learn::splits::Folds;
 
 use super::Resources;
 use super::fit::{Fit, Part, fit, predict, unprepared};
+use super::learning;
 use super::observe::Context;
 use super::prepare::Prepared;
 use super::queue::{Flight, Signal, Stop};
@@ -23,6 +25,8 @@ use crate::cache::{SharedCache, Weighed};
 use crate::domain::ids::JobId;
 use crate::domain::job::{FoldResult, JobError, UnseenCategories};
 use crate::domain::predictions::FoldPredictions;
+use crate::domain::spec::curve::CurveSpec;
+use crate::domain::spec::{JobSpec, ModelSpec};
 use crate::store::tasks::{ClaimedTask, Finished, JobContext, Outcome, TaskKind};
 use crate::tables::TableError;
 
@@ -44,7 +48,8 @@ pub(super) struct Runner {
     pub(super) runtime: Handle,
     pub(super) cores: Cores,
     reporter: Reporter,
-    prepared: SharedCache<JobId, Prepared, Failure>,
+    /// By job and, where they are prepared differently, by variant.
+    prepared: SharedCache<(JobId, usize), Prepared, Failure>,
 }
 
 /// How many training threads there are and how many of them train: a fit may use the cores of those
@@ -120,12 +125,17 @@ impl Runner {
             if signal.stop().is_some() {
                 return Err(Failure::Stopped);
             }
-            let data = self.prepare(&task.job)?;
+            let variant = match task.kind {
+                TaskKind::Fold { idx } => variant(&task.job, idx),
+                TaskKind::Reduce { .. } => 0,
+            };
+            let job = of_variant(&task.job, variant);
+            let data = self.prepare(&job, prepared_like(&task.job.variants, variant))?;
             load_us = load.elapsed().as_micros() as i64;
             started_us = clock.now_us();
             let context = self.context(&task, &signal);
             match &task.kind {
-                TaskKind::Fold { idx } => fold(&task.job, &data, *idx, crew, context),
+                TaskKind::Fold { idx } => fold(&job, &data, *idx, crew, context),
                 TaskKind::Reduce { folds } => {
                     reduce::reduce(self, &task.job, &data, folds, crew, context)
                 }
@@ -145,8 +155,8 @@ impl Runner {
         Ended::Finished(Box::new(Finished { task, outcome, started_us, ended_us, load_us }))
     }
 
-    fn prepare(&self, job: &JobContext) -> Result<Arc<Prepared>, Failure> {
-        self.prepared.get(job.id, || {
+    fn prepare(&self, job: &JobContext, like: usize) -> Result<Arc<Prepared>, Failure> {
+        self.prepared.get((job.id, like), || {
             let table =
                 self.resources.tables.get(&job.data_sha256, &job.reading).map_err(|error| {
                     match error {
@@ -171,6 +181,33 @@ impl Runner {
     }
 }
 
+/// Which of the variants a fold's task is of.
+fn variant(job: &JobContext, idx: usize) -> usize {
+    if job.variants.is_empty() { 0 } else { idx % job.variants.len() }
+}
+
+/// The job with the variant's spec.
+fn of_variant(job: &JobContext, variant: usize) -> Cow<'_, JobContext> {
+    match job.variants.get(variant) {
+        None => Cow::Borrowed(job),
+        Some(spec) => {
+            let curve = job.spec.curve.clone();
+            let spec = JobSpec { curve, ..spec.clone() };
+            Cow::Owned(JobContext { spec, variants: Vec::new(), ..job.clone() })
+        }
+    }
+}
+
+/// The first variant whose data are prepared as this one's: most parameters change nothing there.
+fn prepared_like(variants: &[JobSpec], variant: usize) -> usize {
+    let Some(spec) = variants.get(variant) else { return 0 };
+    let is_perceptron = |spec: &JobSpec| matches!(spec.model, ModelSpec::Perceptron(_));
+    let alike = |other: &JobSpec| {
+        other.preprocess == spec.preprocess && is_perceptron(other) == is_perceptron(spec)
+    };
+    variants.iter().position(alike).unwrap_or(variant)
+}
+
 fn unseen_categories(unseen: Unseen) -> UnseenCategories {
     let Unseen { column, count, first_value, .. } = unseen;
     UnseenCategories { column, n_rows: count as u64, first: first_value }
@@ -187,7 +224,16 @@ fn untrained_classes(job: &JobContext, truth: &Truth, rows: &[u32]) -> Vec<Scala
     untrained.map(|(class, _)| class.clone()).collect()
 }
 
-/// Trains on a fold's training rows and scores on its test rows.
+/// The error with where it came up.
+fn of_fold(job: &JobContext, error: JobError, (number, point): (usize, usize)) -> JobError {
+    let detail = match job.spec.curve {
+        None => error.detail,
+        Some(_) => format!("at point {point} of the curve: {}", error.detail),
+    };
+    JobError { fold: Some(number as u32), detail, ..error }
+}
+
+/// Trains on a fold's training rows, of a curve on those of its point, and scores on its test rows.
 fn fold(
     job: &JobContext,
     data: &Prepared,
@@ -195,24 +241,27 @@ fn fold(
     crew: &mut Crew,
     context: Context<'_>,
 ) -> Result<Outcome, Failure> {
-    let has_fold = |folds: &&Folds| idx < folds.len();
-    let split = data
+    let n_points = job.spec.n_points();
+    let (number, point) = (idx / n_points, idx % n_points);
+    let has_fold = |folds: &&Folds| number < folds.len();
+    let folds = data
         .folds
         .as_ref()
         .filter(has_fold)
-        .ok_or_else(|| Failure::permanent("internal", "a fold that the spec does not have"))?
-        .get(idx);
+        .ok_or_else(|| Failure::permanent("internal", "a fold that the spec does not have"))?;
+    let mut split = folds.get(number);
+    if let Some(CurveSpec::Learning { sizes, random_state, .. }) = &job.spec.curve {
+        split.train = learning::rows(folds, number, sizes[point], *random_state);
+    }
+    // The same random numbers at every point, so that points differ by what the curve is over.
+    let part = Part::Fold(number);
     let fitted =
-        fit(job, data, &split.train, Part::Fold(idx), crew, context).map_err(|failure| {
-            match failure {
-                Failure::Diverged(error, history) => {
-                    Failure::Diverged(JobError { fold: Some(idx as u32), ..error }, history)
-                }
-                Failure::Permanent(error) => {
-                    Failure::Permanent(JobError { fold: Some(idx as u32), ..error })
-                }
-                other => other,
+        fit(job, data, &split.train, part, crew, context).map_err(|failure| match failure {
+            Failure::Diverged(error, history) => {
+                Failure::Diverged(of_fold(job, error, (number, point)), history)
             }
+            Failure::Permanent(error) => Failure::Permanent(of_fold(job, error, (number, point))),
+            other => other,
         })?;
     let score = Instant::now();
     let (predicted, met) = predict(job, data, &fitted, &split.test, crew)?;
@@ -231,6 +280,7 @@ fn fold(
     let result = FoldResult {
         repeat: split.repeat as u32,
         fold: split.fold as u32,
+        point: job.spec.curve.is_some().then_some(point as u32),
         n_train: split.train.len() as u32,
         n_test: split.test.len() as u32,
         scores,
@@ -241,6 +291,8 @@ fn fold(
         fit: summary,
     };
     let predictions = FoldPredictions { rows: split.test, truth, predicted };
+    // Of a curve, its points are what is asked for.
+    let predictions = job.spec.curve.is_none().then_some(predictions);
     let result = Box::new(result);
     Ok(Outcome::Fold { result, predictions, history: history.map(|history| history.pack()) })
 }

@@ -16,6 +16,7 @@ mod formats;
 mod hostile;
 mod jobs;
 mod large;
+mod learning;
 mod leases;
 mod live;
 mod metrics_scored;

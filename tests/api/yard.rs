@@ -112,6 +112,7 @@ pub fn fold(task: &ClaimedTask) -> Finished {
     let result = FoldResult {
         repeat: 0,
         fold: idx as u32,
+        point: None,
         n_train: 30,
         n_test: 10,
         scores: [("accuracy".to_owned(), Some(0.5))].into(),
@@ -130,7 +131,8 @@ pub fn fold(task: &ClaimedTask) -> Finished {
         },
     };
     let predicted = Predicted::Decisions { prediction: vec![], decision: vec![], n_values: 1 };
-    let predictions = FoldPredictions { rows: vec![], truth: Truth::Classes(vec![]), predicted };
+    let predictions =
+        Some(FoldPredictions { rows: vec![], truth: Truth::Classes(vec![]), predicted });
     finished(task, Outcome::Fold { result: Box::new(result), predictions, history: None })
 }
 

@@ -117,6 +117,33 @@ pub struct JobResult {
     /// The model; null without a refit.
     #[serde(default)]
     pub model_id: Option<String>,
+    /// The points of a curve.
+    #[serde(default)]
+    pub curve: Option<Curve>,
+}
+
+/// The points of a learning curve or of a validation curve.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Curve {
+    /// The parameter that the curve is over.
+    pub param: Option<String>,
+    /// Its points.
+    pub points: Vec<CurvePoint>,
+}
+
+/// A point of a curve.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct CurvePoint {
+    /// Rows trained on.
+    pub n_train: Option<f64>,
+    /// What the parameter was set to.
+    pub value: Option<Value>,
+    /// Scores on the rows trained on, by scorer.
+    pub train: BTreeMap<String, Score>,
+    /// Scores on other rows, by scorer.
+    pub test: BTreeMap<String, Score>,
 }
 
 /// A scorer's values over the folds.

@@ -39,8 +39,8 @@ pub enum Outcome {
     Fold {
         /// Its scores.
         result: Box<FoldResult>,
-        /// What it predicted.
-        predictions: FoldPredictions,
+        /// What it predicted, where that is kept.
+        predictions: Option<FoldPredictions>,
         /// What its epochs were like, packed.
         history: Option<Vec<u8>>,
     },
@@ -219,12 +219,16 @@ async fn add(
         Outcome::Fold { result, predictions, history } => {
             let TaskKind::Fold { idx } = task.kind else { return Ok(()) };
             tally.histories.extend(history.clone().map(|history| (idx as i64, history)));
-            let data = json!({
+            let mut data = json!({
                 "repeat": result.repeat, "fold": result.fold, "scores": result.scores,
                 "epochs": result.fit.epochs, "fit_s": result.fit.fit_s,
             });
+            if let Some(point) = result.point {
+                data["point"] = point.into();
+            }
             tally.events.push(("fold_finished", data));
-            tally.folds.push((idx as i64, (**result).clone(), predictions.pack()));
+            let predictions = predictions.as_ref().map(FoldPredictions::pack);
+            tally.folds.push((idx as i64, (**result).clone(), predictions.unwrap_or_default()));
         }
         Outcome::Reduced { result, model, history } => {
             tally.histories.extend(history.clone().map(|history| (REFIT, history)));

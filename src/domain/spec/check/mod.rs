@@ -3,6 +3,7 @@
 //! What is about all models is here; what is about some of them, or about one part of a request, is
 //! in the files beside.
 
+mod curve;
 mod features;
 mod findings;
 mod folds;
@@ -40,8 +41,9 @@ pub fn check(
     target::transform(&request, dataset, target.as_ref(), &mut problems);
     not_there_yet(&request, &mut problems);
     let folds = folds::folds(&request, dataset, target.as_ref(), &mut problems);
-    let (n_folds, n_train) = (folds.n_folds, folds.n_train);
-    if request.cv.is_none() && !request.refit {
+    let n_folds = folds.n_folds;
+    let n_train = curve::check(&request, (n_folds, folds.n_train), &mut problems);
+    if request.cv.is_none() && request.refit == Some(false) {
         problems.push(
             Problem::new("/refit", "without `cv` and without `refit` there is nothing to do")
                 .suggest("name a `cv`, or leave `refit` out"),
@@ -129,7 +131,7 @@ pub fn check(
         model,
         cv: request.cv.map(|cv| cv.with_default_seed(request.random_state)),
         scoring,
-        refit: request.refit,
+        refit: request.refit.unwrap_or(request.curve.is_none()),
         random_state: request.random_state,
         optimizer,
         loss,
@@ -140,9 +142,13 @@ pub fn check(
         calibration: request.calibration,
         threshold: request.threshold,
         conformal: request.conformal,
+        curve: request.curve.map(|curve| curve.resolved(request.random_state)),
         metadata: request.metadata,
     };
-    Ok(CheckedJob { spec, classes, n_folds, warnings, estimate })
+    let variants = Vec::new();
+    let mut checked = CheckedJob { spec, classes, n_folds, variants, warnings, estimate };
+    checked.estimate.n_tasks = checked.n_fits() as u64 + 1;
+    Ok(checked)
 }
 
 /// What the check of a model came to.

@@ -22,7 +22,7 @@ pub(super) fn check(
         if request.cv.is_none() {
             let detail = "is fitted on out-of-fold predictions, and there is no `cv`";
             problems.push(Problem::new(pointer, detail).suggest("name a `cv`"));
-        } else if !request.refit {
+        } else if request.refit == Some(false) {
             let detail = "is a part of the model, and `refit` is false";
             problems.push(Problem::new(pointer, detail).suggest("leave `refit` out"));
         }
