@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use trainyard_learn::calibration::CalibrationReport;
 use trainyard_learn::scalar::Scalar;
 use trainyard_learn::thresholds::TunedThreshold;
@@ -15,6 +15,7 @@ use super::clock::Timestamp;
 use super::dataset::Warning;
 use super::ids::{DatasetId, JobId, ModelId};
 use super::spec::JobRequest;
+use super::spec::JobSpec;
 
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -231,6 +232,9 @@ pub struct JobResult {
     /// Each fold, in order; left out of lists of jobs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folds: Option<Vec<FoldResult>>,
+    /// What the search chose for the model, and what it was chosen over; null of other jobs.
+    #[serde(default)]
+    pub search: Option<SearchResult>,
     /// The points of the curve that the spec asks for; null of other jobs.
     #[serde(default)]
     pub curve: Option<DrawnCurve>,
@@ -253,6 +257,48 @@ pub struct JobResult {
     pub model_id: Option<ModelId>,
     /// What the user should know about how it went.
     pub warnings: Vec<Warning>,
+}
+
+/// What a search came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SearchResult {
+    /// The candidate that the model is of, from 0; null without a refit, as are the others.
+    pub best_trial: Option<u32>,
+    /// The spec with what was chosen.
+    pub best_spec: Option<JobSpec>,
+    /// Its mean score over the inner folds of all rows. It is the best of many, and flatters: `cv` has
+    /// the scores on rows that no choice has seen.
+    pub best_score: Option<f64>,
+    /// Candidates.
+    pub n_trials: u32,
+    /// Candidates that were given up early.
+    pub n_pruned: u32,
+    /// The candidates: what each sets, and its mean score over the inner folds of all rows.
+    pub trials: Vec<Trial>,
+}
+
+/// A candidate of a search.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Trial {
+    /// What it sets, by path.
+    #[schema(value_type = Object)]
+    pub params: Map<String, Value>,
+    /// Its mean score over the inner folds of all rows; null where undefined, and without a refit.
+    pub score: Option<f64>,
+}
+
+/// What a search chose on a fold's training rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Choice {
+    /// Which candidate, from 0.
+    pub candidate: u32,
+    /// What it sets, by path.
+    #[schema(value_type = Object)]
+    pub params: Map<String, Value>,
+    /// Its mean score over the inner folds.
+    pub score: Option<f64>,
+    /// That of every candidate; null where it is undefined or training diverged.
+    pub scores: Vec<Option<f64>>,
 }
 
 /// A learning curve or a validation curve.
@@ -323,6 +369,9 @@ pub struct FoldResult {
     /// Which point of a curve, from 0; absent where none is drawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub point: Option<u32>,
+    /// What the search chose on its training rows; absent without a search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<Choice>,
     /// Rows trained on.
     pub n_train: u32,
     /// Rows scored on.

@@ -7,6 +7,7 @@
 mod check;
 mod choices;
 pub mod curve;
+pub mod search;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -30,6 +31,7 @@ use super::ids::DatasetId;
 pub use check::check;
 pub use choices::{LossChoice, TargetColumns};
 use curve::CurveSpec;
+use search::SearchSpec;
 
 /// A job as a client asks for it. Only `dataset_id`, `target` and `model` are required.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -131,9 +133,9 @@ pub struct JobRequest {
     /// training set, or over several values of a parameter.
     #[serde(default)]
     pub curve: Option<CurveSpec>,
-    /// Which specs to search through. Not there in this version: null.
+    /// Chooses parameters by an inner cross-validation.
     #[serde(default)]
-    pub search: Option<Value>,
+    pub search: Option<SearchSpec>,
 }
 
 /// Whether a target holds classes or amounts.
@@ -239,6 +241,9 @@ pub struct JobSpec {
     /// What a curve is drawn over.
     #[serde(default)]
     pub curve: Option<CurveSpec>,
+    /// How parameters are chosen.
+    #[serde(default)]
+    pub search: Option<SearchSpec>,
     /// The client's own.
     #[schema(value_type = Object)]
     pub metadata: Map<String, Value>,
@@ -253,7 +258,7 @@ pub struct CheckedJob {
     pub classes: Vec<Scalar>,
     /// How many folds there are; the data decide where splits are by groups.
     pub n_folds: usize,
-    /// Of a validation curve, the spec of each point.
+    /// The spec of each of a validation curve's points, or of a search's candidates.
     pub variants: Vec<JobSpec>,
     /// What the user should know.
     pub warnings: Vec<Warning>,

@@ -7,9 +7,10 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::time::{Instant, timeout_at};
 use trainyard_learn::problem::Problem;
+use trainyard_learn::splits::RowCounts;
 use utoipa::{IntoParams, ToSchema};
 
 use super::AppState;
@@ -25,6 +26,7 @@ use crate::domain::job::{FoldResult, Job, JobStatus};
 use crate::domain::limits::Limits;
 use crate::domain::spec::curve::CurveSpec;
 use crate::domain::spec::{CheckedJob, Estimate, JobRequest, JobSpec, check};
+use crate::domain::suggest::shown;
 use crate::store::Deleted;
 use crate::store::idempotency::Created;
 use crate::store::jobs::{JobFilter, NewJob, Submitted};
@@ -123,7 +125,7 @@ async fn check_body(
     };
     match check(request, &dataset, &state.limits) {
         Ok(checked) if body.problems.is_empty() => {
-            points(&body.raw, checked, &dataset, &state.limits).map_err(ApiError::invalid)
+            variants(&body.raw, checked, &dataset, &state.limits).map_err(ApiError::invalid)
         }
         Ok(_) => Err(ApiError::invalid(body.problems)),
         Err(found) => {
@@ -133,19 +135,40 @@ async fn check_body(
     }
 }
 
-/// Checks the job with each of the values that a validation curve is drawn over.
-fn points(
+/// So many problems of a curve's points or a search's candidates are looked for.
+const MAX_VARIANT_PROBLEMS: usize = 20;
+
+/// Checks the job with each of the values that a validation curve is drawn over, or with what each of
+/// a search's candidates sets.
+fn variants(
     sent: &Value,
     mut checked: CheckedJob,
     dataset: &Dataset,
     limits: &Limits,
 ) -> Result<CheckedJob, Vec<Problem>> {
-    let Some(CurveSpec::Validation { param, values }) = checked.spec.curve.clone() else {
-        return Ok(checked);
+    let of_curve: Vec<(String, Map<String, Value>)> = match &checked.spec.curve {
+        Some(CurveSpec::Validation { param, values }) => values
+            .iter()
+            .enumerate()
+            .map(|(index, value)| {
+                let settings = Map::from_iter([(param.clone(), value.clone())]);
+                (format!("/curve/values/{index}"), settings)
+            })
+            .collect(),
+        _ => Vec::new(),
     };
-    let mut problems = Vec::new();
-    for (index, value) in values.iter().enumerate() {
-        match variant((sent, &checked), &[(&param, value)], dataset, limits) {
+    let of_search = checked.spec.search.iter().flat_map(|search| {
+        let candidate = |index| ("/search/space".to_owned(), search.candidate(index));
+        (0..search.n_candidates()).map(candidate)
+    });
+    let settings: Vec<_> = of_curve.into_iter().chain(of_search).collect();
+    let n_fits_each = checked.spec.search.as_ref().map_or(1, |search| {
+        let n_inner = search.cv.n_folds(&RowCounts::of_rows(dataset.n_rows()));
+        (n_inner.max(1) * settings.len()) as i64
+    });
+    let mut problems: Vec<Problem> = Vec::new();
+    for (pointer, settings) in &settings {
+        match variant((sent, &checked), settings, dataset, limits) {
             Ok(point) => {
                 let Estimate { n_parameters, memory_bytes, task_cost_us, .. } = point.estimate;
                 let most = &mut checked.estimate;
@@ -155,13 +178,30 @@ fn points(
                 checked.variants.push(point.spec);
             }
             Err(found) => problems.extend(found.into_iter().map(|problem| Problem {
-                detail: format!("{} {}", problem.pointer, problem.detail),
-                pointer: format!("/curve/values/{index}"),
+                detail: format!(
+                    "{} {}{}",
+                    problem.pointer,
+                    problem.detail,
+                    where_it_is(settings, pointer)
+                ),
+                pointer: pointer.clone(),
                 suggestion: problem.suggestion,
             })),
         }
+        if problems.len() > MAX_VARIANT_PROBLEMS {
+            break;
+        }
     }
+    checked.estimate.task_cost_us = checked.estimate.task_cost_us.saturating_mul(n_fits_each);
     if problems.is_empty() { Ok(checked) } else { Err(problems) }
+}
+
+/// Of a search's candidates, which one it is.
+fn where_it_is(settings: &Map<String, Value>, pointer: &str) -> String {
+    if pointer != "/search/space" {
+        return String::new();
+    }
+    format!(", with {}", shown(&Value::Object(settings.clone()).to_string()))
 }
 
 async fn find_dataset(state: &AppState, id: &str) -> Result<Result<Dataset, Problem>, ApiError> {

@@ -14,16 +14,15 @@ use crate::domain::spec::{CheckedJob, JobRequest, check};
 /// What is wrong with it then, with pointers into the spec.
 pub(super) fn variant(
     (sent, checked): (&Value, &CheckedJob),
-    settings: &[(&str, &Value)],
+    settings: &Map<String, Value>,
     dataset: &Dataset,
     limits: &Limits,
 ) -> Result<CheckedJob, Vec<Problem>> {
     let mut spec = sent.clone();
     let resolved = serde_json::to_value(&checked.spec).unwrap_or_default();
-    for field in ["curve", "name", "metadata"] {
+    for field in ["curve", "search", "name", "metadata"] {
         spec.as_object_mut().map(|spec| spec.remove(field));
     }
-    spec["refit"] = Value::Bool(false);
     for (path, value) in settings {
         set(&mut spec, &resolved, path, value)?;
     }

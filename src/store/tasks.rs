@@ -82,7 +82,7 @@ pub struct JobContext {
     pub project: ProjectId,
     /// What to run.
     pub spec: JobSpec,
-    /// Of a validation curve, what to run for each of its points.
+    /// What to run for each of a validation curve's points, or a search's candidates.
     pub variants: Vec<JobSpec>,
     /// The classes of the target, in the order of their indices.
     pub classes: Vec<Scalar>,

@@ -29,6 +29,22 @@ use crate::tables::TableError;
 pub(super) enum Part {
     Fold(usize),
     Refit,
+    /// An inner fold of a search: in a fold, by its number from 1, or for the refit, which is 0.
+    Inner {
+        outer: usize,
+        inner: usize,
+    },
+}
+
+impl Part {
+    /// A search's inner fold for this training.
+    pub(super) fn inner(self, inner: usize) -> Self {
+        let outer = match self {
+            Self::Fold(number) => number + 1,
+            Self::Refit | Self::Inner { .. } => 0,
+        };
+        Self::Inner { outer, inner }
+    }
 }
 
 /// A trained model and how it came about.
@@ -194,6 +210,7 @@ fn fit_network(
     let seed = match part {
         Part::Refit => derive(seed, 0),
         Part::Fold(idx) => derive(derive(seed, 1), idx as u64),
+        Part::Inner { outer, inner } => derive(derive(derive(seed, 2), outer as u64), inner as u64),
     };
     let share = training.validation_share();
     let (train, validation) = hold_out(target, &batch.rows, share, seed)

@@ -18,6 +18,7 @@ mod reduce;
 mod renew;
 mod report;
 mod run;
+mod search;
 
 use std::sync::Arc;
 use std::thread;

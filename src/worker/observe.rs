@@ -21,6 +21,9 @@ pub(super) struct Context<'a> {
     pub(super) time_limit: Duration,
     pub(super) cores: &'a Cores,
     pub(super) reporter: &'a Reporter,
+    /// Of a fit that is one of several of its task, the share of the task that is done before it and
+    /// the share that it is: 0 and 1 of the only one.
+    pub(super) span: (f64, f64),
 }
 
 /// Listens to the signal and to the clock on behalf of a fit, and reports how it goes.
@@ -54,13 +57,15 @@ impl<'a> Watch<'a> {
     pub(super) fn report(&mut self, share: f64, history: impl FnOnce() -> Option<Vec<u8>>) {
         // What is done is about to be published.
         if share < 1.0 && self.pace.is_due(self.started.elapsed()) {
+            let (before, width) = self.context.span;
             let ClaimedTask { id, attempt, lease_token, .. } = self.context.task;
             self.context.reporter.send(Report {
                 task: *id,
                 attempt: *attempt,
                 lease_token: lease_token.clone(),
-                progress: share,
-                history: history(),
+                progress: before + share * width,
+                // Of several, only the last one's is kept.
+                history: if width == 1.0 { history() } else { None },
             });
         }
     }

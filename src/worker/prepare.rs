@@ -156,6 +156,13 @@ impl Prepared {
         Ok(Some(found.0))
     }
 
+    /// The rank of each of these rows' value in a column, among theirs and without gaps.
+    pub(super) fn ranks(&self, name: &str, rows: &[u32]) -> Result<Vec<u32>, Unprepared> {
+        let all = self.table.ranks(name).ok_or(Unprepared::Changed)?;
+        let ranks: Vec<u32> = rows.iter().map(|row| all[*row as usize]).collect();
+        Ok(dense(&ranks))
+    }
+
     fn columns(&self) -> Vec<&Column> {
         self.features.iter().map(|place| &self.table.columns()[*place]).collect()
     }
@@ -351,6 +358,15 @@ fn folds(cv: &SplitSpec, table: &Table, classes: Option<&[u32]>) -> Result<Folds
         order: order.as_deref(),
     };
     Ok(cv.assign(&rows))
+}
+
+/// Numbers in the same order, counted from 0 without gaps.
+pub(super) fn dense(numbers: &[u32]) -> Vec<u32> {
+    let mut known = numbers.to_vec();
+    known.sort_unstable();
+    known.dedup();
+    let place = |number: &u32| known.partition_point(|other| other < number) as u32;
+    numbers.iter().map(place).collect()
 }
 
 /// A warning for each column of moments that goes back where rows are split in the order of time.

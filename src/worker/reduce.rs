@@ -1,5 +1,6 @@
 //! The last task of a job: puts the folds together and trains the model on all rows.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use trainyard_learn::artifact::TrainedModel;
@@ -11,16 +12,18 @@ use trainyard_learn::output::{Output, OutputSpec};
 use super::fit::{Fit, Part, fit, predict};
 use super::observe::Context;
 use super::prepare::Prepared;
-use super::run::{Failure, Runner};
+use super::run::{Failure, Runner, of_variant};
+use super::search::choose;
 use crate::domain::dataset::Warning;
 use crate::domain::ids::ModelId;
 use crate::domain::job::{
     ConformalResult, CurvePoint, DrawnCurve, FoldResult, JobResult, RefitResult, ScoreSummary,
-    UnseenCategories,
+    SearchResult, Trial, UnseenCategories,
 };
 use crate::domain::model::{ModelCard, ModelOutput};
 use crate::domain::pooled::Pooled;
 use crate::domain::spec::curve::CurveSpec;
+use crate::domain::spec::search::SearchSpec;
 use crate::domain::suggest::shown;
 use crate::store::tasks::{JobContext, NewModel, Outcome};
 
@@ -49,6 +52,7 @@ pub(super) fn reduce(
         cv,
         cv_train,
         folds: None,
+        search: None,
         curve,
         train: Scores::new(),
         refit: None,
@@ -66,10 +70,28 @@ pub(super) fn reduce(
     result.warnings.extend(unseen_categories(folds));
     result.warnings.extend(untrained_classes(folds));
     result.warnings.extend(undefined(&job.spec.scoring, folds));
+    let search = job.spec.search.as_ref();
+    result.search = search.map(tried);
     if !job.spec.refit {
         return Ok(Outcome::Reduced { result: Box::new(result), model: None, history: None });
     }
     let rows: Vec<u32> = (0..data.n_rows() as u32).collect();
+    let chosen = search
+        .map(|search| choose(runner, (job, search), (&rows, Part::Refit), crew, context))
+        .transpose()?;
+    let (of_chosen, data) = match &chosen {
+        None => (Cow::Borrowed(job), data),
+        Some(chosen) => (of_variant(job, chosen.candidate), &*chosen.data),
+    };
+    let job = &*of_chosen;
+    if let (Some(chosen), Some(search)) = (&chosen, &mut result.search) {
+        search.best_trial = Some(chosen.candidate as u32);
+        search.best_score = chosen.scores[chosen.candidate];
+        search.best_spec = Some(job.spec.clone());
+        for (trial, score) in search.trials.iter_mut().zip(&chosen.scores) {
+            trial.score = *score;
+        }
+    }
     let fitted = fit(job, data, &rows, Part::Refit, crew, context)?;
     if fitted.summary.converged == Some(false) {
         result.warnings.push(Warning::new("not_converged", format!("the model {NOT_CONVERGED}")));
@@ -121,6 +143,20 @@ fn scores_of(
 ) -> (BTreeMap<String, ScoreSummary>, BTreeMap<String, ScoreSummary>) {
     let test = summaries(scorers, folds, |fold| &fold.scores);
     (test, summaries(scorers, folds, |fold| &fold.train_scores))
+}
+
+/// The candidates of a search, none of them chosen.
+fn tried(search: &SearchSpec) -> SearchResult {
+    let n_trials = search.n_candidates();
+    let trial = |index| Trial { params: search.candidate(index), score: None };
+    SearchResult {
+        best_trial: None,
+        best_spec: None,
+        best_score: None,
+        n_trials: n_trials as u32,
+        n_pruned: 0,
+        trials: (0..n_trials).map(trial).collect(),
+    }
 }
 
 /// The curve's points, each put together of its folds.

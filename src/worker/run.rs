@@ -21,6 +21,7 @@ use super::prepare::Prepared;
 use super::queue::{Flight, Signal, Stop};
 use super::reduce;
 use super::report::Reporter;
+use super::search::choose;
 use crate::cache::{SharedCache, Weighed};
 use crate::domain::ids::JobId;
 use crate::domain::job::{FoldResult, JobError, UnseenCategories};
@@ -89,6 +90,15 @@ impl Failure {
         Self::Passing(JobError::new(code, detail))
     }
 
+    /// The same, with more said of an error that would come again.
+    fn of(self, more: impl FnOnce(JobError) -> JobError) -> Self {
+        match self {
+            Self::Permanent(error) => Self::Permanent(more(error)),
+            Self::Diverged(error, history) => Self::Diverged(more(error), history),
+            other => other,
+        }
+    }
+
     pub(super) fn diverged(error: JobError, history: Option<Vec<u8>>) -> Self {
         Self::Diverged(error, history)
     }
@@ -129,13 +139,18 @@ impl Runner {
                 TaskKind::Fold { idx } => variant(&task.job, idx),
                 TaskKind::Reduce { .. } => 0,
             };
-            let job = of_variant(&task.job, variant);
-            let data = self.prepare(&job, prepared_like(&task.job.variants, variant))?;
+            let data = self.prepared(&task.job, variant)?;
             load_us = load.elapsed().as_micros() as i64;
             started_us = clock.now_us();
             let context = self.context(&task, &signal);
             match &task.kind {
-                TaskKind::Fold { idx } => fold(&job, &data, *idx, crew, context),
+                TaskKind::Fold { idx } => {
+                    let job = match task.job.spec.search {
+                        None => of_variant(&task.job, variant),
+                        Some(_) => Cow::Borrowed(&*task.job),
+                    };
+                    fold(self, &job, &data, *idx, crew, context)
+                }
                 TaskKind::Reduce { folds } => {
                     reduce::reduce(self, &task.job, &data, folds, crew, context)
                 }
@@ -153,6 +168,15 @@ impl Runner {
             (Err(Failure::Passing(error)), _) => Outcome::Retry(error),
         };
         Ended::Finished(Box::new(Finished { task, outcome, started_us, ended_us, load_us }))
+    }
+
+    /// The data as they are prepared for one of the job's variants.
+    pub(super) fn prepared(
+        &self,
+        job: &JobContext,
+        variant: usize,
+    ) -> Result<Arc<Prepared>, Failure> {
+        self.prepare(&of_variant(job, variant), prepared_like(&job.variants, variant))
     }
 
     fn prepare(&self, job: &JobContext, like: usize) -> Result<Arc<Prepared>, Failure> {
@@ -177,17 +201,19 @@ impl Runner {
             time_limit: self.resources.time_limit,
             cores: &self.cores,
             reporter: &self.reporter,
+            span: (0.0, 1.0),
         }
     }
 }
 
 /// Which of the variants a fold's task is of.
 fn variant(job: &JobContext, idx: usize) -> usize {
-    if job.variants.is_empty() { 0 } else { idx % job.variants.len() }
+    // A search chooses among its candidates in every task.
+    if job.variants.is_empty() || job.spec.search.is_some() { 0 } else { idx % job.variants.len() }
 }
 
 /// The job with the variant's spec.
-fn of_variant(job: &JobContext, variant: usize) -> Cow<'_, JobContext> {
+pub(super) fn of_variant(job: &JobContext, variant: usize) -> Cow<'_, JobContext> {
     match job.variants.get(variant) {
         None => Cow::Borrowed(job),
         Some(spec) => {
@@ -235,6 +261,7 @@ fn of_fold(job: &JobContext, error: JobError, (number, point): (usize, usize)) -
 
 /// Trains on a fold's training rows, of a curve on those of its point, and scores on its test rows.
 fn fold(
+    runner: &Runner,
     job: &JobContext,
     data: &Prepared,
     idx: usize,
@@ -255,14 +282,19 @@ fn fold(
     }
     // The same random numbers at every point, so that points differ by what the curve is over.
     let part = Part::Fold(number);
-    let fitted =
-        fit(job, data, &split.train, part, crew, context).map_err(|failure| match failure {
-            Failure::Diverged(error, history) => {
-                Failure::Diverged(of_fold(job, error, (number, point)), history)
-            }
-            Failure::Permanent(error) => Failure::Permanent(of_fold(job, error, (number, point))),
-            other => other,
-        })?;
+    let search = job.spec.search.as_ref();
+    let chosen = search
+        .map(|search| choose(runner, (job, search), (&split.train, part), crew, context))
+        .transpose()
+        .map_err(|failure| failure.of(|error| of_fold(job, error, (number, point))))?;
+    let told = search.zip(chosen.as_ref()).map(|(search, chosen)| chosen.told(search));
+    let (of_chosen, data) = match &chosen {
+        None => (Cow::Borrowed(job), data),
+        Some(chosen) => (of_variant(job, chosen.candidate), &*chosen.data),
+    };
+    let job = &*of_chosen;
+    let fitted = fit(job, data, &split.train, part, crew, context)
+        .map_err(|failure| failure.of(|error| of_fold(job, error, (number, point))))?;
     let score = Instant::now();
     let (predicted, met) = predict(job, data, &fitted, &split.test, crew)?;
     let truth = data.truth_of(&split.test);
@@ -280,6 +312,7 @@ fn fold(
     let result = FoldResult {
         repeat: split.repeat as u32,
         fold: split.fold as u32,
+        chosen: told,
         point: job.spec.curve.is_some().then_some(point as u32),
         n_train: split.train.len() as u32,
         n_test: split.test.len() as u32,

@@ -391,11 +391,11 @@ fn what_the_contract_promises_for_later_is_said_rather_than_ignored() {
     spec["preprocess"] = Value::Null;
     spec["loss"] = json!("auto");
     assert_eq!(world.api.run(&spec)["status"], "succeeded");
-    spec["search"] = json!({"strategy": "grid"});
+    spec["search"] = json!({"strategy": "bayesian", "space": {}, "cv": {"type": "leave_one_out"}});
     spec["optimizer"] = json!("adam");
     let errors = world.api.post("/v1/jobs", &spec).errors(422, "invalid_request");
     let pointers: Vec<&str> = errors.iter().map(|(pointer, _)| pointer.as_str()).collect();
-    for pointer in ["/search", "/optimizer"] {
+    for pointer in ["/search/strategy", "/optimizer"] {
         assert!(pointers.contains(&pointer), "{pointers:?}");
     }
 }

@@ -21,6 +21,7 @@ mod leases;
 mod live;
 mod metrics_scored;
 mod models;
+mod nested;
 mod networks;
 mod operations;
 mod output;

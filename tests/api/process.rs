@@ -141,7 +141,9 @@ fn a_server_starts_quickly_and_stays_small() {
     // measured. This build is not optimised and shares the machine with other tests.
     assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.child.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    // Its own memory: the pages of an unoptimised program are a multiple of the release build's, whose
+    // resident size docs/benchmarks.md has.
+    let line = status.lines().find(|line| line.starts_with("RssAnon:")).unwrap();
     let kilobytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    assert!(kilobytes < 40 << 10, "{kilobytes} kB");
+    assert!(kilobytes < 18 << 10, "{kilobytes} kB");
 }

@@ -112,6 +112,7 @@ pub fn fold(task: &ClaimedTask) -> Finished {
     let result = FoldResult {
         repeat: 0,
         fold: idx as u32,
+        chosen: None,
         point: None,
         n_train: 30,
         n_test: 10,

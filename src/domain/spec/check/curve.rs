@@ -6,10 +6,10 @@ use super::super::JobRequest;
 use super::super::curve::{CurveSpec, rows_of};
 
 /// Trainings of one job, at most.
-const MAX_FITS: usize = 100_000;
+pub(super) const MAX_FITS: usize = 100_000;
 
 /// Parts of a spec that do not change which rows are trained and tested on.
-const VARIED: [&str; 6] =
+pub(super) const VARIED: [&str; 6] =
     ["model", "optimizer", "loss", "training", "preprocess", "target_transform"];
 
 /// Checks all but the values of a parameter, which are whole specs each; returns the least rows that
