@@ -232,6 +232,9 @@ pub struct JobResult {
     /// Each fold, in order; left out of lists of jobs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folds: Option<Vec<FoldResult>>,
+    /// How the stored model does, of a job that evaluates one; null of other jobs.
+    #[serde(default)]
+    pub evaluation: Option<EvaluationResult>,
     /// What the search chose for the model, and what it was chosen over; null of other jobs.
     #[serde(default)]
     pub search: Option<SearchResult>,
@@ -257,6 +260,18 @@ pub struct JobResult {
     pub model_id: Option<ModelId>,
     /// What the user should know about how it went.
     pub warnings: Vec<Warning>,
+}
+
+/// How a stored model does on a dataset. Its predictions are at `/predictions`, and their curves at
+/// `/curves`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EvaluationResult {
+    /// The model.
+    pub model_id: ModelId,
+    /// Rows.
+    pub n_rows: u32,
+    /// Scores, by scorer; null where one is undefined.
+    pub scores: BTreeMap<String, Option<f64>>,
 }
 
 /// What a search came to.

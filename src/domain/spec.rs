@@ -7,6 +7,7 @@
 mod check;
 mod choices;
 pub mod curve;
+pub mod evaluate;
 pub mod search;
 
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,7 @@ use super::ids::DatasetId;
 pub use check::check;
 pub use choices::{LossChoice, TargetColumns};
 use curve::CurveSpec;
+use evaluate::EvaluateSpec;
 use search::SearchSpec;
 
 /// A job as a client asks for it. Only `dataset_id`, `target` and `model` are required.
@@ -244,6 +246,9 @@ pub struct JobSpec {
     /// How parameters are chosen.
     #[serde(default)]
     pub search: Option<SearchSpec>,
+    /// The model that is evaluated, of a job that trains none; absent from others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluate: Option<EvaluateSpec>,
     /// The client's own.
     #[schema(value_type = Object)]
     pub metadata: Map<String, Value>,

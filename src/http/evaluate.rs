@@ -5,34 +5,22 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use trainyard_learn::artifact::TrainedModel;
-use trainyard_learn::kernels::Crew;
-use trainyard_learn::losses::TargetKind;
 use trainyard_learn::metrics::Scorer;
 use trainyard_learn::metrics::curves::Strategy;
-use trainyard_learn::model::Truth;
 use trainyard_learn::problem::Problem;
-use trainyard_learn::scalar::Scalar;
-use trainyard_learn::table::{Column, Table};
 use utoipa::ToSchema;
 
 use super::AppState;
 use super::extract::{JsonBody, Nothing, PathId, Query};
 use super::loaded;
-use super::predict::{columns_of, refuse, unseen};
 use super::problem::{ApiError, Code, ProblemBody};
 use crate::domain::curves::{Curves, Detail, curves};
-use crate::domain::dataset::{Dataset, Warning};
+use crate::domain::dataset::Warning;
+use crate::domain::evaluate::{predict_all, problems, trained_on_these, unseen, width};
 use crate::domain::ids::{DatasetId, ModelId};
-use crate::domain::pooled::Pooled;
-use crate::domain::predictions::FoldPredictions;
-use crate::domain::suggest::{nearest, shown};
 
 /// Rows times the numbers predicted of each, at most.
 const MAX_NUMBERS: usize = 20_000_000;
-
-/// Rows are predicted so many at a time.
-const BLOCK_ROWS: usize = 8_192;
 
 /// What to evaluate on, and by what.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -109,10 +97,10 @@ pub(super) async fn evaluate(
     let work = tokio::task::spawn_blocking(move || {
         let table = worker.tables.get(&dataset.sha256, &dataset.reading);
         let table = table.map_err(ApiError::internal)?;
-        let (pooled, mut warnings) = predict_all(&model, &table)?;
+        let (pooled, met) = predict_all(&model, &table).map_err(ApiError::invalid)?;
+        let mut warnings = unseen(&met);
         if dataset.sha256 == card.data_sha256 {
-            let detail = "the model was trained on these rows: its scores on them say little";
-            warnings.push(Warning::new("train_test_overlap", detail));
+            warnings.push(trained_on_these());
         }
         let n_classes = model.classes.len();
         let scores = pooled.predicted.scores(&scoring, &pooled.truth, n_classes);
@@ -133,106 +121,4 @@ pub(super) async fn evaluate(
         })
     });
     work.await.map_err(ApiError::internal)?.map(Json)
-}
-
-/// Numbers predicted of a row.
-fn width(model: &TrainedModel) -> usize {
-    model.classes.len().max(model.targets.len())
-}
-
-/// What the dataset lacks, and what is no score of such a target.
-fn problems(model: &TrainedModel, dataset: &Dataset, scoring: &[Scorer]) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let wanted = model.preprocessor.columns().map(|(name, _)| name);
-    for name in wanted.chain(model.targets.iter().map(String::as_str)) {
-        let Some(column) = dataset.column(name) else {
-            let detail = format!("the dataset has no column {}", shown(name));
-            let problem = Problem::new("/dataset_id", detail);
-            problems.push(match nearest(name, dataset.column_names()) {
-                Some(near) => problem.suggest(format!("it has {}", shown(near))),
-                None => problem,
-            });
-            continue;
-        };
-        if model.targets.iter().any(|target| target == name) && column.description.n_missing > 0 {
-            let n = column.description.n_missing;
-            let detail = format!("column {} has {n} missing values", shown(name));
-            let problem = Problem::new("/dataset_id", detail);
-            problems.push(problem.suggest("upload the rows whose target is known"));
-        }
-    }
-    for (index, scorer) in scoring.iter().enumerate().filter(|(_, s)| !s.fits(model.kind())) {
-        let detail = format!("`{}` does not fit what the model predicts", scorer.name());
-        let problem = Problem::new(format!("/scoring/{index}"), detail);
-        problems.push(match scorer.instead(model.kind()) {
-            Some(near) => problem.suggest(near.name()),
-            None => problem,
-        });
-    }
-    problems
-}
-
-/// What the model says of all rows, beside what they are.
-fn predict_all(model: &TrainedModel, table: &Table) -> Result<(Pooled, Vec<Warning>), ApiError> {
-    let missing = |name: &str| {
-        let detail = format!("column {} holds what the model does not predict", shown(name));
-        ApiError::invalid(vec![Problem::new("/dataset_id", detail)])
-    };
-    let truth = match model.kind() {
-        TargetKind::Classes { .. } => {
-            let labels: Vec<String> = model.classes.iter().map(Scalar::text).collect();
-            let name = &model.targets[0];
-            Truth::Classes(table.class_indices(name, &labels).ok_or_else(|| {
-                let detail = format!(
-                    "column {} holds a class that the model does not know; it knows {}",
-                    shown(name),
-                    labels.join(", ")
-                );
-                ApiError::invalid(vec![Problem::new("/dataset_id", detail)])
-            })?)
-        }
-        TargetKind::Values { .. } | TargetKind::Labels { .. } => {
-            let values = table.matrix(&model.targets);
-            let values = values.ok_or_else(|| missing(&model.targets[0]))?;
-            Truth::Values(values.into_raw_vec_and_offset().0)
-        }
-    };
-    let wanted = model.preprocessor.columns().filter_map(|(name, _)| table.column(name));
-    let own = Table::new(wanted.cloned().collect::<Vec<Column>>());
-    let columns = columns_of(own, &model.preprocessor).map_err(|problems| {
-        let of_dataset =
-            |problem: Problem| Problem { pointer: "/dataset_id".to_owned(), ..problem };
-        ApiError::invalid(problems.into_iter().map(of_dataset).collect())
-    })?;
-    let columns: Vec<&Column> = columns.iter().collect();
-    let n_features = model.preprocessor.n_features();
-    let rows: Vec<u32> = (0..table.n_rows() as u32).collect();
-    let mut met = trainyard_learn::preprocess::Report::default();
-    let mut crew = Crew::new(1);
-    let mut x = vec![0.0; BLOCK_ROWS.min(rows.len()) * n_features];
-    let mut parts = Vec::new();
-    for rows in rows.chunks(BLOCK_ROWS) {
-        let x = &mut x[..rows.len() * n_features];
-        met.absorb(model.preprocessor.transform(&columns, rows, x));
-        let predicted = model.predict(x, n_features, &mut crew);
-        parts.push(FoldPredictions {
-            rows: rows.to_vec(),
-            truth: part(&truth, rows, model.targets.len()),
-            predicted,
-        });
-    }
-    refuse(&met)?;
-    let pooled = Pooled::of(parts).ok_or_else(|| missing(&model.targets[0]))?;
-    Ok((pooled, unseen(&met)))
-}
-
-fn part(truth: &Truth, rows: &[u32], n_outputs: usize) -> Truth {
-    let range = |width: usize| {
-        let first = rows.first().map_or(0, |row| *row as usize);
-        first * width..(first + rows.len()) * width
-    };
-    match truth {
-        Truth::Classes(classes) => Truth::Classes(classes[range(1)].to_vec()),
-        Truth::Values(values) => Truth::Values(values[range(n_outputs)].to_vec()),
-    }
 }

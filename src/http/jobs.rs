@@ -16,15 +16,18 @@ use utoipa::{IntoParams, ToSchema};
 use super::AppState;
 use super::datasets::{IdempotencyHeader, key_reused};
 use super::extract::{Idempotency, JsonBody, Nothing, PathId, Query};
+use super::loaded;
 use super::page::{self, Page};
 use super::problem::{ApiError, Code, ProblemBody};
-use super::validate::Checked;
+use super::validate::{self, Checked};
 use super::variants::variant;
 use crate::domain::dataset::{Dataset, Warning};
-use crate::domain::ids::{DatasetId, JobId};
+use crate::domain::evaluate::problems;
+use crate::domain::ids::{DatasetId, JobId, ModelId};
 use crate::domain::job::{FoldResult, Job, JobStatus};
 use crate::domain::limits::Limits;
 use crate::domain::spec::curve::CurveSpec;
+use crate::domain::spec::evaluate::{EvaluateJobRequest, evaluation};
 use crate::domain::spec::{CheckedJob, Estimate, JobRequest, JobSpec, check};
 use crate::domain::suggest::shown;
 use crate::store::Deleted;
@@ -41,6 +44,17 @@ pub(super) struct CreateQuery {
     dry_run: bool,
 }
 
+/// What a job is to do.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "shows both in the API's document")]
+pub(super) enum JobBody {
+    /// Train.
+    Train(Box<JobRequest>),
+    /// Evaluate a stored model.
+    Evaluate(EvaluateJobRequest),
+}
+
 /// What a job would need.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DryRun {
@@ -53,13 +67,14 @@ pub(super) struct DryRun {
     warnings: Vec<Warning>,
 }
 
-/// Submit a job: cross-validate a model on a dataset and train it on all rows.
+/// Submit a job: cross-validate a model on a dataset and train it on all rows, or, with `evaluate`,
+/// evaluate a stored model on a dataset.
 ///
 /// The answer comes at once; follow the job with `GET /v1/jobs/{id}?wait=30` or its events.
 #[utoipa::path(
     operation_id = "create_job",
     post, path = "/v1/jobs", tag = "jobs", params(CreateQuery, IdempotencyHeader),
-    request_body = JobRequest,
+    request_body = JobBody,
     responses(
         (status = 200, body = DryRun, description = "with `dry_run`"),
         (status = 202, body = Job, headers(("location" = String))),
@@ -81,7 +96,10 @@ pub(super) async fn create(
     {
         return submitted(before);
     }
-    let checked = check_body(&state, body).await?;
+    let checked = match is_evaluation(&spec) {
+        true => check_evaluation(&state, spec.clone()).await?,
+        false => check_body(&state, body).await?,
+    };
     if query.dry_run {
         let CheckedJob { spec: resolved_spec, warnings, estimate, .. } = checked;
         return Ok(Json(DryRun { estimate, resolved_spec, warnings }).into_response());
@@ -106,6 +124,40 @@ fn submitted(created: Created<Box<Job>>) -> Result<Response, ApiError> {
         }
         Created::KeyReused => Err(key_reused()),
     }
+}
+
+fn is_evaluation(sent: &Value) -> bool {
+    sent.get("evaluate").is_some_and(|evaluate| !evaluate.is_null())
+}
+
+/// Checks whether the model can be evaluated on the dataset.
+async fn check_evaluation(state: &AppState, sent: Value) -> Result<CheckedJob, ApiError> {
+    let mut body = validate::check::<EvaluateJobRequest>(sent);
+    let Some(request) = body.value.take() else {
+        return Err(ApiError::invalid(body.problems));
+    };
+    let dataset = match find_dataset(state, &request.dataset_id).await? {
+        Ok(dataset) => Some(dataset),
+        Err(problem) => {
+            body.add(vec![problem]);
+            None
+        }
+    };
+    let model = match request.evaluate.model_id.parse::<ModelId>() {
+        Ok(id) => state.store.model(state.project(), id).await?.map(|model| (id, model.card)),
+        Err(_) => None,
+    };
+    if model.is_none() {
+        let detail = format!("there is no model {}", shown(&request.evaluate.model_id));
+        body.add(vec![Problem::new("/evaluate/model_id", detail)]);
+    }
+    let (Some(dataset), Some((id, card))) = (dataset, model) else {
+        return Err(ApiError::invalid(body.problems));
+    };
+    let model = loaded::load(state, id).await?;
+    let checked = evaluation(request, (id, &card), &dataset);
+    body.add(problems(&model, &dataset, &checked.spec.scoring));
+    if body.problems.is_empty() { Ok(checked) } else { Err(ApiError::invalid(body.problems)) }
 }
 
 /// Checks the shape and, as far as it could be understood, the meaning; tells of both together.

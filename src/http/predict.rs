@@ -15,7 +15,6 @@ use trainyard_learn::conformal::{ConformalError, Interval};
 use trainyard_learn::kernels::Crew;
 use trainyard_learn::model::Predicted;
 use trainyard_learn::output::Region;
-use trainyard_learn::preprocess::{Preprocessor, Report};
 use trainyard_learn::problem::Problem;
 use trainyard_learn::scalar::Scalar;
 use trainyard_learn::table::{Column, Table};
@@ -29,8 +28,8 @@ use super::loaded;
 use super::problem::{ApiError, Code, ProblemBody};
 use super::{json, validate};
 use crate::domain::dataset::Warning;
+use crate::domain::evaluate::{refused, unseen};
 use crate::domain::ids::ModelId;
-use crate::domain::suggest::shown;
 use columns::columns;
 use rows::{Records, Rows};
 
@@ -270,7 +269,10 @@ fn answer(
     let n_features = model.preprocessor.n_features();
     let mut x = vec![0.0; n_rows * n_features];
     let met = model.preprocessor.transform(&columns, &rows, &mut x);
-    refuse(&met)?;
+    let refused = refused(&met);
+    if !refused.is_empty() {
+        return Err(ApiError::invalid(refused));
+    }
     let mut warnings = unseen(&met);
     let mut crew = Crew::new(1);
     let predicted = model.predict(&x, n_features, &mut crew);
@@ -345,14 +347,6 @@ fn answer(
     Ok(Json(body).into_response())
 }
 
-/// The columns that a preparation takes, of a table that has them.
-pub(super) fn columns_of(
-    table: Table,
-    preprocessor: &Preprocessor,
-) -> Result<Vec<Column>, Vec<Problem>> {
-    columns(Input::Table(table), preprocessor)
-}
-
 /// What holds the truth with this probability.
 fn region(model: &TrainedModel, predicted: &Predicted, coverage: f64) -> Result<Region, ApiError> {
     let invalid = |detail: String| Problem::new("/coverage", detail);
@@ -368,49 +362,6 @@ fn region(model: &TrainedModel, predicted: &Predicted, coverage: f64) -> Result<
         }
         Err(error) => Err(ApiError::invalid(vec![invalid(error.to_string())])),
     }
-}
-
-/// Rows that the model cannot speak of.
-pub(super) fn refuse(met: &Report) -> Result<(), ApiError> {
-    let mut problems = Vec::new();
-    for rows in &met.missing {
-        let detail = format!(
-            "the value of {} is missing in {} rows, first in row {}, and nothing stands for it",
-            shown(&rows.column),
-            rows.count,
-            rows.first_row
-        );
-        let way_out = "give the value, or train with `impute`";
-        problems.push(Problem::new("", detail).suggest(way_out));
-    }
-    for unseen in met.refused() {
-        let detail = format!(
-            "{} of {} in row {} is a category that the model was not trained on",
-            shown(&unseen.first_value),
-            shown(&unseen.column),
-            unseen.first_row
-        );
-        problems.push(Problem::new("", detail));
-    }
-    if problems.is_empty() { Ok(()) } else { Err(ApiError::invalid(problems)) }
-}
-
-/// Categories that the model was not trained on, where the spec allows them.
-pub(super) fn unseen(met: &Report) -> Vec<Warning> {
-    met.unseen
-        .iter()
-        .map(|unseen| {
-            let detail = format!(
-                "column {}: {} rows have a category that the model was not trained on, first {} in \
-                 row {}",
-                shown(&unseen.column),
-                unseen.count,
-                shown(&unseen.first_value),
-                unseen.first_row
-            );
-            Warning::new("unseen_category", detail).column(&unseen.column)
-        })
-        .collect()
 }
 
 /// Row by row.

@@ -9,6 +9,7 @@
 //! Start reading at `dispatch`, then `run`, which is one task from start to end.
 
 mod dispatch;
+mod evaluate;
 mod fit;
 mod learning;
 mod observe;

@@ -17,8 +17,8 @@ use super::search::choose;
 use crate::domain::dataset::Warning;
 use crate::domain::ids::ModelId;
 use crate::domain::job::{
-    ConformalResult, CurvePoint, DrawnCurve, FoldResult, JobResult, RefitResult, ScoreSummary,
-    SearchResult, Trial, UnseenCategories,
+    ConformalResult, CurvePoint, DrawnCurve, EvaluationResult, FoldResult, JobResult, RefitResult,
+    ScoreSummary, SearchResult, Trial, UnseenCategories,
 };
 use crate::domain::model::{ModelCard, ModelOutput};
 use crate::domain::pooled::Pooled;
@@ -52,6 +52,7 @@ pub(super) fn reduce(
         cv,
         cv_train,
         folds: None,
+        evaluation: None,
         search: None,
         curve,
         train: Scores::new(),
@@ -134,6 +135,33 @@ pub(super) fn reduce(
     let model = NewModel { id: model_id, sha256, size_bytes, card };
     let history = history.map(|history| history.pack());
     Ok(Outcome::Reduced { result: Box::new(result), model: Some(Box::new(model)), history })
+}
+
+/// How the model of an evaluation does, which its only fold has found.
+pub(super) fn evaluated(job: &JobContext, model_id: ModelId, folds: &[FoldResult]) -> Outcome {
+    let mut warnings = undefined(&job.spec.scoring, folds);
+    warnings.extend(unseen_categories(folds));
+    let evaluation = folds.first().map(|fold| EvaluationResult {
+        model_id,
+        n_rows: fold.n_test,
+        scores: fold.scores.clone(),
+    });
+    let result = JobResult {
+        cv: BTreeMap::new(),
+        cv_train: BTreeMap::new(),
+        folds: None,
+        evaluation,
+        search: None,
+        curve: None,
+        train: Scores::new(),
+        refit: None,
+        calibration: None,
+        threshold: None,
+        conformal: None,
+        model_id: None,
+        warnings,
+    };
+    Outcome::Reduced { result: Box::new(result), model: None, history: None }
 }
 
 /// Scores over the folds: on test rows, and on those trained on.

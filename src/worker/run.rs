@@ -12,8 +12,10 @@ use trainyard_learn::model::{Predicted, Truth};
 use trainyard_learn::preprocess::Unseen;
 use trainyard_learn::scalar::Scalar;
 use trainyard_learn::splits::Folds;
+use trainyard_learn::table::Table;
 
 use super::Resources;
+use super::evaluate::evaluate;
 use super::fit::{Fit, Part, fit, predict, unprepared};
 use super::learning;
 use super::observe::Context;
@@ -139,6 +141,12 @@ impl Runner {
                 TaskKind::Fold { idx } => variant(&task.job, idx),
                 TaskKind::Reduce { .. } => 0,
             };
+            if let (TaskKind::Fold { .. }, Some(spec)) = (&task.kind, task.job.spec.evaluate) {
+                return evaluate(self, &task.job, spec.model_id);
+            }
+            if let (TaskKind::Reduce { folds }, Some(spec)) = (&task.kind, task.job.spec.evaluate) {
+                return Ok(reduce::evaluated(&task.job, spec.model_id, folds));
+            }
             let data = self.prepared(&task.job, variant)?;
             load_us = load.elapsed().as_micros() as i64;
             started_us = clock.now_us();
@@ -179,15 +187,18 @@ impl Runner {
         self.prepare(&of_variant(job, variant), prepared_like(&job.variants, variant))
     }
 
+    /// The job's table.
+    pub(super) fn table(&self, job: &JobContext) -> Result<Arc<Table>, Failure> {
+        let table = self.resources.tables.get(&job.data_sha256, &job.reading);
+        table.map_err(|error| match error {
+            TableError::Unreadable(_) => Failure::passing("dataset_unreadable", error),
+            TableError::Changed => Failure::permanent("dataset_changed", error),
+        })
+    }
+
     fn prepare(&self, job: &JobContext, like: usize) -> Result<Arc<Prepared>, Failure> {
         self.prepared.get((job.id, like), || {
-            let table =
-                self.resources.tables.get(&job.data_sha256, &job.reading).map_err(|error| {
-                    match error {
-                        TableError::Unreadable(_) => Failure::passing("dataset_unreadable", error),
-                        TableError::Changed => Failure::permanent("dataset_changed", error),
-                    }
-                })?;
+            let table = self.table(job)?;
             Prepared::new(job, table, self.resources.scratch.clone())
                 .map(|value| Weighed { value, weight: 1 })
                 .map_err(unprepared)
@@ -234,7 +245,7 @@ fn prepared_like(variants: &[JobSpec], variant: usize) -> usize {
     variants.iter().position(alike).unwrap_or(variant)
 }
 
-fn unseen_categories(unseen: Unseen) -> UnseenCategories {
+pub(super) fn unseen_categories(unseen: Unseen) -> UnseenCategories {
     let Unseen { column, count, first_value, .. } = unseen;
     UnseenCategories { column, n_rows: count as u64, first: first_value }
 }

@@ -101,3 +101,73 @@ fn datasets_that_do_not_fit_a_model() {
     let nowhere = "/v1/models/mdl_01890a5d-ac96-774b-bcce-b302099a8057/evaluate";
     world.api.post(nowhere, &json!({"dataset_id": "x"})).problem(404, "not_found");
 }
+
+#[test]
+fn a_job_evaluates_as_the_call_does_and_keeps_its_predictions() {
+    let world = World::new();
+    let (first, second) = (world.api.dataset(&table(0..300)), world.api.dataset(&table(300..500)));
+    let model = train(&world, &first, &json!({"cv": {"type": "kfold", "n_splits": 3}}));
+    let body = json!({"dataset_id": second, "evaluate": {"model_id": model}, "name": "later rows",
+                      "scoring": ["accuracy", "roc_auc", "f1_macro"], "metadata": {"week": 7}});
+    let plan = world.api.post("/v1/jobs?dry_run=true", &body).expect(200);
+    assert_eq!((&plan["n_tasks"], &plan["warnings"]), (&json!(2), &json!([])));
+    let job = world.api.run(&body);
+    assert_eq!(job["status"], "succeeded", "{}", job["error"]);
+    assert_eq!((&job["name"], &job["metadata"]["week"]), (&json!("later rows"), &json!(7)));
+    assert_eq!(job["resolved_spec"]["evaluate"]["model_id"], json!(model));
+    assert_eq!(job["dataset_id"], json!(second));
+    let path = format!("/v1/models/{model}/evaluate");
+    let call = json!({"dataset_id": second, "scoring": body["scoring"]});
+    let called = world.api.post(&path, &call).expect(200);
+    let found = &job["result"]["evaluation"];
+    assert_eq!(found["scores"], called["scores"]);
+    assert_eq!((&found["n_rows"], &found["model_id"]), (&json!(200), &json!(model)));
+    assert_eq!((&job["result"]["model_id"], &job["result"]["cv"]), (&Value::Null, &json!({})));
+    let id = job["id"].as_str().unwrap();
+    let curves = world.api.get(&format!("/v1/jobs/{id}/curves")).expect(200);
+    assert_eq!(curves["roc"][0]["area"], called["curves"]["roc"][0]["area"]);
+    let page = world.api.get(&format!("/v1/jobs/{id}/predictions?limit=500")).expect(200);
+    assert_eq!(page["data"].as_array().unwrap().len(), 200);
+    let again = json!({"dataset_id": first, "evaluate": {"model_id": model}});
+    let job = world.api.run(&again);
+    assert_eq!(job["warnings"][0]["code"], "train_test_overlap");
+    let compared = json!({"job_ids": [id, job["id"]], "metric": "accuracy"});
+    world.api.post("/v1/compare", &compared).errors(422, "invalid_request");
+}
+
+#[test]
+fn a_job_that_cannot_evaluate_says_why() {
+    let world = World::new();
+    let first = world.api.dataset(&table(0..300));
+    let model = train(&world, &first, &json!({}));
+    let no_kind = world.api.dataset("color,size\nred,1\nblue,2\n");
+    let unknown = "mdl_01a20d94-96af-7454-ae90-5e0467929e89";
+    let cases = [
+        (json!({"dataset_id": no_kind, "evaluate": {"model_id": model}}), vec!["/dataset_id"]),
+        (
+            json!({"dataset_id": "x", "evaluate": {"model_id": unknown}}),
+            vec!["/dataset_id", "/evaluate/model_id"],
+        ),
+        (
+            json!({"dataset_id": first, "evaluate": {"model_id": "../x"}}),
+            vec!["/evaluate/model_id"],
+        ),
+        (json!({"dataset_id": first, "evaluate": {}}), vec!["/evaluate/model_id"]),
+        (json!({"dataset_id": first, "evaluate": true}), vec!["/evaluate"]),
+        (json!({"dataset_id": first, "evaluate": {"model_id": model}, "cv": null}), vec!["/cv"]),
+        (
+            json!({"dataset_id": first, "evaluate": {"model_id": model}, "scoring": ["r2"]}),
+            vec!["/scoring/0"],
+        ),
+    ];
+    for (body, expected) in cases {
+        let found = world.api.post("/v1/jobs", &body).errors(422, "invalid_request");
+        let pointers: Vec<&str> = found.iter().map(|(pointer, _)| pointer.as_str()).collect();
+        assert_eq!(pointers, expected, "{body}: {found:?}");
+    }
+    // A class that the model does not know is seen when the rows are.
+    let odd = world.api.dataset(&table(0..40).replace("small", "odd"));
+    let job = world.api.run(&json!({"dataset_id": odd, "evaluate": {"model_id": model}}));
+    assert_eq!((&job["status"], &job["error"]["code"]), (&json!("failed"), &json!("evaluate")));
+    assert!(job["error"]["detail"].as_str().unwrap().contains("does not know"), "{}", job["error"]);
+}

@@ -33,6 +33,7 @@ async fn the_last_fold_frees_the_reduce_task_and_that_ends_the_job() {
         cv: [].into(),
         cv_train: [].into(),
         folds: None,
+        evaluation: None,
         search: None,
         curve: None,
         train: [].into(),

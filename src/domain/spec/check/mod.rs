@@ -148,6 +148,7 @@ pub fn check(
         conformal: request.conformal,
         curve: request.curve.map(|curve| curve.resolved(request.random_state)),
         search,
+        evaluate: None,
         metadata: request.metadata,
     };
     let variants = Vec::new();

@@ -1,0 +1,86 @@
+//! Jobs that evaluate a stored model on another dataset.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use trainyard_learn::metrics::Scorer;
+use utoipa::ToSchema;
+
+use super::{CheckedJob, Estimate, JobSpec};
+use crate::domain::dataset::Dataset;
+use crate::domain::ids::{DatasetId, ModelId};
+use crate::domain::model::ModelCard;
+
+/// A job that evaluates a stored model on a dataset: no training, and whatever a fold keeps is kept of
+/// the dataset's rows.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluateJobRequest {
+    /// A name for people.
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    pub name: Option<String>,
+    /// A dataset with the columns that the model takes and those that it predicts.
+    #[schema(value_type = DatasetId)]
+    pub dataset_id: String,
+    /// What is evaluated.
+    pub evaluate: EvaluatedModelRequest,
+    /// The scores; those that the model's job had, if left out.
+    #[serde(default)]
+    #[schema(min_items = 1, max_items = 50)]
+    pub scoring: Option<Vec<Scorer>>,
+    /// The client's own; stored and returned.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub metadata: Map<String, Value>,
+}
+
+/// What is evaluated.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluatedModelRequest {
+    /// The model.
+    #[schema(value_type = ModelId)]
+    pub model_id: String,
+}
+
+/// What is evaluated, of a resolved spec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluateSpec {
+    /// The model.
+    pub model_id: ModelId,
+}
+
+/// The job that evaluates a model, whose spec is the model's apart from what is asked for. What the
+/// dataset lacks has been looked for.
+pub fn evaluation(
+    request: EvaluateJobRequest,
+    (model_id, card): (ModelId, &ModelCard),
+    dataset: &Dataset,
+) -> CheckedJob {
+    let spec = JobSpec {
+        name: request.name,
+        dataset_id: dataset.id,
+        scoring: request.scoring.unwrap_or_else(|| card.spec.scoring.clone()),
+        evaluate: Some(EvaluateSpec { model_id }),
+        cv: None,
+        curve: None,
+        search: None,
+        refit: false,
+        metadata: request.metadata,
+        ..card.spec.clone()
+    };
+    let n_values = dataset.n_rows() * spec.features.len();
+    let estimate = Estimate {
+        n_parameters: 0,
+        memory_bytes: (n_values * size_of::<f64>()) as u64,
+        n_tasks: 2,
+        task_cost_us: (n_values / 10) as i64,
+    };
+    let warnings = match card.data_sha256 == dataset.sha256 {
+        true => vec![crate::domain::evaluate::trained_on_these()],
+        false => Vec::new(),
+    };
+    let classes = card.outputs.classes.clone();
+    CheckedJob { spec, classes, n_folds: 1, variants: Vec::new(), warnings, estimate }
+}
