@@ -18,6 +18,8 @@ const MOST_VALUES: usize = 16_384;
 pub(super) struct Context<'a> {
     pub(super) task: &'a ClaimedTask,
     pub(super) signal: &'a Signal,
+    /// When the task's training began, from which its time limit counts, however many fits it has.
+    pub(super) begun: Instant,
     pub(super) time_limit: Duration,
     pub(super) cores: &'a Cores,
     pub(super) reporter: &'a Reporter,
@@ -30,6 +32,8 @@ pub(super) struct Context<'a> {
 pub(super) struct Watch<'a> {
     context: Context<'a>,
     started: Instant,
+    /// What the task had taken before.
+    before: Duration,
     /// Of a network.
     training: Option<&'a TrainingSpec>,
     pace: Pace,
@@ -41,7 +45,8 @@ impl<'a> Watch<'a> {
         started: Instant,
         training: Option<&'a TrainingSpec>,
     ) -> Self {
-        Self { context, started, training, pace: Pace::default() }
+        let before = started.duration_since(context.begun);
+        Self { context, started, before, training, pace: Pace::default() }
     }
 
     /// Whether the fit must end without a result.
@@ -50,7 +55,7 @@ impl<'a> Watch<'a> {
     }
 
     fn must_stop_after(&self, elapsed: Duration) -> bool {
-        self.context.signal.stop().is_some() || elapsed > self.context.time_limit
+        self.context.signal.stop().is_some() || self.before + elapsed > self.context.time_limit
     }
 
     /// Reports, where that is due, that so much of the fit is done; only then are its curves packed.

@@ -209,6 +209,7 @@ impl Runner {
         Context {
             task,
             signal,
+            begun: Instant::now(),
             time_limit: self.resources.time_limit,
             cores: &self.cores,
             reporter: &self.reporter,
