@@ -3,8 +3,9 @@
 use sqlx::FromRow;
 use trainyard_formats::ReadOptions;
 
+use super::db::{composed, sql};
 use super::idempotency::{self, Created, IdempotencyKey, Known};
-use super::{Deleted, Result, Store, from_json, json, now, parsed};
+use super::{Deleted, Result, Store, from_json, json, parsed};
 use crate::domain::clock::Timestamp;
 use crate::domain::dataset::{Content, Dataset};
 use crate::domain::ids::{DatasetId, ProjectId};
@@ -62,7 +63,16 @@ impl Store {
         new: NewDataset,
         key: Option<&IdempotencyKey>,
     ) -> Result<Created<Dataset>> {
-        let mut tx = self.begin().await?;
+        retrying!(self.create_dataset_once(project, &new, key))
+    }
+
+    async fn create_dataset_once(
+        &self,
+        project: ProjectId,
+        new: &NewDataset,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Created<Dataset>> {
+        let mut tx = self.db.begin().await?;
         match idempotency::look_up(&mut tx, project, key).await? {
             Known::Nothing => {}
             Known::OtherCall => return Ok(Created::KeyReused),
@@ -76,12 +86,10 @@ impl Store {
                     .map_or(Created::KeyReused, Created::Before));
             }
         }
-        let created_at = now(&mut tx).await?;
-        sqlx::query(
-            "INSERT INTO datasets (id, project_id, name, size_bytes, sha256, reading, content,
+        let created_at = tx.now().await?;
+        sql("INSERT INTO datasets (id, project_id, name, size_bytes, sha256, reading, content,
                                    created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
         .bind(new.id.to_string())
         .bind(project.to_string())
         .bind(&new.name)
@@ -90,11 +98,11 @@ impl Store {
         .bind(json("dataset's reading", &new.reading)?)
         .bind(json("dataset content", &new.content)?)
         .bind(created_at.0)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
         idempotency::remember(&mut tx, project, key, &new.id.to_string()).await?;
         tx.commit().await?;
-        let NewDataset { id, name, size_bytes, sha256, reading, content } = new;
+        let NewDataset { id, name, size_bytes, sha256, reading, content } = new.clone();
         Ok(Created::New(Dataset { id, name, size_bytes, sha256, reading, content, created_at }))
     }
 
@@ -103,14 +111,13 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn dataset(&self, project: ProjectId, id: DatasetId) -> Result<Option<Dataset>> {
-        let row: Option<Row> = sqlx::query_as(
-            "SELECT id, name, size_bytes, sha256, reading, content, created_at FROM datasets
-             WHERE project_id = $1 AND id = $2",
-        )
-        .bind(project.to_string())
-        .bind(id.to_string())
-        .fetch_optional(&self.readers)
-        .await?;
+        let row: Option<Row> =
+            sql("SELECT id, name, size_bytes, sha256, reading, content, created_at FROM datasets
+             WHERE project_id = $1 AND id = $2")
+            .bind(project.to_string())
+            .bind(id.to_string())
+            .optional(&self.db)
+            .await?;
         row.map(Row::dataset).transpose()
     }
 
@@ -124,15 +131,14 @@ impl Store {
         after: Option<DatasetId>,
         limit: i64,
     ) -> Result<Vec<Dataset>> {
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT id, name, size_bytes, sha256, reading, content, created_at FROM datasets
-             WHERE project_id = $1 AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
-        )
-        .bind(project.to_string())
-        .bind(after.map(|id| id.to_string()))
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await?;
+        let rows: Vec<Row> =
+            sql("SELECT id, name, size_bytes, sha256, reading, content, created_at FROM datasets
+             WHERE project_id = $1 AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3")
+            .bind(project.to_string())
+            .bind(after.map(|id| id.to_string()))
+            .bind(limit)
+            .all(&self.db)
+            .await?;
         rows.into_iter().map(Row::dataset).collect()
     }
 
@@ -141,25 +147,31 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn delete_dataset(&self, project: ProjectId, id: DatasetId) -> Result<Deleted> {
-        let mut tx = self.begin().await?;
-        let in_use: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM jobs WHERE project_id = $1 AND dataset_id = $2
-             AND status IN ('queued', 'running', 'cancelling'))",
-        )
-        .bind(project.to_string())
-        .bind(id.to_string())
-        .fetch_one(&mut *tx)
-        .await?;
+        let mut tx = self.db.begin().await?;
+        // Whoever submits a job holds the row in the meantime.
+        let lock = tx.for_update();
+        composed(format!("SELECT id FROM datasets WHERE project_id = $1 AND id = $2{lock}"))
+            .bind(project.to_string())
+            .bind(id.to_string())
+            .column::<String>(&mut tx)
+            .await?;
+        let in_use: bool =
+            sql("SELECT EXISTS (SELECT 1 FROM jobs WHERE project_id = $1 AND dataset_id = $2
+             AND status IN ('queued', 'running', 'cancelling'))")
+            .bind(project.to_string())
+            .bind(id.to_string())
+            .scalar(&mut tx)
+            .await?;
         if in_use {
             return Ok(Deleted::InUse);
         }
-        let deleted = sqlx::query("DELETE FROM datasets WHERE project_id = $1 AND id = $2")
+        let deleted = sql("DELETE FROM datasets WHERE project_id = $1 AND id = $2")
             .bind(project.to_string())
             .bind(id.to_string())
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?;
         tx.commit().await?;
-        Ok(if deleted.rows_affected() == 0 { Deleted::NotFound } else { Deleted::Yes })
+        Ok(if deleted == 0 { Deleted::NotFound } else { Deleted::Yes })
     }
 
     /// The names of all blobs that some row refers to.
@@ -167,10 +179,9 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn blobs_in_use(&self) -> Result<std::collections::HashSet<String>> {
-        let names: Vec<String> =
-            sqlx::query_scalar("SELECT sha256 FROM datasets UNION SELECT sha256 FROM models")
-                .fetch_all(&self.readers)
-                .await?;
+        let names: Vec<String> = sql("SELECT sha256 FROM datasets UNION SELECT sha256 FROM models")
+            .column(&self.db)
+            .await?;
         Ok(names.into_iter().collect())
     }
 }

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::{QueryBuilder, Sqlite, Transaction};
 
+use super::db::{Arg, Tx, sql, values};
 use super::{Result, Store, from_json};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{JobId, ProjectId};
@@ -26,7 +26,7 @@ pub struct Event {
 
 /// Appends to a job's log, inside the transaction in which it happened.
 pub(super) async fn append(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     job: (ProjectId, JobId),
     time: Timestamp,
     kind: &'static str,
@@ -37,7 +37,7 @@ pub(super) async fn append(
 
 /// Appends several in order; a claim's worth of folds at the most, so one statement takes them.
 pub(super) async fn append_all(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     (project, job): (ProjectId, JobId),
     time: Timestamp,
     events: &[(&'static str, Value)],
@@ -45,22 +45,16 @@ pub(super) async fn append_all(
     if events.is_empty() {
         return Ok(());
     }
-    let last: i64 =
-        sqlx::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM events WHERE job_id = $1")
-            .bind(job.to_string())
-            .fetch_one(&mut **tx)
-            .await?;
-    let mut insert =
-        QueryBuilder::new("INSERT INTO events (job_id, seq, project_id, time, type, data) ");
-    insert.push_values(events.iter().zip(last + 1..), |mut row, ((kind, data), seq)| {
-        row.push_bind(job.to_string())
-            .push_bind(seq)
-            .push_bind(project.to_string())
-            .push_bind(time.0)
-            .push_bind(*kind)
-            .push_bind(data.to_string());
+    let last: i64 = sql("SELECT COALESCE(MAX(seq), 0) FROM events WHERE job_id = $1")
+        .bind(job.to_string())
+        .scalar(&mut *tx)
+        .await?;
+    let rows = events.iter().zip(last + 1..).map(|((kind, data), seq)| -> [Arg; 6] {
+        let (job, project) = (job.to_string().into(), project.to_string().into());
+        [job, seq.into(), project, time.0.into(), (*kind).into(), data.to_string().into()]
     });
-    insert.build().execute(&mut **tx).await?;
+    let insert = "INSERT INTO events (job_id, seq, project_id, time, type, data)";
+    values(insert, rows, "").execute(tx).await?;
     Ok(())
 }
 
@@ -76,15 +70,13 @@ impl Store {
         after: i64,
         limit: i64,
     ) -> Result<Vec<Event>> {
-        let rows: Vec<(i64, i64, String, String)> = sqlx::query_as(
-            "SELECT seq, time, type, data FROM events
-             WHERE project_id = $1 AND job_id = $2 AND seq > $3 ORDER BY seq LIMIT $4",
-        )
+        let rows: Vec<(i64, i64, String, String)> = sql("SELECT seq, time, type, data FROM events
+             WHERE project_id = $1 AND job_id = $2 AND seq > $3 ORDER BY seq LIMIT $4")
         .bind(project.to_string())
         .bind(job.to_string())
         .bind(after)
         .bind(limit)
-        .fetch_all(&self.readers)
+        .all(&self.db)
         .await?;
         rows.into_iter()
             .map(|(seq, time, kind, data)| {

@@ -1,8 +1,7 @@
 //! Idempotency keys: the same POST sent twice creates once.
 
-use sqlx::{Sqlite, Transaction};
-
-use super::{Result, Store, now};
+use super::db::{Tx, sql};
+use super::{Result, Store};
 use crate::domain::ids::ProjectId;
 
 /// A key with the fingerprint of the call that came with it.
@@ -33,19 +32,19 @@ pub(super) enum Known {
 }
 
 pub(super) async fn look_up(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     project: ProjectId,
     key: Option<&IdempotencyKey>,
 ) -> Result<Known> {
     let Some(key) = key else {
         return Ok(Known::Nothing);
     };
-    let row: Option<(String, String)> = sqlx::query_as(
+    let row: Option<(String, String)> = sql(
         "SELECT fingerprint, resource_id FROM idempotency_keys WHERE project_id = $1 AND key = $2",
     )
     .bind(project.to_string())
     .bind(&key.key)
-    .fetch_optional(&mut **tx)
+    .optional(&mut *tx)
     .await?;
     Ok(match row {
         None => Known::Nothing,
@@ -57,23 +56,21 @@ pub(super) async fn look_up(
 }
 
 pub(super) async fn remember(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     project: ProjectId,
     key: Option<&IdempotencyKey>,
     resource_id: &str,
 ) -> Result<()> {
     let Some(key) = key else { return Ok(()) };
-    let now = now(tx).await?;
-    sqlx::query(
-        "INSERT INTO idempotency_keys (project_id, key, fingerprint, resource_id, created_at)
-         VALUES ($1, $2, $3, $4, $5)",
-    )
+    let now = tx.now().await?;
+    sql("INSERT INTO idempotency_keys (project_id, key, fingerprint, resource_id, created_at)
+         VALUES ($1, $2, $3, $4, $5)")
     .bind(project.to_string())
     .bind(&key.key)
     .bind(&key.fingerprint)
     .bind(resource_id)
     .bind(now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(())
 }
@@ -87,13 +84,13 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn forget_old_keys(&self) -> Result<u64> {
-        let mut tx = self.begin().await?;
-        let now = now(&mut tx).await?;
-        let forgotten = sqlx::query("DELETE FROM idempotency_keys WHERE created_at < $1")
+        let mut tx = self.db.begin().await?;
+        let now = tx.now().await?;
+        let forgotten = sql("DELETE FROM idempotency_keys WHERE created_at < $1")
             .bind(now.0 - KEPT_MS)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?;
         tx.commit().await?;
-        Ok(forgotten.rows_affected())
+        Ok(forgotten)
     }
 }

@@ -2,18 +2,17 @@
 
 mod row;
 
-use serde_json::{Value, json};
-use sqlx::{QueryBuilder, Sqlite, Transaction};
-
+use super::db::{Arg, Tx, composed, sql, values};
 use super::idempotency::{self, Created, IdempotencyKey, Known};
 use super::tasks::{REFIT, project_and_status};
-use super::{Deleted, Result, Store, StoreError, events, from_json, json as to_json, now, parsed};
+use super::{Deleted, Result, Store, StoreError, events, from_json, json as to_json, parsed};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{DatasetId, JobId, ProjectId};
 use crate::domain::job::{FoldResult, Job, JobEvent, JobStatus};
 use crate::domain::predictions::FoldPredictions;
 use crate::domain::spec::{CheckedJob, JobSpec};
 use row::read;
+use serde_json::{Value, json};
 use trainyard_learn::training::History;
 
 /// A job about to be accepted.
@@ -61,7 +60,7 @@ pub struct StoredHistory {
 /// How often a task is tried before its job fails.
 const MAX_ATTEMPTS: i64 = 3;
 
-/// Rows in one INSERT; each binds eight values and SQLite takes 32,766.
+/// Rows in one INSERT; each binds ten values and SQLite takes 32,766.
 const ROWS_PER_INSERT: usize = 1_000;
 
 impl Store {
@@ -76,7 +75,17 @@ impl Store {
         key: Option<&IdempotencyKey>,
         max_unfinished: i64,
     ) -> Result<Submitted> {
-        let mut tx = self.begin().await?;
+        retrying!(self.create_job_once(project, &new, key, max_unfinished))
+    }
+
+    async fn create_job_once(
+        &self,
+        project: ProjectId,
+        new: &NewJob,
+        key: Option<&IdempotencyKey>,
+        max_unfinished: i64,
+    ) -> Result<Submitted> {
+        let mut tx = self.db.begin().await?;
         match idempotency::look_up(&mut tx, project, key).await? {
             Known::Nothing => {}
             Known::OtherCall => return Ok(Submitted::Job(Created::KeyReused)),
@@ -88,31 +97,36 @@ impl Store {
             }
         }
         let spec = &new.checked.spec;
-        let (dataset_exists, n_unfinished, now): (bool, i64, i64) = sqlx::query_as(concat!(
-            "SELECT EXISTS (SELECT 1 FROM datasets WHERE project_id = $1 AND id = $2),
-                    (SELECT COUNT(*) FROM jobs WHERE project_id = $1
-                     AND status IN ('queued', 'running', 'cancelling')), ",
-            now_ms!()
-        ))
-        .bind(project.to_string())
-        .bind(spec.dataset_id.to_string())
-        .fetch_one(&mut *tx)
-        .await?;
-        if !dataset_exists {
+        // Locked, so that the dataset cannot go, and the count not grow, before this job is there.
+        let (lock, share) = (tx.for_update(), tx.for_share());
+        composed(format!("SELECT id FROM projects WHERE id = $1{lock}"))
+            .bind(project.to_string())
+            .column::<String>(&mut tx)
+            .await?;
+        let dataset: Option<(String,)> =
+            composed(format!("SELECT id FROM datasets WHERE project_id = $1 AND id = $2{share}"))
+                .bind(project.to_string())
+                .bind(spec.dataset_id.to_string())
+                .optional(&mut tx)
+                .await?;
+        if dataset.is_none() {
             return Ok(Submitted::DatasetGone);
         }
+        let n_unfinished: i64 = sql("SELECT COUNT(*) FROM jobs WHERE project_id = $1
+             AND status IN ('queued', 'running', 'cancelling')")
+        .bind(project.to_string())
+        .scalar(&mut tx)
+        .await?;
         if n_unfinished >= max_unfinished {
             return Ok(Submitted::QueueFull);
         }
-        let created_at = Timestamp(now);
+        let created_at = tx.now().await?;
         let n_fits = new.checked.n_fits();
         let variants = &new.checked.variants;
         let variants = (!variants.is_empty()).then(|| to_json("variants", variants)).transpose()?;
-        sqlx::query(
-            "INSERT INTO jobs (id, project_id, name, dataset_id, status, spec, resolved_spec,
+        sql("INSERT INTO jobs (id, project_id, name, dataset_id, status, spec, resolved_spec,
                                classes, warnings, n_pending, created_at, variants)
-             VALUES ($1, $2, $3, $4, 'queued', $5, $6, $7, $8, $9, $10, $11)",
-        )
+             VALUES ($1, $2, $3, $4, 'queued', $5, $6, $7, $8, $9, $10, $11)")
         .bind(new.id.to_string())
         .bind(project.to_string())
         .bind(&spec.name)
@@ -124,7 +138,7 @@ impl Store {
         .bind(n_fits as i64)
         .bind(created_at.0)
         .bind(variants)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
         let cost_us = new.checked.estimate.task_cost_us;
         insert_tasks(&mut tx, (project, new.id), n_fits, cost_us, created_at).await?;
@@ -147,7 +161,7 @@ impl Store {
         project: ProjectId,
         key: &IdempotencyKey,
     ) -> Result<Option<Created<Box<Job>>>> {
-        let mut tx = self.readers.begin().await?;
+        let mut tx = self.db.begin_read().await?;
         let resource_id = match idempotency::look_up(&mut tx, project, Some(key)).await? {
             Known::Nothing => return Ok(None),
             Known::OtherCall => return Ok(Some(Created::KeyReused)),
@@ -163,7 +177,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn job(&self, project: ProjectId, id: JobId) -> Result<Option<Job>> {
-        let mut tx = self.readers.begin().await?;
+        let mut tx = self.db.begin_read().await?;
         let mut job = read(&mut tx, project, id).await?;
         if let Some(result) = job.as_mut().and_then(|job| job.result.as_mut()) {
             result.folds = Some(folds(&mut tx, id).await?);
@@ -177,7 +191,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn jobs(&self, project: ProjectId, filter: JobFilter) -> Result<Vec<Job>> {
-        row::list(&mut self.readers.begin().await?, project, filter).await
+        row::list(&mut self.db.begin_read().await?, project, filter).await
     }
 
     /// Ends what is queued of a job and tells what is running to stop.
@@ -187,23 +201,25 @@ impl Store {
     /// # Errors
     /// [`StoreError::Transition`] when it has ended already; otherwise when the database fails.
     pub async fn cancel_job(&self, project: ProjectId, id: JobId) -> Result<Option<Job>> {
-        let mut tx = self.begin().await?;
+        retrying!(self.cancel_job_once(project, id))
+    }
+
+    async fn cancel_job_once(&self, project: ProjectId, id: JobId) -> Result<Option<Job>> {
+        let mut tx = self.db.begin().await?;
+        lock_tasks_of(&mut tx, id).await?;
         let Some(before) = status(&mut tx, project, id).await? else { return Ok(None) };
-        let tasks_running: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM tasks WHERE job_id = $1 AND state = 'running')",
-        )
-        .bind(id.to_string())
-        .fetch_one(&mut *tx)
-        .await?;
+        let tasks_running: bool =
+            sql("SELECT EXISTS (SELECT 1 FROM tasks WHERE job_id = $1 AND state = 'running')")
+                .bind(id.to_string())
+                .scalar(&mut tx)
+                .await?;
         let after = before.after(JobEvent::CancelRequested { tasks_running })?;
         if after != before {
-            let now = now(&mut tx).await?;
-            sqlx::query(
-                "UPDATE tasks SET state = 'cancelled'
-                 WHERE job_id = $1 AND state IN ('queued', 'blocked')",
-            )
+            let now = tx.now().await?;
+            sql("UPDATE tasks SET state = 'cancelled'
+                 WHERE job_id = $1 AND state IN ('queued', 'blocked')")
             .bind(id.to_string())
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?;
             events::append(&mut tx, (project, id), now, after.name(), json!({})).await?;
             set_status(&mut tx, id, after, now).await?;
@@ -219,17 +235,17 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn delete_job(&self, project: ProjectId, id: JobId) -> Result<Deleted> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.db.begin().await?;
         let Some(status) = status(&mut tx, project, id).await? else {
             return Ok(Deleted::NotFound);
         };
         if !status.has_ended() {
             return Ok(Deleted::InUse);
         }
-        sqlx::query("DELETE FROM jobs WHERE project_id = $1 AND id = $2")
+        sql("DELETE FROM jobs WHERE project_id = $1 AND id = $2")
             .bind(project.to_string())
             .bind(id.to_string())
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?;
         tx.commit().await?;
         Ok(Deleted::Yes)
@@ -240,13 +256,13 @@ impl Store {
     /// # Errors
     /// When the database fails, or another version stored it.
     pub async fn spec(&self, project: ProjectId, id: JobId) -> Result<Option<JobSpec>> {
-        let text: Option<String> =
-            sqlx::query_scalar("SELECT resolved_spec FROM jobs WHERE project_id = $1 AND id = $2")
+        let text: Option<(String,)> =
+            sql("SELECT resolved_spec FROM jobs WHERE project_id = $1 AND id = $2")
                 .bind(project.to_string())
                 .bind(id.to_string())
-                .fetch_optional(&self.readers)
+                .optional(&self.db)
                 .await?;
-        text.map(|text| from_json("resolved_spec", &text)).transpose()
+        text.map(|(text,)| from_json("resolved_spec", &text)).transpose()
     }
 
     /// The folds of a job that are published, in order; `None` when there is no such job.
@@ -254,7 +270,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn folds(&self, project: ProjectId, id: JobId) -> Result<Option<Vec<FoldResult>>> {
-        let mut tx = self.readers.begin().await?;
+        let mut tx = self.db.begin_read().await?;
         match read(&mut tx, project, id).await? {
             Some(_) => folds(&mut tx, id).await.map(Some),
             None => Ok(None),
@@ -273,20 +289,18 @@ impl Store {
         first: i64,
         n_rows: i64,
     ) -> Result<Vec<StoredPredictions>> {
-        let rows: Vec<(i64, String, Vec<u8>)> = sqlx::query_as(
-            "SELECT idx, result, predictions FROM folds
+        let rows: Vec<(i64, String, Vec<u8>)> = sql("SELECT idx, result, predictions FROM folds
              WHERE project_id = $1 AND job_id = $2 AND length(predictions) > 0 AND idx IN (
                  SELECT idx FROM (
                      SELECT idx, SUM(n_test) OVER (ORDER BY idx) - n_test AS n_before
                      FROM folds WHERE job_id = $2 AND idx >= $3) AS sized
                  WHERE n_before < $4)
-             ORDER BY idx",
-        )
+             ORDER BY idx")
         .bind(project.to_string())
         .bind(id.to_string())
         .bind(first)
         .bind(n_rows)
-        .fetch_all(&self.readers)
+        .all(&self.db)
         .await?;
         rows.into_iter()
             .map(|(idx, fold, bytes)| {
@@ -308,13 +322,13 @@ impl Store {
         job: JobId,
         fold: Option<u32>,
     ) -> Result<Option<StoredHistory>> {
-        let row: Option<(Vec<u8>, bool)> = sqlx::query_as(
+        let row: Option<(Vec<u8>, bool)> = sql(
             "SELECT epochs, finished FROM histories WHERE project_id = $1 AND job_id = $2 AND idx = $3",
         )
         .bind(project.to_string())
         .bind(job.to_string())
         .bind(fold.map_or(REFIT, i64::from))
-        .fetch_optional(&self.readers)
+        .optional(&self.db)
         .await?;
         let Some((epochs, finished)) = row else { return Ok(None) };
         let epochs =
@@ -331,13 +345,13 @@ impl Store {
         project: ProjectId,
         id: JobId,
     ) -> Result<Option<Vec<trainyard_learn::scalar::Scalar>>> {
-        let text: Option<String> =
-            sqlx::query_scalar("SELECT classes FROM jobs WHERE project_id = $1 AND id = $2")
+        let text: Option<(String,)> =
+            sql("SELECT classes FROM jobs WHERE project_id = $1 AND id = $2")
                 .bind(project.to_string())
                 .bind(id.to_string())
-                .fetch_optional(&self.readers)
+                .optional(&self.db)
                 .await?;
-        text.map(|text| from_json("classes", &text)).transpose()
+        text.map(|(text,)| from_json("classes", &text)).transpose()
     }
 }
 
@@ -355,7 +369,7 @@ pub struct JobFilter {
 }
 
 async fn insert_tasks(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     (project, job): (ProjectId, JobId),
     n_fits: usize,
     cost_us: i64,
@@ -365,68 +379,64 @@ async fn insert_tasks(
     let folds = (0..n_fits).map(|idx| ("fold", idx as i64, "queued"));
     let tasks: Vec<_> = folds.chain([last]).collect();
     for chunk in tasks.chunks(ROWS_PER_INSERT) {
-        let mut insert = QueryBuilder::new(
-            "INSERT INTO tasks (project_id, job_id, kind, idx, state, priority, cost_us,
-                                available_at, attempt, max_attempts) ",
-        );
-        insert.push_values(chunk, |mut row, (kind, idx, state)| {
-            row.push_bind(project.to_string())
-                .push_bind(job.to_string())
-                .push_bind(*kind)
-                .push_bind(*idx)
-                .push_bind(*state)
-                .push("0")
-                .push_bind(cost_us)
-                .push_bind(now.0)
-                .push("0")
-                .push_bind(MAX_ATTEMPTS);
+        let rows = chunk.iter().map(|(kind, idx, state)| -> [Arg; 10] {
+            let (job, project) = (job.to_string().into(), project.to_string().into());
+            let (kind, idx, state) = ((*kind).into(), (*idx).into(), (*state).into());
+            let (priority, attempt) = (0.into(), 0.into());
+            let (available_at, most) = (now.0.into(), MAX_ATTEMPTS.into());
+            [project, job, kind, idx, state, priority, cost_us.into(), available_at, attempt, most]
         });
-        insert.build().execute(&mut **tx).await?;
+        let insert = "INSERT INTO tasks (project_id, job_id, kind, idx, state, priority, cost_us,
+                                         available_at, attempt, max_attempts)";
+        values(insert, rows, "").execute(tx).await?;
     }
     Ok(())
 }
 
+/// The tasks of a job before the job: whoever claims some of them locks in that order too.
+async fn lock_tasks_of(tx: &mut Tx, job: JobId) -> Result<()> {
+    let lock = tx.for_update();
+    if lock.is_empty() {
+        return Ok(());
+    }
+    composed(format!("SELECT id FROM tasks WHERE job_id = $1 ORDER BY id{lock}"))
+        .bind(job.to_string())
+        .column::<i64>(tx)
+        .await?;
+    Ok(())
+}
+
 /// A job's status alone: a job whose documents cannot be read can still be ended and deleted.
-async fn status(
-    tx: &mut Transaction<'static, Sqlite>,
-    project: ProjectId,
-    job: JobId,
-) -> Result<Option<JobStatus>> {
+async fn status(tx: &mut Tx, project: ProjectId, job: JobId) -> Result<Option<JobStatus>> {
     let found = project_and_status(tx, job).await?;
     Ok(found.filter(|(owner, _)| *owner == project).map(|(_, status)| status))
 }
 
 /// Moves a job; the caller has asked the state machine.
 pub(super) async fn set_status(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     job: JobId,
     status: JobStatus,
     now: Timestamp,
 ) -> Result<()> {
     let finished_at = status.has_ended().then_some(now.0);
     let stop_reason = (status == JobStatus::Cancelled).then_some("cancelled");
-    sqlx::query(
-        "UPDATE jobs SET status = $2, finished_at = $3, stop_reason = COALESCE($4, stop_reason)
-         WHERE id = $1",
-    )
+    sql("UPDATE jobs SET status = $2, finished_at = $3, stop_reason = COALESCE($4, stop_reason)
+         WHERE id = $1")
     .bind(job.to_string())
     .bind(status.name())
     .bind(finished_at)
     .bind(stop_reason)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(())
 }
 
 /// The published folds of a job, in order; the caller knows that the job is the project's.
-pub(super) async fn folds(
-    tx: &mut Transaction<'static, Sqlite>,
-    job: JobId,
-) -> Result<Vec<FoldResult>> {
-    let rows: Vec<String> =
-        sqlx::query_scalar("SELECT result FROM folds WHERE job_id = $1 ORDER BY idx")
-            .bind(job.to_string())
-            .fetch_all(&mut **tx)
-            .await?;
+pub(super) async fn folds(tx: &mut Tx, job: JobId) -> Result<Vec<FoldResult>> {
+    let rows: Vec<String> = sql("SELECT result FROM folds WHERE job_id = $1 ORDER BY idx")
+        .bind(job.to_string())
+        .column(&mut *tx)
+        .await?;
     rows.iter().map(|text| from_json("fold", text)).collect()
 }

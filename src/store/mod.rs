@@ -1,21 +1,31 @@
 //! The database: the only place with SQL. Each method is one transaction, named for what happens.
 //!
-//! SQLite in WAL mode with `synchronous=FULL`: what a method has returned survives a power cut. One
-//! connection writes, several read, so a reader never waits for a writer. Knows nothing of HTTP and
-//! nothing of how a task is carried out. Start reading at [`tasks`], where work is claimed and
-//! published.
+//! SQLite in the data directory (WAL, `synchronous=FULL`; one connection writes, several read) or
+//! PostgreSQL (READ COMMITTED, row locks), by the same statements: [`db`] has what differs. What a
+//! method has returned survives a power cut. Knows nothing of HTTP and nothing of how a task is
+//! carried out. Start reading at [`tasks`], where work is claimed and published.
 //!
-//! Statements are plain strings with `$1` and portable types (64-bit integers, doubles, text, bytes),
-//! so that a second database can share them.
+//! Whoever changes a job locks its tasks first and then its row, which SQLite's one writer makes
+//! superfluous; where two still block each other, PostgreSQL ends one, which is run again.
 
-/// The database's clock in milliseconds, as an expression of SQL.
-macro_rules! now_ms {
-    () => {
-        "CAST(unixepoch('subsec') * 1000 AS INTEGER)"
-    };
+/// Runs one attempt of a transaction again where another transaction was in its way.
+macro_rules! retrying {
+    ($attempt:expr) => {{
+        let mut n_conflicts = 0;
+        loop {
+            match $attempt.await {
+                Err(error) if error.is_conflict() && n_conflicts < $crate::store::MOST_CONFLICTS => {
+                    n_conflicts += 1;
+                    tracing::debug!(%error, n_conflicts, "a transaction is run again");
+                }
+                done => break done,
+            }
+        }
+    }};
 }
 
 pub mod datasets;
+mod db;
 pub mod events;
 pub mod hints;
 pub mod idempotency;
@@ -26,13 +36,11 @@ pub mod tasks;
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{Sqlite, Transaction};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
-use crate::domain::clock::Timestamp;
 use crate::domain::job::IllegalTransition;
+use db::{Db, sql};
 use hints::Hints;
 
 /// Older versions can corrupt a database when a WAL is reset.
@@ -40,11 +48,16 @@ const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
 const N_READERS: u32 = 4;
 
+/// Of one process, to PostgreSQL.
+const N_CONNECTIONS: u32 = 8;
+
+/// A transaction that others were in the way of is run again so often.
+const MOST_CONFLICTS: u32 = 8;
+
 /// A handle to the database; clones share its connections.
 #[derive(Clone, Debug)]
 pub struct Store {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    db: Db,
     hints: Hints,
 }
 
@@ -81,8 +94,22 @@ impl StoreError {
     /// Whether the disk is full.
     pub fn is_disk_full(&self) -> bool {
         const SQLITE_FULL: &str = "13";
-        matches!(self, Self::Database(sqlx::Error::Database(error))
-            if error.code().as_deref() == Some(SQLITE_FULL))
+        const POSTGRES_DISK_FULL: &str = "53100";
+        [SQLITE_FULL, POSTGRES_DISK_FULL].contains(&self.code().as_ref())
+    }
+
+    /// Whether another transaction was in the way, and the same call would go through now:
+    /// PostgreSQL's serialization failure, deadlock, and a key that both wanted to write.
+    fn is_conflict(&self) -> bool {
+        ["40001", "40P01", "23505"].contains(&self.code().as_ref())
+    }
+
+    /// The database's own code of the error, or nothing.
+    fn code(&self) -> std::borrow::Cow<'_, str> {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => error.code().unwrap_or_default(),
+            _ => "".into(),
+        }
     }
 }
 
@@ -100,7 +127,7 @@ pub enum Deleted {
 pub(crate) type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 impl Store {
-    /// Opens or creates the database and brings its schema up to date.
+    /// Opens or creates a database in a file, and brings its schema up to date.
     ///
     /// # Errors
     /// When the file cannot be opened, or was written by a newer version.
@@ -128,7 +155,23 @@ impl Store {
         let readers = SqlitePoolOptions::new()
             .max_connections(N_READERS)
             .connect_lazy_with(options.create_if_missing(false).read_only(true));
-        Ok(Self { writer, readers, hints })
+        Ok(Self { db: Db::Sqlite { writer, readers }, hints })
+    }
+
+    /// Connects to a PostgreSQL database (`postgres://user:password@host:5432/name?sslmode=…`), and
+    /// brings its schema up to date; of several processes that start together, one does.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or a newer version has changed its schema.
+    pub async fn connect(url: &str, hints: Hints) -> Result<Self> {
+        let options: PgConnectOptions = url.parse()?;
+        let pool = PgPoolOptions::new()
+            .max_connections(N_CONNECTIONS)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_with(options.application_name("trainyard"))
+            .await?;
+        sqlx::migrate!("migrations/postgres").run(&pool).await?;
+        Ok(Self { db: Db::Postgres(pool), hints })
     }
 
     /// Hints about what changed; see [`Hints`].
@@ -141,25 +184,14 @@ impl Store {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<()> {
-        sqlx::query("SELECT 1 FROM projects").fetch_one(&self.readers).await?;
+        sql("SELECT id FROM projects LIMIT 1").scalar::<String>(&self.db).await?;
         Ok(())
     }
 
     /// Waits for running statements and closes the files.
     pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        self.db.close().await;
     }
-
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
-    }
-}
-
-/// The database's clock, so that workers on machines with other clocks agree about leases.
-async fn now(tx: &mut Transaction<'static, Sqlite>) -> Result<Timestamp> {
-    let now = sqlx::query_scalar(concat!("SELECT ", now_ms!())).fetch_one(&mut **tx).await?;
-    Ok(Timestamp(now))
 }
 
 fn json<T: serde::Serialize>(what: &'static str, value: &T) -> Result<String> {

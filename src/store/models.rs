@@ -2,6 +2,7 @@
 
 use sqlx::FromRow;
 
+use super::db::sql;
 use super::{Deleted, Result, Store, from_json, parsed};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ModelId, ProjectId};
@@ -40,13 +41,13 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn model(&self, project: ProjectId, id: ModelId) -> Result<Option<Model>> {
-        let row: Option<Row> = sqlx::query_as(
+        let row: Option<Row> = sql(
             "SELECT id, name, job_id, dataset_id, sha256, size_bytes, card, created_at FROM models
              WHERE project_id = $1 AND id = $2",
         )
         .bind(project.to_string())
         .bind(id.to_string())
-        .fetch_optional(&self.readers)
+        .optional(&self.db)
         .await?;
         row.map(Row::model).transpose()
     }
@@ -61,14 +62,14 @@ impl Store {
         after: Option<ModelId>,
         limit: i64,
     ) -> Result<Vec<Model>> {
-        let rows: Vec<Row> = sqlx::query_as(
+        let rows: Vec<Row> = sql(
             "SELECT id, name, job_id, dataset_id, sha256, size_bytes, card, created_at FROM models
              WHERE project_id = $1 AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
         )
         .bind(project.to_string())
         .bind(after.map(|id| id.to_string()))
         .bind(limit)
-        .fetch_all(&self.readers)
+        .all(&self.db)
         .await?;
         rows.into_iter().map(Row::model).collect()
     }
@@ -78,11 +79,13 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn delete_model(&self, project: ProjectId, id: ModelId) -> Result<Deleted> {
-        let deleted = sqlx::query("DELETE FROM models WHERE project_id = $1 AND id = $2")
+        let mut tx = self.db.begin().await?;
+        let deleted = sql("DELETE FROM models WHERE project_id = $1 AND id = $2")
             .bind(project.to_string())
             .bind(id.to_string())
-            .execute(&self.writer)
+            .execute(&mut tx)
             .await?;
-        Ok(if deleted.rows_affected() == 0 { Deleted::NotFound } else { Deleted::Yes })
+        tx.commit().await?;
+        Ok(if deleted == 0 { Deleted::NotFound } else { Deleted::Yes })
     }
 }

@@ -11,13 +11,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde_json::json;
-use sqlx::{Sqlite, Transaction};
 use trainyard_formats::ReadOptions;
 use trainyard_learn::losses::TargetKind;
 use trainyard_learn::scalar::Scalar;
 
+use super::db::{Tx, composed, sql};
 use super::jobs::folds;
-use super::{Result, Store, StoreError, events, from_json, now, parsed};
+use super::{Result, Store, StoreError, events, from_json, parsed};
 use crate::domain::clock::Timestamp;
 use crate::domain::dataset::Warning;
 use crate::domain::ids::{JobId, ProjectId};
@@ -120,35 +120,44 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn claim(&self, request: &ClaimRequest<'_>) -> Result<Vec<ClaimedTask>> {
-        let mut tx = self.begin().await?;
-        let now = now(&mut tx).await?;
-        let rows: Vec<(i64, String, String, i64, i64)> = sqlx::query_as(
-            "UPDATE tasks SET state = 'running', attempt = attempt + 1, lease_token = $1,
+        retrying!(self.claim_once(request))
+    }
+
+    async fn claim_once(&self, request: &ClaimRequest<'_>) -> Result<Vec<ClaimedTask>> {
+        let mut tx = self.db.begin().await?;
+        let now = tx.now().await?;
+        // What another worker is claiming at this moment is passed over.
+        let skip_locked = tx.for_update_skip_locked();
+        let mut rows: Vec<(i64, String, String, i64, i64)> = composed(format!(
+            "WITH line AS MATERIALIZED (
+                 SELECT id, cost_us, priority, available_at FROM tasks
+                 WHERE state = 'queued' AND available_at <= $4
+                 AND EXISTS (SELECT 1 FROM jobs WHERE jobs.id = tasks.job_id
+                             AND jobs.status IN ('queued', 'running'))
+                 ORDER BY priority DESC, available_at, id LIMIT $5{skip_locked})
+             UPDATE tasks SET state = 'running', attempt = attempt + 1, lease_token = $1,
                               lease_until = $2, worker = $3
              WHERE id IN (
                  SELECT id FROM (
                      SELECT id, SUM(cost_us) OVER (
                                 ORDER BY priority DESC, available_at, id
-                            ) - cost_us AS before_us
-                     FROM (SELECT id, cost_us, priority, available_at FROM tasks
-                           WHERE state = 'queued' AND available_at <= $4
-                           AND EXISTS (SELECT 1 FROM jobs WHERE jobs.id = tasks.job_id
-                                       AND jobs.status IN ('queued', 'running'))
-                           ORDER BY priority DESC, available_at, id LIMIT $5) AS line
+                            ) - cost_us AS before_us FROM line
                  ) AS sized WHERE before_us < $6)
              RETURNING id, job_id, kind, idx, attempt",
-        )
+        ))
         .bind(&request.lease_token)
         .bind(now.0 + request.lease_ms)
         .bind(request.worker)
         .bind(now.0)
         .bind(request.max_tasks)
         .bind(request.budget_us)
-        .fetch_all(&mut *tx)
+        .all(&mut tx)
         .await?;
         if rows.is_empty() {
             return Ok(Vec::new());
         }
+        // RETURNING promises no order; jobs are locked in that of their ids, as everywhere.
+        rows.sort_unstable_by(|a, b| (&a.1, a.0).cmp(&(&b.1, b.0)));
         let mut jobs: HashMap<String, Option<Arc<JobContext>>> = HashMap::new();
         let mut tasks = Vec::with_capacity(rows.len());
         let lease_token: Arc<str> = request.lease_token.as_str().into();
@@ -173,7 +182,7 @@ impl Store {
             tasks.push(ClaimedTask { id, attempt, lease_token, kind, job });
         }
         tx.commit().await?;
-        // RETURNING promises no order, and folds are nicer to watch in theirs.
+        // Those first in line come first.
         tasks.sort_unstable_by_key(|task| task.id);
         if tasks.is_empty() {
             // All of it was unreadable and has ended; who comes next should not wait for a poll.
@@ -190,18 +199,22 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn renew(&self, lease_tokens: &[Arc<str>], lease_ms: i64) -> Result<Vec<Held>> {
-        let mut tx = self.begin().await?;
-        let now = now(&mut tx).await?;
+        retrying!(self.renew_once(lease_tokens, lease_ms))
+    }
+
+    async fn renew_once(&self, lease_tokens: &[Arc<str>], lease_ms: i64) -> Result<Vec<Held>> {
+        let mut tx = self.db.begin().await?;
+        let now = tx.now().await?;
         let mut held = Vec::new();
         for token in lease_tokens {
-            let rows: Vec<(i64, bool)> = sqlx::query_as(
+            let rows: Vec<(i64, bool)> = sql(
                 "UPDATE tasks SET lease_until = $2 WHERE lease_token = $1 AND state = 'running'
                  RETURNING id, EXISTS (SELECT 1 FROM jobs WHERE jobs.id = tasks.job_id
                                        AND jobs.status = 'cancelling')",
             )
             .bind(&**token)
             .bind(now.0 + lease_ms)
-            .fetch_all(&mut *tx)
+            .all(&mut tx)
             .await?;
             held.extend(rows.into_iter().map(|(task, cancelled)| Held { task, cancelled }));
         }
@@ -215,13 +228,14 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn reap(&self) -> Result<usize> {
-        let overdue: bool = sqlx::query_scalar(concat!(
-            "SELECT EXISTS (SELECT 1 FROM tasks WHERE state = 'running' AND lease_until < ",
-            now_ms!(),
-            ")"
-        ))
-        .fetch_one(&self.readers)
-        .await?;
+        let mut tx = self.db.begin_read().await?;
+        let now = tx.now().await?;
+        let overdue: bool =
+            sql("SELECT EXISTS (SELECT 1 FROM tasks WHERE state = 'running' AND lease_until < $1)")
+                .bind(now.0)
+                .scalar(&mut tx)
+                .await?;
+        drop(tx);
         if overdue { self.take_back(false).await } else { Ok(0) }
     }
 
@@ -234,15 +248,20 @@ impl Store {
     }
 
     async fn take_back(&self, all: bool) -> Result<usize> {
-        let mut tx = self.begin().await?;
-        let now = now(&mut tx).await?;
-        let rows: Vec<(i64, String, i64, i64)> = sqlx::query_as(
+        retrying!(self.take_back_once(all))
+    }
+
+    async fn take_back_once(&self, all: bool) -> Result<usize> {
+        let mut tx = self.db.begin().await?;
+        let now = tx.now().await?;
+        let skip_locked = tx.for_update_skip_locked();
+        let rows: Vec<(i64, String, i64, i64)> = composed(format!(
             "SELECT id, job_id, attempt, max_attempts FROM tasks
-             WHERE state = 'running' AND ($1 OR lease_until < $2) ORDER BY id",
-        )
+             WHERE state = 'running' AND ($1 OR lease_until < $2) ORDER BY id{skip_locked}",
+        ))
         .bind(all)
         .bind(now.0)
-        .fetch_all(&mut *tx)
+        .all(&mut tx)
         .await?;
         let mut jobs = BTreeSet::new();
         for (id, job_id, attempt, max_attempts) in &rows {
@@ -284,24 +303,28 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn hand_back(&self, tasks: &[ClaimedTask]) -> Result<()> {
-        let mut tx = self.begin().await?;
-        let now = now(&mut tx).await?;
+        retrying!(self.hand_back_once(tasks))
+    }
+
+    async fn hand_back_once(&self, tasks: &[ClaimedTask]) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        let now = tx.now().await?;
+        publish::lock_tasks(&mut tx, tasks.iter().map(|task| task.id)).await?;
         for task in tasks {
             let job = task.job.id;
             let Some((project, status)) = project_and_status(&mut tx, job).await? else { continue };
             let open = status == JobStatus::Running;
-            let changed = sqlx::query(
-                "UPDATE tasks SET state = $4, attempt = attempt - 1, lease_token = NULL,
+            let changed =
+                sql("UPDATE tasks SET state = $4, attempt = attempt - 1, lease_token = NULL,
                                   lease_until = NULL, worker = NULL
-                 WHERE id = $1 AND attempt = $2 AND lease_token = $3 AND state = 'running'",
-            )
-            .bind(task.id)
-            .bind(task.attempt)
-            .bind(&*task.lease_token)
-            .bind(if open { "queued" } else { "cancelled" })
-            .execute(&mut *tx)
-            .await?;
-            if open && changed.rows_affected() > 0 {
+                 WHERE id = $1 AND attempt = $2 AND lease_token = $3 AND state = 'running'")
+                .bind(task.id)
+                .bind(task.attempt)
+                .bind(&*task.lease_token)
+                .bind(if open { "queued" } else { "cancelled" })
+                .execute(&mut tx)
+                .await?;
+            if open && changed > 0 {
                 forget_progress(&mut tx, task.id).await?;
             }
             if status == JobStatus::Cancelling {
@@ -316,20 +339,16 @@ impl Store {
 
 /// Marks a claimed task's job as running and reads what its tasks need. A job whose documents this
 /// version cannot read fails here, alone, so that those behind it in the line go on.
-async fn start(
-    tx: &mut Transaction<'static, Sqlite>,
-    job_id: &str,
-    now: Timestamp,
-) -> Result<Option<JobContext>> {
+async fn start(tx: &mut Tx, job_id: &str, now: Timestamp) -> Result<Option<JobContext>> {
     let id: JobId = parsed("job id", job_id)?;
     let Some((project, before)) = project_and_status(tx, id).await? else { return Ok(None) };
     let status = before.after(JobEvent::TaskClaimed)?;
     if status != before {
-        sqlx::query("UPDATE jobs SET status = $2, started_at = $3 WHERE id = $1")
+        sql("UPDATE jobs SET status = $2, started_at = $3 WHERE id = $1")
             .bind(job_id)
             .bind(status.name())
             .bind(now.0)
-            .execute(&mut **tx)
+            .execute(&mut *tx)
             .await?;
         events::append(tx, (project, id), now, "started", json!({})).await?;
     }
@@ -341,7 +360,7 @@ async fn start(
 
 /// Ends a running job whose documents this version cannot read; any other error is passed on.
 async fn fail_unreadable(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     job: (ProjectId, JobId),
     error: StoreError,
     now: Timestamp,
@@ -356,17 +375,13 @@ async fn fail_unreadable(
     publish::fail_job(tx, job, JobStatus::Running, &error, now).await
 }
 
-async fn context(
-    tx: &mut Transaction<'static, Sqlite>,
-    (project, id): (ProjectId, JobId),
-) -> Result<JobContext> {
-    let row: (String, String, String, String, String, Option<String>) = sqlx::query_as(
-        "SELECT resolved_spec, classes, warnings, sha256, reading, variants
-         FROM jobs JOIN datasets ON datasets.id = jobs.dataset_id WHERE jobs.id = $1",
-    )
-    .bind(id.to_string())
-    .fetch_one(&mut **tx)
-    .await?;
+async fn context(tx: &mut Tx, (project, id): (ProjectId, JobId)) -> Result<JobContext> {
+    let row: (String, String, String, String, String, Option<String>) =
+        sql("SELECT resolved_spec, classes, warnings, sha256, reading, variants
+         FROM jobs JOIN datasets ON datasets.id = jobs.dataset_id WHERE jobs.id = $1")
+        .bind(id.to_string())
+        .one(&mut *tx)
+        .await?;
     let (spec, classes, warnings, data_sha256, reading, variants) = row;
     let variants = variants.map(|text| from_json("variants", &text)).transpose()?;
     Ok(JobContext {
@@ -381,15 +396,17 @@ async fn context(
     })
 }
 
-/// `None` when the job was deleted.
+/// The project and status of a job, which stay so until the transaction ends; `None` when it was
+/// deleted.
 pub(super) async fn project_and_status(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     job: JobId,
 ) -> Result<Option<(ProjectId, JobStatus)>> {
+    let lock = tx.for_update();
     let row: Option<(String, String)> =
-        sqlx::query_as("SELECT project_id, status FROM jobs WHERE id = $1")
+        composed(format!("SELECT project_id, status FROM jobs WHERE id = $1{lock}"))
             .bind(job.to_string())
-            .fetch_optional(&mut **tx)
+            .optional(&mut *tx)
             .await?;
     let Some((project, status)) = row else { return Ok(None) };
     let status =
@@ -398,18 +415,14 @@ pub(super) async fn project_and_status(
 }
 
 /// Ends every job that was being cancelled and has nothing running: nobody else will.
-async fn settle_all_cancelled(tx: &mut Transaction<'static, Sqlite>, now: Timestamp) -> Result<()> {
+async fn settle_all_cancelled(tx: &mut Tx, now: Timestamp) -> Result<()> {
     let jobs: Vec<(String, String)> =
-        sqlx::query_as("SELECT project_id, id FROM jobs WHERE status = 'cancelling'")
-            .fetch_all(&mut **tx)
-            .await?;
+        sql("SELECT project_id, id FROM jobs WHERE status = 'cancelling'").all(&mut *tx).await?;
     for (project, job) in jobs {
-        sqlx::query(
-            "UPDATE tasks SET state = 'cancelled'
-             WHERE job_id = $1 AND state IN ('queued', 'blocked')",
-        )
+        sql("UPDATE tasks SET state = 'cancelled'
+             WHERE job_id = $1 AND state IN ('queued', 'blocked')")
         .bind(&job)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
         let job = (parsed("project id", &project)?, parsed("job id", &job)?);
         publish::settle_cancelled(tx, job, now).await?;
@@ -417,27 +430,23 @@ async fn settle_all_cancelled(tx: &mut Transaction<'static, Sqlite>, now: Timest
     Ok(())
 }
 
-async fn end_task(tx: &mut Transaction<'static, Sqlite>, id: i64, state: &str) -> Result<()> {
-    sqlx::query(
-        "UPDATE tasks SET state = $2, lease_token = NULL, lease_until = NULL
-         WHERE id = $1 AND state = 'running'",
-    )
+async fn end_task(tx: &mut Tx, id: i64, state: &str) -> Result<()> {
+    sql("UPDATE tasks SET state = $2, lease_token = NULL, lease_until = NULL
+         WHERE id = $1 AND state = 'running'")
     .bind(id)
     .bind(state)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(())
 }
 
-async fn requeue(tx: &mut Transaction<'static, Sqlite>, id: i64, available_at: i64) -> Result<()> {
-    sqlx::query(
-        "UPDATE tasks SET state = 'queued', available_at = $2, lease_token = NULL,
+async fn requeue(tx: &mut Tx, id: i64, available_at: i64) -> Result<()> {
+    sql("UPDATE tasks SET state = 'queued', available_at = $2, lease_token = NULL,
                           lease_until = NULL, worker = NULL
-         WHERE id = $1 AND state = 'running'",
-    )
+         WHERE id = $1 AND state = 'running'")
     .bind(id)
     .bind(available_at)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(())
 }

@@ -6,11 +6,10 @@ use std::time::Duration;
 use trainyard::domain::job::{JobError, JobResult, JobStatus};
 use trainyard::store::tasks::{Outcome, TaskKind};
 
-use crate::yard::{PROJECT, Yard, finished, fold, folds};
+use crate::yard::{Database, PROJECT, Yard, finished, fold, folds, on_both};
 
-#[tokio::test]
-async fn a_claim_is_sized_by_expected_work() {
-    let yard = Yard::new().await;
+async fn a_claim_is_sized_by_expected_work(on: Database) {
+    let yard = Yard::new(on).await;
     let first = yard.claim(60_000, 1).await;
     assert_eq!(first.len(), 1, "at least one, however small the budget");
     let rest = yard.claim(60_000, 1_000_000).await;
@@ -19,9 +18,8 @@ async fn a_claim_is_sized_by_expected_work() {
     assert_eq!(yard.job().await.status, JobStatus::Running);
 }
 
-#[tokio::test]
-async fn the_last_fold_frees_the_reduce_task_and_that_ends_the_job() {
-    let yard = Yard::new().await;
+async fn the_last_fold_frees_the_reduce_task_and_that_ends_the_job(on: Database) {
+    let yard = Yard::new(on).await;
     let tasks = yard.claim(60_000, 1_000_000).await;
     assert_eq!(yard.store.publish(&folds(&tasks[..3])).await.unwrap(), [true; 3]);
     assert!(yard.claim(60_000, 1_000_000).await.is_empty());
@@ -53,9 +51,8 @@ async fn the_last_fold_frees_the_reduce_task_and_that_ends_the_job() {
     assert_eq!(job.timings.fit_s, Some(4e-6));
 }
 
-#[tokio::test]
-async fn a_late_result_is_refused_and_the_second_worker_publishes_once() {
-    let yard = Yard::new().await;
+async fn a_late_result_is_refused_and_the_second_worker_publishes_once(on: Database) {
+    let yard = Yard::new(on).await;
     let late = yard.claim(1, 1_000_000).await;
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_eq!(yard.store.reap().await.unwrap(), 4);
@@ -69,9 +66,8 @@ async fn a_late_result_is_refused_and_the_second_worker_publishes_once() {
     assert_eq!(yard.n_folds().await, 4);
 }
 
-#[tokio::test]
-async fn a_renewed_lease_is_not_reaped_and_a_lost_one_is_not_renewed() {
-    let yard = Yard::new().await;
+async fn a_renewed_lease_is_not_reaped_and_a_lost_one_is_not_renewed(on: Database) {
+    let yard = Yard::new(on).await;
     let tasks = yard.claim(50, 1_000_000).await;
     let token = Arc::clone(&tasks[0].lease_token);
     let held = yard.store.renew(&[Arc::clone(&token)], 60_000).await.unwrap();
@@ -82,9 +78,8 @@ async fn a_renewed_lease_is_not_reaped_and_a_lost_one_is_not_renewed() {
     assert!(yard.store.renew(&[token], 60_000).await.unwrap().is_empty());
 }
 
-#[tokio::test]
-async fn a_task_that_keeps_losing_its_worker_ends_its_job() {
-    let yard = Yard::new().await;
+async fn a_task_that_keeps_losing_its_worker_ends_its_job(on: Database) {
+    let yard = Yard::new(on).await;
     for _ in 0..3 {
         assert!(!yard.job().await.status.has_ended());
         assert_eq!(yard.claim_again().await.len(), 4);
@@ -96,9 +91,8 @@ async fn a_task_that_keeps_losing_its_worker_ends_its_job() {
     assert!(yard.claim(60_000, 1_000_000).await.is_empty());
 }
 
-#[tokio::test]
-async fn what_is_handed_back_was_never_tried() {
-    let yard = Yard::new().await;
+async fn what_is_handed_back_was_never_tried(on: Database) {
+    let yard = Yard::new(on).await;
     let tasks = yard.claim(60_000, 1_000_000).await;
     yard.store.hand_back(&tasks).await.unwrap();
     let again = yard.claim(60_000, 1_000_000).await;
@@ -106,9 +100,8 @@ async fn what_is_handed_back_was_never_tried() {
     assert_eq!(yard.store.publish(&folds(&tasks)).await.unwrap(), [false; 4]);
 }
 
-#[tokio::test]
-async fn a_cancelled_job_takes_no_result_and_ends_with_its_last_task() {
-    let yard = Yard::new().await;
+async fn a_cancelled_job_takes_no_result_and_ends_with_its_last_task(on: Database) {
+    let yard = Yard::new(on).await;
     let tasks = yard.claim(60_000, 1).await;
     let job = yard.store.cancel_job(PROJECT, yard.job).await.unwrap().unwrap();
     assert_eq!((job.status, job.tasks.queued), (JobStatus::Cancelling, 0));
@@ -119,9 +112,8 @@ async fn a_cancelled_job_takes_no_result_and_ends_with_its_last_task() {
     assert_eq!(yard.n_folds().await, 0);
 }
 
-#[tokio::test]
-async fn a_failure_that_may_pass_is_tried_again_and_one_that_cannot_ends_the_job() {
-    let yard = Yard::new().await;
+async fn a_failure_that_may_pass_is_tried_again_and_one_that_cannot_ends_the_job(on: Database) {
+    let yard = Yard::new(on).await;
     let error = |code: &str| JobError::new(code, "x");
     let tasks = yard.claim(60_000, 1_000_000).await;
     let outcomes = [
@@ -141,9 +133,8 @@ async fn a_failure_that_may_pass_is_tried_again_and_one_that_cannot_ends_the_job
     assert_eq!(yard.store.publish(&late).await.unwrap(), [false; 2], "their leases are gone");
 }
 
-#[tokio::test]
-async fn what_is_handed_back_of_a_cancelled_job_ends_it_and_holds_nobody_up() {
-    let yard = Yard::new().await;
+async fn what_is_handed_back_of_a_cancelled_job_ends_it_and_holds_nobody_up(on: Database) {
+    let yard = Yard::new(on).await;
     let tasks = yard.claim(60_000, 1_000_000).await;
     yard.store.cancel_job(PROJECT, yard.job).await.unwrap();
     yard.store.hand_back(&tasks).await.unwrap();
@@ -152,9 +143,8 @@ async fn what_is_handed_back_of_a_cancelled_job_ends_it_and_holds_nobody_up() {
     assert!(yard.claim(60_000, 1_000_000).await.is_empty());
 }
 
-#[tokio::test]
-async fn a_start_ends_what_was_being_cancelled() {
-    let yard = Yard::new().await;
+async fn a_start_ends_what_was_being_cancelled(on: Database) {
+    let yard = Yard::new(on).await;
     yard.claim(60_000, 1_000_000).await;
     yard.store.cancel_job(PROJECT, yard.job).await.unwrap();
     assert_eq!(yard.job().await.status, JobStatus::Cancelling);
@@ -162,9 +152,8 @@ async fn a_start_ends_what_was_being_cancelled() {
     assert_eq!(yard.job().await.status, JobStatus::Cancelled);
 }
 
-#[tokio::test]
-async fn a_deleted_job_keeps_no_other_from_publishing() {
-    let yard = Yard::new().await;
+async fn a_deleted_job_keeps_no_other_from_publishing(on: Database) {
+    let yard = Yard::new(on).await;
     let tasks = yard.claim(60_000, 1_000_000).await;
     let error = JobError::new("diverged", "");
     let failed = finished(&tasks[0], Outcome::Failed { error, history: None });
@@ -174,30 +163,37 @@ async fn a_deleted_job_keeps_no_other_from_publishing() {
 }
 
 /// A job whose documents another version wrote ends alone; those behind it go on.
-#[tokio::test]
-async fn what_cannot_be_read_ends_alone() {
-    use sqlx::{Connection, SqliteConnection};
+async fn what_cannot_be_read_ends_alone(on: Database) {
     for damage in [
         "UPDATE jobs SET resolved_spec = '{}'",
         "UPDATE datasets SET reading = '0'",
         "UPDATE folds SET result = '{}'",
     ] {
-        let yard = Yard::new().await;
-        let path = format!("sqlite://{}", yard.directory.path().join("test.db").display());
-        let mut connection = SqliteConnection::connect(&path).await.unwrap();
+        let yard = Yard::new(on).await;
         if damage.contains("folds") {
             let tasks = yard.claim(60_000, 1_000_000).await;
             yard.store.publish(&folds(&tasks)).await.unwrap();
         }
-        let changed = sqlx::query(damage).execute(&mut connection).await.unwrap();
-        assert!(changed.rows_affected() > 0, "{damage}");
+        assert!(yard.change(damage).await > 0, "{damage}");
         assert!(yard.claim(60_000, 1_000_000).await.is_empty());
-        let failed: String = sqlx::query_scalar("SELECT status || error FROM jobs")
-            .fetch_one(&mut connection)
-            .await
-            .unwrap();
-        assert!(failed.starts_with("failed") && failed.contains("job_unreadable"), "{failed}");
+        let ended = yard.texts("SELECT status || error FROM jobs").await;
+        assert!(ended[0].starts_with("failed") && ended[0].contains("job_unreadable"), "{ended:?}");
         let deleted = yard.store.delete_job(PROJECT, yard.job).await.unwrap();
         assert_eq!(deleted, trainyard::store::Deleted::Yes);
     }
+}
+
+on_both! {
+    a_claim_is_sized_by_expected_work,
+    the_last_fold_frees_the_reduce_task_and_that_ends_the_job,
+    a_late_result_is_refused_and_the_second_worker_publishes_once,
+    a_renewed_lease_is_not_reaped_and_a_lost_one_is_not_renewed,
+    a_task_that_keeps_losing_its_worker_ends_its_job,
+    what_is_handed_back_was_never_tried,
+    a_cancelled_job_takes_no_result_and_ends_with_its_last_task,
+    a_failure_that_may_pass_is_tried_again_and_one_that_cannot_ends_the_job,
+    what_is_handed_back_of_a_cancelled_job_ends_it_and_holds_nobody_up,
+    a_start_ends_what_was_being_cancelled,
+    a_deleted_job_keeps_no_other_from_publishing,
+    what_cannot_be_read_ends_alone,
 }

@@ -4,7 +4,7 @@ use trainyard::domain::job::{JobError, JobStatus};
 use trainyard::store::tasks::{ClaimedTask, Finished, Outcome, Report};
 use trainyard_learn::training::History;
 
-use crate::yard::{PROJECT, Yard, finished, fold};
+use crate::yard::{Database, PROJECT, Yard, finished, fold, on_both};
 
 /// The packed history of so many epochs, whose losses are `loss`.
 fn history(n_epochs: u32, loss: f64) -> Vec<u8> {
@@ -41,9 +41,8 @@ impl Yard {
     }
 }
 
-#[tokio::test]
-async fn a_report_moves_the_job_until_the_result_takes_its_place() {
-    let yard = Yard::new().await;
+async fn a_report_moves_the_job_until_the_result_takes_its_place(on: Database) {
+    let yard = Yard::new(on).await;
     let tasks = yard.claim(60_000, 1_000_000).await;
     assert_eq!((yard.progress().await, yard.curve(0).await), (0.0, None));
     // Of five tasks, half of the first is done, then three quarters.
@@ -63,9 +62,8 @@ async fn a_report_moves_the_job_until_the_result_takes_its_place() {
     assert_eq!((yard.progress().await, yard.curve(0).await), (0.2, whole));
 }
 
-#[tokio::test]
-async fn a_late_report_is_refused_and_the_next_attempt_starts_its_curve_again() {
-    let yard = Yard::new().await;
+async fn a_late_report_is_refused_and_the_next_attempt_starts_its_curve_again(on: Database) {
+    let yard = Yard::new(on).await;
     let late = yard.claim(60_000, 1_000_000).await;
     assert!(yard.report(report(&late[0], 0.5, history(5, 1.0))).await);
     yard.store.take_back_leases().await.unwrap();
@@ -84,9 +82,8 @@ async fn a_late_report_is_refused_and_the_next_attempt_starts_its_curve_again() 
     assert_eq!((yard.progress().await, yard.curve(0).await), (0.05, Some((vec![2.0; 2], false))));
 }
 
-#[tokio::test]
-async fn reports_stand_and_fall_by_themselves() {
-    let yard = Yard::new().await;
+async fn reports_stand_and_fall_by_themselves(on: Database) {
+    let yard = Yard::new(on).await;
     let late = yard.claim(60_000, 1).await;
     yard.store.hand_back(&late).await.unwrap();
     let tasks = yard.claim(60_000, 1_000_000).await;
@@ -96,9 +93,8 @@ async fn reports_stand_and_fall_by_themselves() {
     assert_eq!((yard.curve(0).await, yard.progress().await), (None, 0.1));
 }
 
-#[tokio::test]
-async fn what_goes_back_to_the_queue_starts_again() {
-    let yard = Yard::new().await;
+async fn what_goes_back_to_the_queue_starts_again(on: Database) {
+    let yard = Yard::new(on).await;
     let tasks = yard.claim(60_000, 1_000_000).await;
     for task in &tasks[..2] {
         assert!(yard.report(report(task, 0.5, history(1, 1.0))).await);
@@ -110,9 +106,8 @@ async fn what_goes_back_to_the_queue_starts_again() {
     assert_eq!((yard.progress().await, yard.curve(1).await), (0.0, None));
 }
 
-#[tokio::test]
-async fn what_a_job_was_like_stays_when_it_ends_early() {
-    let cancelled = Yard::new().await;
+async fn what_a_job_was_like_stays_when_it_ends_early(on: Database) {
+    let cancelled = Yard::new(on).await;
     let tasks = cancelled.claim(60_000, 1_000_000).await;
     assert!(cancelled.report(report(&tasks[0], 0.5, history(2, 1.0))).await);
     assert!(cancelled.report(report(&tasks[1], 0.5, history(1, 1.0))).await);
@@ -125,7 +120,7 @@ async fn what_a_job_was_like_stays_when_it_ends_early() {
     assert_eq!(cancelled.curve(1).await, Some((vec![1.0], false)));
     assert_eq!(cancelled.progress().await, 0.2);
 
-    let failed = Yard::new().await;
+    let failed = Yard::new(on).await;
     let tasks = failed.claim(60_000, 1_000_000).await;
     for task in &tasks[..2] {
         assert!(failed.report(report(task, 0.5, history(2, 1.0))).await);
@@ -135,4 +130,12 @@ async fn what_a_job_was_like_stays_when_it_ends_early() {
     assert_eq!(failed.store.publish(&[finished(&tasks[0], outcome)]).await.unwrap(), [true]);
     assert_eq!(failed.curve(0).await, Some((vec![1.0; 3], true)), "it ended by itself");
     assert_eq!(failed.curve(1).await, Some((vec![1.0; 2], false)), "it was broken off");
+}
+
+on_both! {
+    a_report_moves_the_job_until_the_result_takes_its_place,
+    a_late_report_is_refused_and_the_next_attempt_starts_its_curve_again,
+    reports_stand_and_fall_by_themselves,
+    what_goes_back_to_the_queue_starts_again,
+    what_a_job_was_like_stays_when_it_ends_early,
 }

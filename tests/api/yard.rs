@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use trainyard::domain::clock::Clock;
-use trainyard::domain::dataset::Content;
+use trainyard::domain::dataset::{Content, Dataset};
 use trainyard::domain::ids::{DatasetId, JobId, ProjectId};
 use trainyard::domain::job::{FitSummary, FoldResult};
 use trainyard::domain::limits::Limits;
@@ -24,19 +25,98 @@ use trainyard_learn::model::{Predicted, Truth};
 
 pub const PROJECT: ProjectId = ProjectId::DEFAULT;
 
+/// What holds a store's tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database {
+    Sqlite,
+    Postgres,
+}
+
+/// Where the tests' PostgreSQL is: a URL of a user who may create databases. `scripts/postgres` starts
+/// one and sets this.
+const POSTGRES_URL: &str = "TRAINYARD_TEST_POSTGRES_URL";
+
+impl Database {
+    /// Whether there is one to test on; if not, this says so, and fails where all must be tested.
+    pub fn is_there(self) -> bool {
+        let there = self == Self::Sqlite || std::env::var_os(POSTGRES_URL).is_some();
+        let missing = format!(
+            "NOT TESTED ON POSTGRESQL: {POSTGRES_URL} is not set; run the tests by scripts/postgres"
+        );
+        assert!(there || std::env::var_os("CI").is_none(), "{missing}");
+        if !there {
+            #[expect(clippy::print_stderr, reason = "whoever runs the tests should see it")]
+            {
+                eprintln!("{missing}");
+            }
+        }
+        there
+    }
+
+    /// A URL of an empty database of PostgreSQL's.
+    pub async fn new_postgres(name: &str) -> String {
+        let server = std::env::var(POSTGRES_URL).unwrap();
+        let mut admin = PgConnection::connect(&server).await.unwrap();
+        let create = AssertSqlSafe(format!("CREATE DATABASE \"{name}\""));
+        sqlx::query(create).execute(&mut admin).await.unwrap();
+        let (server, _) = server.rsplit_once('/').unwrap();
+        format!("{server}/{name}")
+    }
+}
+
+/// Makes of each function that takes a [`Database`] a test on each.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        $(mod $name {
+            use crate::yard::Database;
+
+            #[tokio::test]
+            async fn sqlite() {
+                super::$name(Database::Sqlite).await;
+            }
+
+            #[tokio::test]
+            async fn postgres() {
+                if Database::Postgres.is_there() {
+                    super::$name(Database::Postgres).await;
+                }
+            }
+        })*
+    };
+}
+pub(crate) use on_both;
+
+/// A connection beside the store's, to do what no method of it does.
+enum Beside {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
 /// A store with one job of four folds, and no worker.
 pub struct Yard {
     pub store: Store,
     pub clock: Clock,
     pub job: JobId,
-    pub directory: TempDir,
+    pub dataset: Dataset,
+    url: String,
+    _directory: TempDir,
 }
 
 impl Yard {
-    pub async fn new() -> Self {
+    pub async fn new(on: Database) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(&directory.path().join("test.db"), Hints::default()).await.unwrap();
         let clock = Clock::system();
+        let (store, url) = match on {
+            Database::Sqlite => {
+                let path = directory.path().join("test.db");
+                let store = Store::open(&path, Hints::default()).await.unwrap();
+                (store, format!("sqlite://{}", path.display()))
+            }
+            Database::Postgres => {
+                let url = Database::new_postgres(&clock.new_uuid().to_string()).await;
+                (Store::connect(&url, Hints::default()).await.unwrap(), url)
+            }
+        };
         let rows: String = (0..40).map(|i| format!("{i},{}\n", i % 2)).collect();
         let text = format!("a,y\n{rows}");
         let source = std::io::Cursor::new(text.clone());
@@ -58,17 +138,59 @@ impl Yard {
         let Created::New(dataset) = store.create_dataset(PROJECT, new, None).await.unwrap() else {
             panic!("the dataset is new")
         };
+        let mut yard =
+            Self { store, job: JobId::new(&clock), clock, dataset, url, _directory: directory };
+        yard.job = yard.submit(4).await;
+        yard
+    }
+
+    /// A job of so many folds.
+    pub async fn submit(&self, n_splits: usize) -> JobId {
         let spec = json!({
-            "dataset_id": dataset.id, "target": "y", "model": {"type": "perceptron"},
-            "cv": {"type": "stratified_kfold", "n_splits": 4}
+            "dataset_id": self.dataset.id, "target": "y", "model": {"type": "perceptron"},
+            "cv": {"type": "stratified_kfold", "n_splits": n_splits}
         });
         let request = serde_json::from_value(spec.clone()).unwrap();
-        let checked = check(request, &dataset, &Limits::default()).unwrap();
-        let job = JobId::new(&clock);
+        let checked = check(request, &self.dataset, &Limits::default()).unwrap();
+        let job = JobId::new(&self.clock);
         let new = NewJob { id: job, checked, spec };
-        let submitted = store.create_job(PROJECT, new, None, 10).await.unwrap();
+        let submitted = self.store.create_job(PROJECT, new, None, i64::MAX).await.unwrap();
         assert!(matches!(submitted, Submitted::Job(Created::New(_))));
-        Self { store, clock, job, directory }
+        job
+    }
+
+    /// Runs a statement beside the store; how many rows it changed.
+    pub async fn change(&self, statement: &str) -> u64 {
+        let statement = AssertSqlSafe(statement.to_owned());
+        match self.beside().await {
+            Beside::Sqlite(mut beside) => {
+                sqlx::query(statement).execute(&mut beside).await.unwrap().rows_affected()
+            }
+            Beside::Postgres(mut beside) => {
+                sqlx::query(statement).execute(&mut beside).await.unwrap().rows_affected()
+            }
+        }
+    }
+
+    /// The texts that a query beside the store finds.
+    pub async fn texts(&self, query: &str) -> Vec<String> {
+        let query = AssertSqlSafe(query.to_owned());
+        match self.beside().await {
+            Beside::Sqlite(mut beside) => {
+                sqlx::query_scalar(query).fetch_all(&mut beside).await.unwrap()
+            }
+            Beside::Postgres(mut beside) => {
+                sqlx::query_scalar(query).fetch_all(&mut beside).await.unwrap()
+            }
+        }
+    }
+
+    async fn beside(&self) -> Beside {
+        if self.url.starts_with("sqlite:") {
+            Beside::Sqlite(SqliteConnection::connect(&self.url).await.unwrap())
+        } else {
+            Beside::Postgres(PgConnection::connect(&self.url).await.unwrap())
+        }
     }
 
     pub async fn claim(&self, lease_ms: i64, budget_us: i64) -> Vec<ClaimedTask> {

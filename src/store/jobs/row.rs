@@ -1,33 +1,26 @@
 //! A job's row with its tasks' counts, read into what a client sees.
 
 use serde_json::Value;
-use sqlx::{FromRow, Sqlite, Transaction};
+use sqlx::FromRow;
 
 use super::JobFilter;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::job::{Job, JobPhase, JobStatus, TaskCounts, Timings};
+use crate::store::db::{Tx, sql};
 use crate::store::{Result, StoreError, from_json, parsed};
 
 macro_rules! columns {
     () => {
-        concat!(
-            "id, name, dataset_id, status, spec, resolved_spec, warnings, n_pending, result, error,
+        "id, name, dataset_id, status, spec, resolved_spec, warnings, n_pending, result, error,
              stop_reason, load_us, fit_started_us, fit_ended_us, created_at, started_at,
-             finished_at, ",
-            now_ms!(),
-            " AS now"
-        )
+             finished_at"
     };
 }
 
 /// The jobs of a project that a filter names, newest first.
-pub(super) async fn list(
-    tx: &mut Transaction<'static, Sqlite>,
-    project: ProjectId,
-    filter: JobFilter,
-) -> Result<Vec<Job>> {
-    let rows: Vec<Row> = sqlx::query_as(concat!(
+pub(super) async fn list(tx: &mut Tx, project: ProjectId, filter: JobFilter) -> Result<Vec<Job>> {
+    let rows: Vec<Row> = sql(concat!(
         "SELECT ",
         columns!(),
         " FROM jobs WHERE project_id = $1 AND ($2 IS NULL OR id < $2)
@@ -39,12 +32,13 @@ pub(super) async fn list(
     .bind(filter.status.map(JobStatus::name))
     .bind(filter.dataset.map(|id| id.to_string()))
     .bind(filter.limit)
-    .fetch_all(&mut **tx)
+    .all(&mut *tx)
     .await?;
+    let now = tx.now().await?;
     let mut jobs = Vec::with_capacity(rows.len());
     for row in rows {
         let id = row.id.clone();
-        match with_tasks(tx, row).await {
+        match with_tasks(tx, row, now).await {
             // One job that another version wrote should not hide all others.
             Err(error @ StoreError::Corrupt { .. }) => {
                 tracing::error!(%error, job = id, "a job cannot be read and is left out of a list");
@@ -74,38 +68,32 @@ struct Row {
     created_at: i64,
     started_at: Option<i64>,
     finished_at: Option<i64>,
-    now: i64,
 }
 
 /// A job of the project.
-pub(super) async fn read(
-    tx: &mut Transaction<'static, Sqlite>,
-    project: ProjectId,
-    id: JobId,
-) -> Result<Option<Job>> {
-    let row: Option<Row> = sqlx::query_as(concat!(
-        "SELECT ",
-        columns!(),
-        " FROM jobs WHERE project_id = $1 AND id = $2"
-    ))
-    .bind(project.to_string())
-    .bind(id.to_string())
-    .fetch_optional(&mut **tx)
-    .await?;
+pub(super) async fn read(tx: &mut Tx, project: ProjectId, id: JobId) -> Result<Option<Job>> {
+    let row: Option<Row> =
+        sql(concat!("SELECT ", columns!(), " FROM jobs WHERE project_id = $1 AND id = $2"))
+            .bind(project.to_string())
+            .bind(id.to_string())
+            .optional(&mut *tx)
+            .await?;
     match row {
         None => Ok(None),
-        Some(row) => with_tasks(tx, row).await.map(Some),
+        Some(row) => {
+            let now = tx.now().await?;
+            with_tasks(tx, row, now).await.map(Some)
+        }
     }
 }
 
-async fn with_tasks(tx: &mut Transaction<'static, Sqlite>, row: Row) -> Result<Job> {
-    let states: Vec<(String, i64, i64, f64)> = sqlx::query_as(
-        "SELECT state, COUNT(*), MAX(attempt), SUM(progress) FROM tasks
-         WHERE job_id = $1 GROUP BY state",
-    )
-    .bind(&row.id)
-    .fetch_all(&mut **tx)
-    .await?;
+async fn with_tasks(tx: &mut Tx, row: Row, now: Timestamp) -> Result<Job> {
+    let states: Vec<(String, i64, i64, f64)> =
+        sql("SELECT state, COUNT(*), MAX(attempt), SUM(progress) FROM tasks
+         WHERE job_id = $1 GROUP BY state")
+        .bind(&row.id)
+        .all(&mut *tx)
+        .await?;
     let mut tasks = TaskCounts::default();
     let mut n_done = 0.0;
     for (state, n, _, progress) in &states {
@@ -121,11 +109,11 @@ async fn with_tasks(tx: &mut Transaction<'static, Sqlite>, row: Row) -> Result<J
     }
     let attempt = states.iter().map(|(_, _, attempt, _)| *attempt).max().unwrap_or(0);
     let progress = (n_done / tasks.total.max(1) as f64).min(1.0);
-    row.job(tasks, progress, attempt)
+    row.job(tasks, progress, attempt, now)
 }
 
 impl Row {
-    fn job(self, tasks: TaskCounts, progress: f64, attempt: i64) -> Result<Job> {
+    fn job(self, tasks: TaskCounts, progress: f64, attempt: i64, now: Timestamp) -> Result<Job> {
         let status = JobStatus::from_name(&self.status)
             .ok_or_else(|| StoreError::corrupt("job status", &self.status))?;
         let created_at = Timestamp(self.created_at);
@@ -144,9 +132,9 @@ impl Row {
                 _ => JobPhase::Refit,
             },
             progress,
-            eta_s: started_at.filter(|_| status == JobStatus::Running && progress > 0.0).map(
-                |started| Timestamp(self.now).seconds_since(started) * (1.0 - progress) / progress,
-            ),
+            eta_s: started_at
+                .filter(|_| status == JobStatus::Running && progress > 0.0)
+                .map(|started| now.seconds_since(started) * (1.0 - progress) / progress),
             attempt,
             spec: from_json("spec", &self.spec)?,
             metadata: resolved_spec.get("metadata").cloned().unwrap_or_default(),

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
-use sqlx::{QueryBuilder, Sqlite, Transaction};
 
 use super::{BACKOFF_MS, ClaimedTask, TaskKind, forget_progress, project_and_status};
 use crate::domain::clock::Timestamp;
@@ -14,8 +13,9 @@ use crate::domain::ids::{JobId, ModelId, ProjectId};
 use crate::domain::job::{FoldResult, JobError, JobEvent, JobResult, JobStatus};
 use crate::domain::model::ModelCard;
 use crate::domain::predictions::FoldPredictions;
+use crate::store::db::{Arg, Tx, composed, sql, tuples, values};
 use crate::store::jobs::set_status;
-use crate::store::{Result, Store, events, json, now};
+use crate::store::{Result, Store, events, json};
 
 /// A task that has ended at its worker.
 #[derive(Debug)]
@@ -79,8 +79,6 @@ pub struct NewModel {
     pub card: ModelCard,
 }
 
-type Tx = Transaction<'static, Sqlite>;
-
 /// The history of the final training stands where a fold of this number would.
 pub(in crate::store) const REFIT: i64 = -1;
 
@@ -109,6 +107,10 @@ impl Store {
     /// # Errors
     /// When the database fails; then none was.
     pub async fn publish(&self, finished: &[Finished]) -> Result<Vec<bool>> {
+        retrying!(self.publish_once(finished))
+    }
+
+    async fn publish_once(&self, finished: &[Finished]) -> Result<Vec<bool>> {
         let mut by_job: BTreeMap<JobId, Vec<(usize, &Finished)>> = BTreeMap::new();
         let mut accepted = vec![false; finished.len()];
         for (index, item) in finished.iter().enumerate() {
@@ -116,8 +118,9 @@ impl Store {
         }
         let jobs: Vec<JobId> = by_job.keys().copied().collect();
         let mut any_failed = false;
-        let mut tx = self.begin().await?;
-        let now = now(&mut tx).await?;
+        let mut tx = self.db.begin().await?;
+        let now = tx.now().await?;
+        lock_tasks(&mut tx, finished.iter().map(|item| item.task.id)).await?;
         for (job, items) in by_job {
             let project = items[0].1.task.job.project;
             // A job that was deleted meanwhile takes nothing, and keeps nobody else from publishing.
@@ -159,6 +162,20 @@ struct Attempts {
     most: i64,
 }
 
+/// Where several connections write, whoever changes a job locks its tasks first, in their order, and
+/// then the job, as [`Store::claim`] does: two that want the same then wait instead of blocking each
+/// other.
+pub(super) async fn lock_tasks(tx: &mut Tx, tasks: impl Iterator<Item = i64>) -> Result<()> {
+    let lock = tx.for_update();
+    if lock.is_empty() {
+        return Ok(());
+    }
+    let (ids, args) = tuples(tasks.map(|id| [id.into()]), 0);
+    let text = format!("SELECT id FROM tasks WHERE id IN (VALUES {ids}) ORDER BY id{lock}");
+    composed(text).bind_all(args).column::<i64>(tx).await?;
+    Ok(())
+}
+
 /// Moves the tasks on, those whose lease still holds, and returns them.
 async fn release(
     tx: &mut Tx,
@@ -180,22 +197,26 @@ async fn release(
     }
     let mut held = HashMap::new();
     for (state, tasks) in by_state {
-        let mut update =
-            QueryBuilder::new("UPDATE tasks SET lease_token = NULL, lease_until = NULL");
-        if state == "queued" {
-            update
-                .push(", state = CASE WHEN attempt < max_attempts THEN 'queued' ELSE 'failed' END");
-            update.push(", available_at = attempt * ").push_bind(BACKOFF_MS);
-            update.push(" + ").push_bind(now.0);
+        let (moved, n_bound, args): (_, _, Vec<Arg>) = if state == "queued" {
+            let moved = "state = CASE WHEN attempt < max_attempts THEN 'queued' ELSE 'failed' END,
+                         available_at = attempt * $1 + $2";
+            (moved, 2, vec![BACKOFF_MS.into(), now.0.into()])
         } else {
-            update.push(", state = ").push_bind(state);
-        }
-        update.push(" WHERE state = 'running' AND (id, attempt, lease_token) IN (");
-        update.push_values(tasks, |mut row, task| {
-            row.push_bind(task.id).push_bind(task.attempt).push_bind(task.lease_token.to_string());
-        });
-        update.push(") RETURNING id, attempt, max_attempts");
-        let rows: Vec<(i64, i64, i64)> = update.build_query_as().fetch_all(&mut **tx).await?;
+            ("state = $1", 1, vec![state.into()])
+        };
+        let leases = tasks
+            .into_iter()
+            .map(|task| [task.id.into(), task.attempt.into(), task.lease_token.to_string().into()]);
+        let (leases, leased) = tuples(leases, n_bound);
+        let rows: Vec<(i64, i64, i64)> = composed(format!(
+            "UPDATE tasks SET lease_token = NULL, lease_until = NULL, {moved}
+             WHERE state = 'running' AND (id, attempt, lease_token) IN (VALUES {leases})
+             RETURNING id, attempt, max_attempts"
+        ))
+        .bind_all(args)
+        .bind_all(leased)
+        .all(&mut *tx)
+        .await?;
         held.extend(rows.into_iter().map(|(id, so_far, most)| (id, Attempts { so_far, most })));
     }
     Ok(held)
@@ -273,18 +294,13 @@ async fn insert_folds(
     for (idx, result, predictions) in folds {
         rows.push((idx, json("fold", &result)?, result.n_test, predictions));
     }
-    let mut insert = QueryBuilder::new(
-        "INSERT INTO folds (job_id, idx, project_id, result, n_test, predictions) ",
-    );
-    insert.push_values(rows, |mut row, (idx, result, n_test, predictions)| {
-        row.push_bind(job.to_string())
-            .push_bind(idx)
-            .push_bind(project.to_string())
-            .push_bind(result)
-            .push_bind(i64::from(n_test))
-            .push_bind(predictions);
+    let rows = rows.into_iter().map(|(idx, result, n_test, predictions)| -> [Arg; 6] {
+        let n_test = i64::from(n_test).into();
+        let (job, project) = (job.to_string().into(), project.to_string().into());
+        [job, idx.into(), project, result.into(), n_test, predictions.into()]
     });
-    insert.build().execute(&mut **tx).await?;
+    let insert = "INSERT INTO folds (job_id, idx, project_id, result, n_test, predictions)";
+    values(insert, rows, "").execute(tx).await?;
     Ok(())
 }
 
@@ -297,15 +313,16 @@ async fn insert_histories(
     if histories.is_empty() {
         return Ok(());
     }
-    let mut insert = QueryBuilder::new("INSERT INTO histories (job_id, idx, project_id, epochs) ");
-    insert.push_values(histories, |mut row, (idx, epochs)| {
-        row.push_bind(job.to_string())
-            .push_bind(idx)
-            .push_bind(project.to_string())
-            .push_bind(epochs);
+    let rows = histories.into_iter().map(|(idx, epochs)| -> [Arg; 4] {
+        [job.to_string().into(), idx.into(), project.to_string().into(), epochs.into()]
     });
-    insert.push(" ON CONFLICT (job_id, idx) DO UPDATE SET epochs = excluded.epochs, finished = 1");
-    insert.build().execute(&mut **tx).await?;
+    values(
+        "INSERT INTO histories (job_id, idx, project_id, epochs)",
+        rows,
+        "ON CONFLICT (job_id, idx) DO UPDATE SET epochs = excluded.epochs, finished = TRUE",
+    )
+    .execute(tx)
+    .await?;
     Ok(())
 }
 
@@ -316,11 +333,9 @@ async fn insert_model(
     now: Timestamp,
 ) -> Result<()> {
     let job = &task.job;
-    sqlx::query(
-        "INSERT INTO models (id, project_id, name, job_id, dataset_id, sha256, size_bytes, card,
+    sql("INSERT INTO models (id, project_id, name, job_id, dataset_id, sha256, size_bytes, card,
                              created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-    )
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
     .bind(model.id.to_string())
     .bind(job.project.to_string())
     .bind(&job.spec.name)
@@ -330,7 +345,7 @@ async fn insert_model(
     .bind(model.size_bytes as i64)
     .bind(json("model card", &model.card)?)
     .bind(now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(())
 }
@@ -346,21 +361,19 @@ async fn apply_to_job(
     insert_folds(tx, (project, job), tally.folds).await?;
     insert_histories(tx, (project, job), tally.histories).await?;
     events::append_all(tx, (project, job), now, &tally.events).await?;
-    let n_pending: i64 = sqlx::query_scalar(
-        "UPDATE jobs SET n_pending = n_pending - $2,
+    let n_pending: i64 = sql("UPDATE jobs SET n_pending = n_pending - $2,
                 fit_started_us = CASE WHEN fit_started_us <= $3 OR $3 IS NULL
                                       THEN fit_started_us ELSE $3 END,
                 fit_ended_us = CASE WHEN fit_ended_us >= $4 OR $4 IS NULL
                                     THEN fit_ended_us ELSE $4 END,
                 load_us = CASE WHEN load_us >= $5 THEN load_us ELSE $5 END
-         WHERE id = $1 RETURNING n_pending",
-    )
+         WHERE id = $1 RETURNING n_pending")
     .bind(job.to_string())
     .bind(n_folds)
     .bind(tally.started_us)
     .bind(tally.ended_us)
     .bind(tally.load_us)
-    .fetch_one(&mut **tx)
+    .scalar(&mut *tx)
     .await?;
     match (status, tally.end) {
         (JobStatus::Cancelling, _) => settle_cancelled(tx, (project, job), now).await,
@@ -369,26 +382,22 @@ async fn apply_to_job(
             let status = status.after(JobEvent::AllTasksSucceeded)?;
             tracing::info!(%job, "a job succeeded");
             events::append(tx, (project, job), now, status.name(), json!({})).await?;
-            sqlx::query(
-                "UPDATE jobs SET status = $2, result = $3, finished_at = $4,
-                                 stop_reason = 'completed' WHERE id = $1",
-            )
+            sql("UPDATE jobs SET status = $2, result = $3, finished_at = $4,
+                                 stop_reason = 'completed' WHERE id = $1")
             .bind(job.to_string())
             .bind(status.name())
             .bind(json("result", &result)?)
             .bind(now.0)
-            .execute(&mut **tx)
+            .execute(&mut *tx)
             .await?;
             Ok(())
         }
         (_, None) if n_pending == 0 && n_folds > 0 => {
-            sqlx::query(
-                "UPDATE tasks SET state = 'queued', available_at = $2
-                 WHERE job_id = $1 AND kind = 'reduce' AND state = 'blocked'",
-            )
+            sql("UPDATE tasks SET state = 'queued', available_at = $2
+                 WHERE job_id = $1 AND kind = 'reduce' AND state = 'blocked'")
             .bind(job.to_string())
             .bind(now.0)
-            .execute(&mut **tx)
+            .execute(&mut *tx)
             .await?;
             Ok(())
         }
@@ -406,16 +415,14 @@ pub(super) async fn fail_job(
 ) -> Result<()> {
     let status = status.after(JobEvent::TaskFailed)?;
     tracing::info!(%job, code = error.code, "a job failed");
-    sqlx::query(
-        "UPDATE tasks SET state = 'cancelled', lease_token = NULL, lease_until = NULL
-         WHERE job_id = $1 AND state IN ('blocked', 'queued', 'running')",
-    )
+    sql("UPDATE tasks SET state = 'cancelled', lease_token = NULL, lease_until = NULL
+         WHERE job_id = $1 AND state IN ('blocked', 'queued', 'running')")
     .bind(job.to_string())
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     let data = serde_json::to_value(error).unwrap_or_default();
     events::append(tx, (project, job), now, status.name(), data).await?;
-    sqlx::query(
+    sql(
         "UPDATE jobs SET status = $2, error = $3, stop_reason = $4, finished_at = $5 WHERE id = $1",
     )
     .bind(job.to_string())
@@ -423,7 +430,7 @@ pub(super) async fn fail_job(
     .bind(json("error", error)?)
     .bind(&error.code)
     .bind(now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(())
 }
@@ -434,12 +441,11 @@ pub(super) async fn settle_cancelled(
     (project, job): (ProjectId, JobId),
     now: Timestamp,
 ) -> Result<()> {
-    let running: bool = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM tasks WHERE job_id = $1 AND state = 'running')",
-    )
-    .bind(job.to_string())
-    .fetch_one(&mut **tx)
-    .await?;
+    let running: bool =
+        sql("SELECT EXISTS (SELECT 1 FROM tasks WHERE job_id = $1 AND state = 'running')")
+            .bind(job.to_string())
+            .scalar(&mut *tx)
+            .await?;
     if running {
         return Ok(());
     }

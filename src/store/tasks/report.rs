@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use sqlx::{Sqlite, Transaction};
-
 use super::REFIT;
 use crate::domain::ids::JobId;
+use crate::store::db::{Tx, sql};
 use crate::store::{Result, Store, parsed};
 
 /// How far a claimed task is.
@@ -30,36 +29,37 @@ impl Store {
     /// # Errors
     /// When the database fails; then none was.
     pub async fn report(&self, reports: &[Report]) -> Result<Vec<bool>> {
-        let mut tx = self.begin().await?;
+        retrying!(self.report_once(reports))
+    }
+
+    async fn report_once(&self, reports: &[Report]) -> Result<Vec<bool>> {
+        let mut tx = self.db.begin().await?;
         let mut accepted = Vec::with_capacity(reports.len());
         let mut jobs: Vec<JobId> = Vec::new();
         for report in reports {
-            let row: Option<(String, String, i64)> = sqlx::query_as(
-                "UPDATE tasks SET progress = CASE WHEN progress > $4 THEN progress ELSE $4 END
+            let row: Option<(String, String, i64)> =
+                sql("UPDATE tasks SET progress = CASE WHEN progress > $4 THEN progress ELSE $4 END
                  WHERE id = $1 AND attempt = $2 AND lease_token = $3 AND state = 'running'
-                 RETURNING project_id, job_id, CASE kind WHEN 'fold' THEN idx ELSE $5 END",
-            )
-            .bind(report.task)
-            .bind(report.attempt)
-            .bind(&*report.lease_token)
-            .bind(report.progress)
-            .bind(REFIT)
-            .fetch_optional(&mut *tx)
-            .await?;
+                 RETURNING project_id, job_id, CASE kind WHEN 'fold' THEN idx ELSE $5 END")
+                .bind(report.task)
+                .bind(report.attempt)
+                .bind(&*report.lease_token)
+                .bind(report.progress)
+                .bind(REFIT)
+                .optional(&mut tx)
+                .await?;
             accepted.push(row.is_some());
             let Some((project, job, idx)) = row else { continue };
             jobs.push(parsed("job id", &job)?);
             let Some(history) = &report.history else { continue };
-            sqlx::query(
-                "INSERT INTO histories (job_id, idx, project_id, epochs, finished)
-                 VALUES ($1, $2, $3, $4, 0)
-                 ON CONFLICT (job_id, idx) DO UPDATE SET epochs = excluded.epochs",
-            )
+            sql("INSERT INTO histories (job_id, idx, project_id, epochs, finished)
+                 VALUES ($1, $2, $3, $4, FALSE)
+                 ON CONFLICT (job_id, idx) DO UPDATE SET epochs = excluded.epochs")
             .bind(&job)
             .bind(idx)
             .bind(&project)
             .bind(history)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?;
         }
         tx.commit().await?;
@@ -71,21 +71,13 @@ impl Store {
 }
 
 /// Forgets how far a task was that goes back to the queue: its next attempt starts again.
-pub(super) async fn forget_progress(
-    tx: &mut Transaction<'static, Sqlite>,
-    task: i64,
-) -> Result<()> {
-    sqlx::query("UPDATE tasks SET progress = 0 WHERE id = $1")
-        .bind(task)
-        .execute(&mut **tx)
-        .await?;
-    sqlx::query(
-        "DELETE FROM histories WHERE finished = 0 AND (job_id, idx) IN (
-             SELECT job_id, CASE kind WHEN 'fold' THEN idx ELSE $2 END FROM tasks WHERE id = $1)",
-    )
+pub(super) async fn forget_progress(tx: &mut Tx, task: i64) -> Result<()> {
+    sql("UPDATE tasks SET progress = 0 WHERE id = $1").bind(task).execute(&mut *tx).await?;
+    sql("DELETE FROM histories WHERE finished = FALSE AND (job_id, idx) IN (
+             SELECT job_id, CASE kind WHEN 'fold' THEN idx ELSE $2 END FROM tasks WHERE id = $1)")
     .bind(task)
     .bind(REFIT)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(())
 }

@@ -1,0 +1,328 @@
+//! One way to run a statement on either database: SQLite in the data directory, or PostgreSQL.
+//!
+//! Statements are plain text with `$1` and portable types (64-bit integers, doubles, booleans, text,
+//! bytes). What differs is here: how a writing transaction begins, the clock, and row locks, which
+//! SQLite does not need because one connection writes.
+
+use std::fmt::Write as _;
+
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{
+    AssertSqlSafe, FromRow, PgConnection, Postgres, SqlSafeStr, SqlStr, Sqlite, SqliteConnection,
+    Transaction,
+};
+
+use super::Result;
+use crate::domain::clock::Timestamp;
+
+/// Connections to a database.
+#[derive(Clone, Debug)]
+pub(super) enum Db {
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Postgres(PgPool),
+}
+
+/// A transaction, undone when it is dropped.
+pub(super) enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Db {
+    /// A transaction that writes.
+    pub(super) async fn begin(&self) -> Result<Tx> {
+        Ok(match self {
+            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// A transaction that only reads, and sees one state of the database all along.
+    pub(super) async fn begin_read(&self) -> Result<Tx> {
+        Ok(match self {
+            Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
+            Self::Postgres(pool) => Tx::Postgres(
+                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
+            ),
+        })
+    }
+
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    pub(super) async fn commit(self) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    /// The database's clock, so that workers on machines with other clocks agree about leases.
+    pub(super) async fn now(&mut self) -> Result<Timestamp> {
+        let text = match self {
+            Self::Sqlite(_) => "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)",
+            Self::Postgres(_) => {
+                "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
+            }
+        };
+        Ok(Timestamp(sql(text).scalar(self).await?))
+    }
+
+    /// Ends a SELECT whose rows nobody else may change until the transaction ends.
+    pub(super) fn for_update(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => " FOR UPDATE",
+        }
+    }
+
+    /// Ends a SELECT that passes over rows which another transaction is changing.
+    pub(super) fn for_update_skip_locked(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+
+    /// Ends a SELECT whose rows nobody may change or delete until the transaction ends.
+    pub(super) fn for_share(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => " FOR SHARE",
+        }
+    }
+}
+
+/// Where a statement runs: in a transaction, or by itself on a connection that only reads.
+pub(super) enum On<'a> {
+    Sqlite(&'a mut SqliteConnection),
+    Postgres(&'a mut PgConnection),
+    SqlitePool(&'a SqlitePool),
+    PostgresPool(&'a PgPool),
+}
+
+impl<'a> From<&'a mut Tx> for On<'a> {
+    fn from(tx: &'a mut Tx) -> Self {
+        match tx {
+            Tx::Sqlite(tx) => Self::Sqlite(tx),
+            Tx::Postgres(tx) => Self::Postgres(tx),
+        }
+    }
+}
+
+impl<'a> From<&'a Db> for On<'a> {
+    fn from(db: &'a Db) -> Self {
+        match db {
+            Db::Sqlite { readers, .. } => Self::SqlitePool(readers),
+            Db::Postgres(pool) => Self::PostgresPool(pool),
+        }
+    }
+}
+
+/// A value for a `$n`.
+#[derive(Clone, Debug)]
+pub(super) enum Arg {
+    Bool(bool),
+    Integer(Option<i64>),
+    Double(f64),
+    Text(Option<String>),
+    Bytes(Vec<u8>),
+}
+
+macro_rules! arg_from {
+    ($($type:ty => |$value:ident| $arg:expr),* $(,)?) => {
+        $(impl From<$type> for Arg {
+            fn from($value: $type) -> Self {
+                $arg
+            }
+        })*
+    };
+}
+
+arg_from! {
+    bool => |value| Self::Bool(value),
+    i64 => |value| Self::Integer(Some(value)),
+    Option<i64> => |value| Self::Integer(value),
+    f64 => |value| Self::Double(value),
+    &str => |value| Self::Text(Some(value.to_owned())),
+    String => |value| Self::Text(Some(value)),
+    &String => |value| Self::Text(Some(value.clone())),
+    Option<String> => |value| Self::Text(value),
+    &Option<String> => |value| Self::Text(value.clone()),
+    Option<&str> => |value| Self::Text(value.map(str::to_owned)),
+    Vec<u8> => |value| Self::Bytes(value),
+    &Vec<u8> => |value| Self::Bytes(value.clone()),
+}
+
+/// A row that can be read from either database: tuples, and structs that derive `FromRow`.
+pub(super) trait Row:
+    for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
+{
+}
+
+impl<T> Row for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
+{}
+
+/// A value of one column.
+pub(super) trait Value:
+    for<'r> sqlx::Decode<'r, Sqlite>
+    + sqlx::Type<Sqlite>
+    + for<'r> sqlx::Decode<'r, Postgres>
+    + sqlx::Type<Postgres>
+    + Send
+    + Unpin
+{
+}
+
+impl<T> Value for T where
+    T: for<'r> sqlx::Decode<'r, Sqlite>
+        + sqlx::Type<Sqlite>
+        + for<'r> sqlx::Decode<'r, Postgres>
+        + sqlx::Type<Postgres>
+        + Send
+        + Unpin
+{
+}
+
+/// A statement with its values.
+#[must_use = "a statement does nothing until it runs"]
+pub(super) struct Statement {
+    text: SqlStr,
+    args: Vec<Arg>,
+}
+
+/// A statement of fixed text.
+pub(super) fn sql(text: &'static str) -> Statement {
+    Statement { text: text.into_sql_str(), args: Vec::new() }
+}
+
+/// A statement put together from fixed texts, such as the database's lock.
+pub(super) fn composed(text: String) -> Statement {
+    Statement { text: AssertSqlSafe(text).into_sql_str(), args: Vec::new() }
+}
+
+/// `before VALUES ($1, …), … after`: as many tuples as there are rows.
+pub(super) fn values<const N: usize>(
+    before: &'static str,
+    rows: impl IntoIterator<Item = [Arg; N]>,
+    after: &'static str,
+) -> Statement {
+    let (tuples, args) = tuples(rows, 0);
+    Statement { args, ..composed(format!("{before} VALUES {tuples} {after}")) }
+}
+
+/// `($1, …), …`, with numbers that follow `n_before`, and the values that they stand for.
+pub(super) fn tuples<const N: usize>(
+    rows: impl IntoIterator<Item = [Arg; N]>,
+    n_before: usize,
+) -> (String, Vec<Arg>) {
+    let mut text = String::new();
+    let mut args = Vec::new();
+    for row in rows {
+        text.push_str(if args.is_empty() { "(" } else { ", (" });
+        for (column, arg) in row.into_iter().enumerate() {
+            args.push(arg);
+            let comma = if column == 0 { "" } else { ", " };
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{comma}${}", n_before + args.len());
+        }
+        text.push(')');
+    }
+    (text, args)
+}
+
+/// Binds the values to a query of either database's type.
+macro_rules! bound {
+    ($query:expr, $args:expr) => {{
+        let mut query = $query;
+        for arg in $args {
+            query = match arg {
+                Arg::Bool(value) => query.bind(value),
+                Arg::Integer(value) => query.bind(value),
+                Arg::Double(value) => query.bind(value),
+                Arg::Text(value) => query.bind(value),
+                Arg::Bytes(value) => query.bind(value),
+            };
+        }
+        query
+    }};
+}
+
+/// Runs a query made by `$make` where it should run, by `$fetch`.
+macro_rules! run {
+    ($self:ident, $on:ident, $make:ident$(::<$row:ty>)?, $fetch:ident) => {{
+        let Statement { text, args } = $self;
+        match $on.into() {
+            On::Sqlite(on) => bound!(sqlx::$make::<Sqlite $(, $row)?>(text), args).$fetch(on).await?,
+            On::Postgres(on) => bound!(sqlx::$make::<Postgres $(, $row)?>(text), args).$fetch(on).await?,
+            On::SqlitePool(on) => bound!(sqlx::$make::<Sqlite $(, $row)?>(text), args).$fetch(on).await?,
+            On::PostgresPool(on) => bound!(sqlx::$make::<Postgres $(, $row)?>(text), args).$fetch(on).await?,
+        }
+    }};
+}
+
+impl Statement {
+    /// Gives the next `$n` its value.
+    pub(super) fn bind(mut self, value: impl Into<Arg>) -> Self {
+        self.args.push(value.into());
+        self
+    }
+
+    /// Gives the next ones theirs.
+    pub(super) fn bind_all(mut self, values: impl IntoIterator<Item = Arg>) -> Self {
+        self.args.extend(values);
+        self
+    }
+
+    /// All rows.
+    pub(super) async fn all<T: Row>(self, on: impl Into<On<'_>>) -> Result<Vec<T>> {
+        Ok(run!(self, on, query_as::<T>, fetch_all))
+    }
+
+    /// The only row.
+    pub(super) async fn one<T: Row>(self, on: impl Into<On<'_>>) -> Result<T> {
+        Ok(run!(self, on, query_as::<T>, fetch_one))
+    }
+
+    /// The first row, if there is one.
+    pub(super) async fn optional<T: Row>(self, on: impl Into<On<'_>>) -> Result<Option<T>> {
+        Ok(run!(self, on, query_as::<T>, fetch_optional))
+    }
+
+    /// The only row's only value.
+    pub(super) async fn scalar<T: Value>(self, on: impl Into<On<'_>>) -> Result<T> {
+        let (value,): (T,) = self.one(on).await?;
+        Ok(value)
+    }
+
+    /// The only column of all rows.
+    pub(super) async fn column<T: Value>(self, on: impl Into<On<'_>>) -> Result<Vec<T>> {
+        let rows: Vec<(T,)> = self.all(on).await?;
+        Ok(rows.into_iter().map(|(value,)| value).collect())
+    }
+
+    /// How many rows it changed.
+    pub(super) async fn execute(self, on: &mut Tx) -> Result<u64> {
+        let Statement { text, args } = self;
+        Ok(match on {
+            Tx::Sqlite(tx) => {
+                bound!(sqlx::query::<Sqlite>(text), args).execute(&mut **tx).await?.rows_affected()
+            }
+            Tx::Postgres(tx) => {
+                let query = bound!(sqlx::query::<Postgres>(text), args);
+                query.execute(&mut **tx).await?.rows_affected()
+            }
+        })
+    }
+}
