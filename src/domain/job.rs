@@ -221,7 +221,7 @@ pub struct Timings {
 }
 
 /// What came out of a job.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct JobResult {
     /// Scores over the test folds, by scorer; empty without cross-validation, and of a curve.
     pub cv: BTreeMap<String, ScoreSummary>,

@@ -50,6 +50,8 @@ pub struct ClaimedTask {
     pub id: i64,
     /// How many times it was claimed, this time included.
     pub attempt: i64,
+    /// How often it may be.
+    pub max_attempts: i64,
     /// The lease under which it is held.
     pub lease_token: Arc<str>,
     /// What to do.
@@ -128,7 +130,7 @@ impl Store {
         let now = tx.now().await?;
         // What another worker is claiming at this moment is passed over.
         let skip_locked = tx.for_update_skip_locked();
-        let mut rows: Vec<(i64, String, String, i64, i64)> = composed(format!(
+        let mut rows: Vec<(i64, String, String, i64, i64, i64)> = composed(format!(
             "WITH line AS MATERIALIZED (
                  SELECT id, cost_us, priority, available_at FROM tasks
                  WHERE state = 'queued' AND available_at <= $4
@@ -143,7 +145,7 @@ impl Store {
                                 ORDER BY priority DESC, available_at, id
                             ) - cost_us AS before_us FROM line
                  ) AS sized WHERE before_us < $6)
-             RETURNING id, job_id, kind, idx, attempt",
+             RETURNING id, job_id, kind, idx, attempt, max_attempts",
         ))
         .bind(&request.lease_token)
         .bind(now.0 + request.lease_ms)
@@ -161,7 +163,7 @@ impl Store {
         let mut jobs: HashMap<String, Option<Arc<JobContext>>> = HashMap::new();
         let mut tasks = Vec::with_capacity(rows.len());
         let lease_token: Arc<str> = request.lease_token.as_str().into();
-        for (id, job_id, kind, idx, attempt) in rows {
+        for (id, job_id, kind, idx, attempt, max_attempts) in rows {
             if !jobs.contains_key(&job_id) {
                 let context = start(&mut tx, &job_id, now).await?;
                 jobs.insert(job_id.clone(), context.map(Arc::new));
@@ -179,7 +181,7 @@ impl Store {
                 },
             };
             let lease_token = Arc::clone(&lease_token);
-            tasks.push(ClaimedTask { id, attempt, lease_token, kind, job });
+            tasks.push(ClaimedTask { id, attempt, max_attempts, lease_token, kind, job });
         }
         tx.commit().await?;
         // Those first in line come first.

@@ -27,21 +27,7 @@ async fn the_last_fold_frees_the_reduce_task_and_that_ends_the_job(on: Database)
     let reduce = yard.claim(60_000, 1_000_000).await;
     let TaskKind::Reduce { folds } = &reduce[0].kind else { panic!("{reduce:?}") };
     assert_eq!(folds.iter().map(|fold| fold.fold).collect::<Vec<_>>(), [0, 1, 2, 3]);
-    let result = JobResult {
-        cv: [].into(),
-        cv_train: [].into(),
-        folds: None,
-        evaluation: None,
-        search: None,
-        curve: None,
-        train: [].into(),
-        refit: None,
-        calibration: None,
-        threshold: None,
-        conformal: None,
-        model_id: None,
-        warnings: vec![],
-    };
+    let result = JobResult::default();
     let outcome =
         || Outcome::Reduced { result: Box::new(result.clone()), model: None, history: None };
     assert_eq!(yard.store.publish(&[finished(&reduce[0], outcome())]).await.unwrap(), [true]);
@@ -183,7 +169,22 @@ async fn what_cannot_be_read_ends_alone(on: Database) {
     }
 }
 
+/// A worker that lost its lease, took the same task again, and has both results at once.
+async fn of_two_results_of_a_task_the_one_whose_lease_holds_is_taken(on: Database) {
+    let yard = Yard::new(on).await;
+    let late = yard.claim(60_000, 1).await;
+    yard.change("UPDATE tasks SET lease_until = 1 WHERE state = 'running'").await;
+    assert_eq!(yard.store.reap().await.unwrap(), 1);
+    yard.change("UPDATE tasks SET available_at = 0").await;
+    let again = yard.claim(60_000, 1).await;
+    assert_eq!(late[0].id, again[0].id);
+    let results = [fold(&late[0]), fold(&again[0]), fold(&again[0])];
+    assert_eq!(yard.store.publish(&results).await.unwrap(), [false, true, false]);
+    assert_eq!(yard.n_folds().await, 1);
+}
+
 on_both! {
+    of_two_results_of_a_task_the_one_whose_lease_holds_is_taken,
     a_claim_is_sized_by_expected_work,
     the_last_fold_frees_the_reduce_task_and_that_ends_the_job,
     a_late_result_is_refused_and_the_second_worker_publishes_once,

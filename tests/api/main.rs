@@ -30,6 +30,7 @@ mod preparation;
 mod process;
 mod readme;
 mod reports;
+mod schedules;
 mod splits;
 mod suggestions;
 mod support;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
+use tokio::sync::Mutex;
 use trainyard::domain::clock::Clock;
 use trainyard::domain::dataset::{Content, Dataset};
 use trainyard::domain::ids::{DatasetId, JobId, ProjectId};
@@ -98,7 +99,7 @@ pub struct Yard {
     pub clock: Clock,
     pub job: JobId,
     pub dataset: Dataset,
-    url: String,
+    beside: Mutex<Beside>,
     _directory: TempDir,
 }
 
@@ -106,15 +107,17 @@ impl Yard {
     pub async fn new(on: Database) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = Clock::system();
-        let (store, url) = match on {
+        let (store, beside) = match on {
             Database::Sqlite => {
                 let path = directory.path().join("test.db");
                 let store = Store::open(&path, Hints::default()).await.unwrap();
-                (store, format!("sqlite://{}", path.display()))
+                let url = format!("sqlite://{}", path.display());
+                (store, Beside::Sqlite(SqliteConnection::connect(&url).await.unwrap()))
             }
             Database::Postgres => {
                 let url = Database::new_postgres(&clock.new_uuid().to_string()).await;
-                (Store::connect(&url, Hints::default()).await.unwrap(), url)
+                let store = Store::connect(&url, Hints::default()).await.unwrap();
+                (store, Beside::Postgres(PgConnection::connect(&url).await.unwrap()))
             }
         };
         let rows: String = (0..40).map(|i| format!("{i},{}\n", i % 2)).collect();
@@ -138,8 +141,14 @@ impl Yard {
         let Created::New(dataset) = store.create_dataset(PROJECT, new, None).await.unwrap() else {
             panic!("the dataset is new")
         };
-        let mut yard =
-            Self { store, job: JobId::new(&clock), clock, dataset, url, _directory: directory };
+        let mut yard = Self {
+            store,
+            job: JobId::new(&clock),
+            clock,
+            dataset,
+            beside: Mutex::new(beside),
+            _directory: directory,
+        };
         yard.job = yard.submit(4).await;
         yard
     }
@@ -162,12 +171,12 @@ impl Yard {
     /// Runs a statement beside the store; how many rows it changed.
     pub async fn change(&self, statement: &str) -> u64 {
         let statement = AssertSqlSafe(statement.to_owned());
-        match self.beside().await {
-            Beside::Sqlite(mut beside) => {
-                sqlx::query(statement).execute(&mut beside).await.unwrap().rows_affected()
+        match &mut *self.beside.lock().await {
+            Beside::Sqlite(beside) => {
+                sqlx::query(statement).execute(beside).await.unwrap().rows_affected()
             }
-            Beside::Postgres(mut beside) => {
-                sqlx::query(statement).execute(&mut beside).await.unwrap().rows_affected()
+            Beside::Postgres(beside) => {
+                sqlx::query(statement).execute(beside).await.unwrap().rows_affected()
             }
         }
     }
@@ -175,21 +184,9 @@ impl Yard {
     /// The texts that a query beside the store finds.
     pub async fn texts(&self, query: &str) -> Vec<String> {
         let query = AssertSqlSafe(query.to_owned());
-        match self.beside().await {
-            Beside::Sqlite(mut beside) => {
-                sqlx::query_scalar(query).fetch_all(&mut beside).await.unwrap()
-            }
-            Beside::Postgres(mut beside) => {
-                sqlx::query_scalar(query).fetch_all(&mut beside).await.unwrap()
-            }
-        }
-    }
-
-    async fn beside(&self) -> Beside {
-        if self.url.starts_with("sqlite:") {
-            Beside::Sqlite(SqliteConnection::connect(&self.url).await.unwrap())
-        } else {
-            Beside::Postgres(PgConnection::connect(&self.url).await.unwrap())
+        match &mut *self.beside.lock().await {
+            Beside::Sqlite(beside) => sqlx::query_scalar(query).fetch_all(beside).await.unwrap(),
+            Beside::Postgres(beside) => sqlx::query_scalar(query).fetch_all(beside).await.unwrap(),
         }
     }
 

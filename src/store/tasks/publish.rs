@@ -1,7 +1,7 @@
 //! Publishing what tasks did: many in one transaction, each exactly once.
 //!
-//! A task's row is changed first, and only by whoever holds its lease; if that changes nothing, the
-//! outcome is refused and nothing of it is written. The job's row comes last.
+//! A task's row comes first, and only whoever holds its lease may change it; the outcome of anybody
+//! else is refused and nothing of it is written. The job's row comes last.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -120,22 +120,26 @@ impl Store {
         let mut any_failed = false;
         let mut tx = self.db.begin().await?;
         let now = tx.now().await?;
-        lock_tasks(&mut tx, finished.iter().map(|item| item.task.id)).await?;
-        for (job, items) in by_job {
+        let mut leases = leases(&mut tx, finished.iter().map(|item| item.task.id)).await?;
+        for (job, mut items) in by_job {
             let project = items[0].1.task.job.project;
             // A job that was deleted meanwhile takes nothing, and keeps nobody else from publishing.
             let Some((_, status)) = project_and_status(&mut tx, job).await? else { continue };
             let mut tally = Tally::default();
-            let held = release(&mut tx, &items, status, now).await?;
-            if held.is_empty() {
+            // A lease is used up by the first outcome, should there be two of one task.
+            items.retain(|(_, item)| {
+                let held = leases.get(&item.task.id).is_some_and(|lease| lease.is_of(&item.task));
+                held && leases.remove(&item.task.id).is_some()
+            });
+            if items.is_empty() {
                 continue;
             }
+            release(&mut tx, &items, status, now).await?;
             for (index, item) in items {
-                let Some(attempts) = held.get(&item.task.id) else { continue };
                 accepted[index] = true;
                 // A job that is being cancelled takes nothing more.
                 if status == JobStatus::Running {
-                    add(&mut tx, item, *attempts, &mut tally, now).await?;
+                    add(&mut tx, item, &mut tally, now).await?;
                 }
             }
             any_failed |= matches!(tally.end, Some(End::Failed(_)));
@@ -155,11 +159,33 @@ impl Store {
     }
 }
 
-/// How often a task was tried, and how often it may be.
-#[derive(Clone, Copy)]
-struct Attempts {
-    so_far: i64,
-    most: i64,
+/// Under which a task runs at this moment.
+struct Lease {
+    attempt: i64,
+    token: String,
+}
+
+impl Lease {
+    fn is_of(&self, task: &ClaimedTask) -> bool {
+        self.attempt == task.attempt && self.token == *task.lease_token
+    }
+}
+
+/// The leases of those of the tasks that run, by the task; none changes until the transaction ends.
+async fn leases(tx: &mut Tx, tasks: impl Iterator<Item = i64>) -> Result<HashMap<i64, Lease>> {
+    let lock = tx.for_update();
+    let (ids, args) = tuples(tasks.map(|id| [id.into()]), 0);
+    if args.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(i64, i64, String)> = composed(format!(
+        "SELECT id, attempt, lease_token FROM tasks
+         WHERE state = 'running' AND id IN (VALUES {ids}) ORDER BY id{lock}"
+    ))
+    .bind_all(args)
+    .all(tx)
+    .await?;
+    Ok(rows.into_iter().map(|(id, attempt, token)| (id, Lease { attempt, token })).collect())
 }
 
 /// Where several connections write, whoever changes a job locks its tasks first, in their order, and
@@ -167,22 +193,22 @@ struct Attempts {
 /// other.
 pub(super) async fn lock_tasks(tx: &mut Tx, tasks: impl Iterator<Item = i64>) -> Result<()> {
     let lock = tx.for_update();
-    if lock.is_empty() {
+    let (ids, args) = tuples(tasks.map(|id| [id.into()]), 0);
+    if lock.is_empty() || args.is_empty() {
         return Ok(());
     }
-    let (ids, args) = tuples(tasks.map(|id| [id.into()]), 0);
     let text = format!("SELECT id FROM tasks WHERE id IN (VALUES {ids}) ORDER BY id{lock}");
     composed(text).bind_all(args).column::<i64>(tx).await?;
     Ok(())
 }
 
-/// Moves the tasks on, those whose lease still holds, and returns them.
+/// Moves on tasks whose leases hold.
 async fn release(
     tx: &mut Tx,
     items: &[(usize, &Finished)],
     status: JobStatus,
     now: Timestamp,
-) -> Result<HashMap<i64, Attempts>> {
+) -> Result<()> {
     let open = status == JobStatus::Running;
     let mut by_state: BTreeMap<&str, Vec<&ClaimedTask>> = BTreeMap::new();
     for (_, item) in items {
@@ -195,41 +221,29 @@ async fn release(
         };
         by_state.entry(state).or_default().push(&item.task);
     }
-    let mut held = HashMap::new();
     for (state, tasks) in by_state {
-        let (moved, n_bound, args): (_, _, Vec<Arg>) = if state == "queued" {
+        let (moved, args): (_, Vec<Arg>) = if state == "queued" {
             let moved = "state = CASE WHEN attempt < max_attempts THEN 'queued' ELSE 'failed' END,
                          available_at = attempt * $1 + $2";
-            (moved, 2, vec![BACKOFF_MS.into(), now.0.into()])
+            (moved, vec![BACKOFF_MS.into(), now.0.into()])
         } else {
-            ("state = $1", 1, vec![state.into()])
+            ("state = $1", vec![state.into()])
         };
-        let leases = tasks
-            .into_iter()
-            .map(|task| [task.id.into(), task.attempt.into(), task.lease_token.to_string().into()]);
-        let (leases, leased) = tuples(leases, n_bound);
-        let rows: Vec<(i64, i64, i64)> = composed(format!(
+        let (ids, tasks) = tuples(tasks.into_iter().map(|task| [task.id.into()]), args.len());
+        composed(format!(
             "UPDATE tasks SET lease_token = NULL, lease_until = NULL, {moved}
-             WHERE state = 'running' AND (id, attempt, lease_token) IN (VALUES {leases})
-             RETURNING id, attempt, max_attempts"
+             WHERE state = 'running' AND id IN (VALUES {ids})"
         ))
         .bind_all(args)
-        .bind_all(leased)
-        .all(&mut *tx)
+        .bind_all(tasks)
+        .execute(tx)
         .await?;
-        held.extend(rows.into_iter().map(|(id, so_far, most)| (id, Attempts { so_far, most })));
     }
-    Ok(held)
+    Ok(())
 }
 
 /// Adds one accepted outcome to what its job will be told.
-async fn add(
-    tx: &mut Tx,
-    item: &Finished,
-    attempts: Attempts,
-    tally: &mut Tally,
-    now: Timestamp,
-) -> Result<()> {
+async fn add(tx: &mut Tx, item: &Finished, tally: &mut Tally, now: Timestamp) -> Result<()> {
     let Finished { task, outcome, started_us, ended_us, load_us } = item;
     if matches!(outcome, Outcome::Fold { .. } | Outcome::Reduced { .. }) {
         tally.started_us = Some(tally.started_us.unwrap_or(i64::MAX).min(*started_us));
@@ -268,13 +282,13 @@ async fn add(
             tally.histories.extend(history.clone().map(|history| (idx, history)));
             tally.end = Some(End::Failed(error.clone()));
         }
-        Outcome::Retry(error) if attempts.so_far >= attempts.most => {
+        Outcome::Retry(error) if task.attempt >= task.max_attempts => {
             tally.end = Some(End::Failed(error.clone()));
         }
         Outcome::Retry(error) => {
             forget_progress(tx, task.id).await?;
             let JobError { code, detail, .. } = error;
-            let data = json!({"reason": code, "detail": detail, "attempt": attempts.so_far});
+            let data = json!({"reason": code, "detail": detail, "attempt": task.attempt});
             tally.events.push(("retrying", data));
         }
     }
