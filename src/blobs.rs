@@ -17,11 +17,13 @@ use futures_util::{Stream, StreamExt, TryStreamExt};
 use object_store::buffered::BufWriter;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
+use object_store::prefix::PrefixStore;
 use object_store::{GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::RwLock;
 use tokio_util::io::{StreamReader, SyncIoBridge};
+use url::Url;
 
 use crate::domain::clock::Clock;
 
@@ -38,6 +40,9 @@ pub struct Blobs {
 /// Why a blob could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum BlobError {
+    /// There is no such store.
+    #[error("the artifact URL: {0}")]
+    Url(String),
     /// The store failed.
     #[error("blob store: {0}")]
     Store(#[from] object_store::Error),
@@ -101,6 +106,32 @@ impl Blobs {
     pub fn local(directory: &FilePath, clock: Clock) -> Result<Self, BlobError> {
         let store = LocalFileSystem::new_with_prefix(directory)?.with_fsync(true);
         Ok(Self { store: Arc::new(store), clock, sweeping: Arc::default() })
+    }
+
+    /// Blobs at a URL: `file:///folder`, `s3://bucket/folder`, `gs://…` or `az://…`. Who may use a
+    /// store, and where it is if not its maker's, comes from the variables that its maker's own tools
+    /// read, such as `AWS_ACCESS_KEY_ID` and `AWS_ENDPOINT`.
+    ///
+    /// # Errors
+    /// When there is no such store.
+    pub fn at(url: &str, clock: Clock) -> Result<Self, BlobError> {
+        let unusable = |reason: &dyn std::fmt::Display| BlobError::Url(reason.to_string());
+        let parsed = Url::parse(url).map_err(|error| unusable(&error))?;
+        if parsed.scheme() == "file" {
+            let folder = parsed.to_file_path().map_err(|()| unusable(&"it names no folder"))?;
+            std::fs::create_dir_all(&folder)?;
+            return Self::local(&folder, clock);
+        }
+        if !["s3", "gs", "az"].contains(&parsed.scheme()) {
+            return Err(unusable(&"give file://, s3://, gs:// or az://"));
+        }
+        // The one provider of TLS that is compiled in; whoever set it before set the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let variables = std::env::vars().map(|(name, value)| (name.to_ascii_lowercase(), value));
+        let (store, folder) =
+            object_store::parse_url_opts(&parsed, variables).map_err(|error| unusable(&error))?;
+        let store = Arc::new(PrefixStore::new(store, folder));
+        Ok(Self { store, clock, sweeping: Arc::default() })
     }
 
     /// Receives a stream of at most `limit` bytes. Nothing of it stays when it fails.
@@ -231,12 +262,25 @@ impl Blobs {
         }
     }
 
-    /// Deletes what an earlier life left half received. Right only at start.
+    /// Deletes what an earlier life left half received. Right only at start, and where nobody else
+    /// uses the store.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn clear_staging(&self) -> Result<usize, BlobError> {
         self.delete_where(STAGING, |_, _| true).await
+    }
+
+    /// Writes, reads and deletes a few bytes: better now than with a user's data.
+    ///
+    /// # Errors
+    /// When one of it fails.
+    pub async fn probe(&self) -> Result<(), BlobError> {
+        let path = Path::from_iter([STAGING.to_owned(), self.clock.new_uuid().to_string()]);
+        self.store.put(&path, "trainyard".into()).await?;
+        self.store.get(&path).await?.bytes().await?;
+        self.store.delete(&path).await?;
+        Ok(())
     }
 
     /// Deletes blobs older than a day that are not `in_use`.
@@ -246,10 +290,14 @@ impl Blobs {
     pub async fn sweep(&self, in_use: &HashSet<String>) -> Result<usize, BlobError> {
         let _guard = self.sweeping.write().await;
         let youngest = self.clock.now().0 - SWEEP_AGE.as_millis() as i64;
-        self.delete_where(BLOBS, |name, modified_ms| {
-            modified_ms < youngest && !in_use.contains(name)
-        })
-        .await
+        // What was half received so long ago will not be asked for again.
+        let n_staged = self.delete_where(STAGING, |_, modified_ms| modified_ms < youngest).await?;
+        let n_blobs = self
+            .delete_where(BLOBS, |name, modified_ms| {
+                modified_ms < youngest && !in_use.contains(name)
+            })
+            .await?;
+        Ok(n_staged + n_blobs)
     }
 
     async fn delete_where(

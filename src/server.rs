@@ -33,8 +33,16 @@ use crate::worker::{Resources, Worker};
 pub struct Settings {
     /// Where to listen; port 0 takes a free one.
     pub bind: SocketAddr,
-    /// Where everything is kept.
+    /// Where everything is kept that has no other place, and what is copied from there.
     pub data_dir: PathBuf,
+    /// The PostgreSQL database, if it is not SQLite in the data directory.
+    pub database_url: Option<String>,
+    /// Where the blobs are, if not in the data directory.
+    pub artifact_url: Option<String>,
+    /// What the process does.
+    pub role: Role,
+    /// How long a claimed task is held without a word of its worker.
+    pub lease: Duration,
     /// Training threads.
     pub n_threads: usize,
     /// Whether something in front authenticates and encrypts.
@@ -43,6 +51,18 @@ pub struct Settings {
     pub allowed_hosts: Vec<String>,
     /// How much a client may ask for.
     pub limits: Limits,
+}
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Role {
+    /// Answers requests and trains.
+    #[default]
+    All,
+    /// Answers requests.
+    Api,
+    /// Trains, and answers only how it is.
+    Worker,
 }
 
 /// Why a server could not start.
@@ -57,6 +77,15 @@ pub enum StartError {
     /// Another server uses the data directory.
     #[error("{0} is in use by another trainyard; give each its own --data-dir")]
     InUse(PathBuf),
+    /// What was asked for needs what others can reach.
+    #[error(
+        "--role {0} needs what its other processes share: a --database-url postgres://… and an \
+         --artifact-url"
+    )]
+    NotShared(&'static str),
+    /// There is no such kind of database.
+    #[error("--database-url is a postgres:// URL; without it, SQLite is used in --data-dir")]
+    DatabaseUrl,
     /// The data directory cannot be used.
     #[error("the data directory {path}: {source}")]
     DataDir {
@@ -90,7 +119,7 @@ pub struct Server {
     address: SocketAddr,
     state: AppState,
     store: Store,
-    worker: Worker,
+    worker: Option<Worker>,
     sweeper: JoinHandle<()>,
     stop: watch::Sender<bool>,
     acceptor: JoinHandle<()>,
@@ -122,13 +151,17 @@ impl Server {
         }
         let lock = open_data_dir(&settings.data_dir)?;
         let unusable = |source| StartError::DataDir { path: settings.data_dir.clone(), source };
-        let store = Store::open(&settings.data_dir.join("trainyard.db"), Hints::default()).await?;
-        let blobs = Blobs::local(&settings.data_dir, clock.clone())?;
-        // The lock says that no other worker lives, so what is leased was leased by an earlier life.
-        let n_taken_back = store.take_back_leases().await?;
-        let n_cleared = blobs.clear_staging().await?;
-        if n_taken_back + n_cleared > 0 {
-            tracing::info!(n_taken_back, n_cleared, "tidied up after an earlier life");
+        let store = open_store(&settings).await?;
+        let blobs = open_blobs(&settings, &clock).await?;
+        if settings.database_url.is_none() {
+            // The lock says that no other worker lives, so what is leased was leased by an earlier life.
+            let n_taken_back = store.take_back_leases().await?;
+            // A folder or bucket that was named could be somebody else's too.
+            let own = settings.artifact_url.is_none();
+            let n_cleared = if own { blobs.clear_staging().await? } else { 0 };
+            if n_taken_back + n_cleared > 0 {
+                tracing::info!(n_taken_back, n_cleared, "tidied up after an earlier life");
+            }
         }
         let tables = Arc::new(
             Tables::new(
@@ -155,6 +188,7 @@ impl Server {
             blobs: blobs.clone(),
             tables: Arc::clone(&tables),
             clock: clock.clone(),
+            lease: settings.lease,
             time_limit: Duration::from_secs(settings.limits.max_task_seconds),
         };
         let kept = Arc::clone(&tables);
@@ -164,7 +198,9 @@ impl Server {
         let address = listener
             .local_addr()
             .map_err(|source| StartError::Bind { address: settings.bind, source })?;
-        let worker = Worker::start(&resources, settings.n_threads).map_err(StartError::Threads)?;
+        let worker = (settings.role != Role::Api)
+            .then(|| Worker::start(&resources, settings.n_threads).map_err(StartError::Threads))
+            .transpose()?;
         let state =
             AppState::new(store.clone(), blobs.clone(), tables, clock, settings.limits.clone());
         // Behind a proxy, the names that clients use are the proxy's to check, unless listed here.
@@ -172,7 +208,10 @@ impl Server {
             any: settings.behind_proxy && settings.allowed_hosts.is_empty(),
             hosts: settings.allowed_hosts,
         };
-        let router = crate::http::router(state.clone(), allowed);
+        let router = match settings.role {
+            Role::All | Role::Api => crate::http::router(state.clone(), allowed),
+            Role::Worker => crate::http::health_router(state.clone(), allowed),
+        };
         let (stop, stopped) = watch::channel(false);
         let acceptor =
             tokio::spawn(accept(listener, router, settings.limits.max_connections, stopped));
@@ -192,12 +231,43 @@ impl Server {
         self.state.drain();
         self.sweeper.abort();
         let _ = self.stop.send(true);
-        let (_, acceptor) = tokio::join!(self.worker.shutdown(), self.acceptor);
+        let worker = async {
+            if let Some(worker) = self.worker {
+                worker.shutdown().await;
+            }
+        };
+        let ((), acceptor) = tokio::join!(worker, self.acceptor);
         if let Err(error) = acceptor {
             tracing::error!(%error, "the acceptor ended badly");
         }
         self.store.close().await;
         tracing::info!("gone");
+    }
+}
+
+async fn open_store(settings: &Settings) -> Result<Store, StartError> {
+    let hints = Hints::default();
+    match (&settings.database_url, settings.role) {
+        (None, Role::All) => Ok(Store::open(&settings.data_dir.join("trainyard.db"), hints).await?),
+        (None, Role::Api) => Err(StartError::NotShared("api")),
+        (None, Role::Worker) => Err(StartError::NotShared("worker")),
+        (Some(url), _) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+            Ok(Store::connect(url, hints).await?)
+        }
+        (Some(_), _) => Err(StartError::DatabaseUrl),
+    }
+}
+
+async fn open_blobs(settings: &Settings, clock: &Clock) -> Result<Blobs, StartError> {
+    match (&settings.artifact_url, settings.role) {
+        (None, Role::All) => Ok(Blobs::local(&settings.data_dir, clock.clone())?),
+        (None, Role::Api) => Err(StartError::NotShared("api")),
+        (None, Role::Worker) => Err(StartError::NotShared("worker")),
+        (Some(url), _) => {
+            let blobs = Blobs::at(url, clock.clone())?;
+            blobs.probe().await?;
+            Ok(blobs)
+        }
     }
 }
 

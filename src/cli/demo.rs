@@ -5,6 +5,7 @@
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ use super::client::{Client, ClientError, JobResult};
 use super::{serve, table, watch};
 use crate::domain::clock::Clock;
 use crate::domain::limits::Limits;
-use crate::server::{Server, Settings};
+use crate::server::{Role, Server, Settings};
 
 /// The same data as scikit-learn's `make_classification` makes.
 const DATASET: &str = r#"{"name": "demo", "generator": {"type": "make_classification", "n_samples": 1000, "n_features": 10, "n_informative": 10, "n_redundant": 0, "random_state": 1}}"#;
@@ -57,6 +58,10 @@ fn with_server(args: &DemoArgs) -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings {
         bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         data_dir: directory.path().to_owned(),
+        database_url: None,
+        artifact_url: None,
+        role: Role::All,
+        lease: Duration::from_secs(serve::DEFAULT_LEASE_SECONDS),
         n_threads: serve::n_cores(),
         behind_proxy: false,
         allowed_hosts: Vec::new(),

@@ -22,7 +22,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server.
-    Serve(serve::ServeArgs),
+    Serve(Box<serve::ServeArgs>),
     /// Run one whole story on generated data, in a server of its own.
     Demo(demo::DemoArgs),
     /// Submit a job to a server, and follow it.
@@ -34,7 +34,7 @@ enum Command {
 /// Runs the command that the process was called with.
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Serve(args) => serve::run(args),
+        Command::Serve(args) => serve::run(*args),
         Command::Demo(args) => demo::run(&args),
         Command::Submit(args) => submit::run(&args, &mut std::io::stdout(), &mut std::io::stderr()),
         Command::Openapi => openapi(),

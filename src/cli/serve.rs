@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::domain::clock::Clock;
 use crate::domain::limits::Limits;
-use crate::server::{Server, Settings};
+use crate::server::{Role, Server, Settings};
 
 /// How to serve.
 #[derive(Debug, Args)]
@@ -26,6 +26,22 @@ pub(super) struct ServeArgs {
     /// Where the database and the blobs are kept.
     #[arg(long, env = "TRAINYARD_DATA_DIR", default_value = "data")]
     data_dir: PathBuf,
+    /// Where jobs and results are kept instead of in the data directory, shared by several processes:
+    /// `postgres://user:password@host/name`.
+    #[arg(long, env = "TRAINYARD_DATABASE_URL", hide_env_values = true)]
+    database_url: Option<String>,
+    /// Where datasets and models are kept instead of in the data directory: `file:///folder`,
+    /// `s3://bucket/folder`, `gs://…` or `az://…`; credentials as the store's own tools read them
+    /// (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_ENDPOINT`, …).
+    #[arg(long, env = "TRAINYARD_ARTIFACT_URL", hide_env_values = true)]
+    artifact_url: Option<String>,
+    /// What this process does: answer requests, train, or both.
+    #[arg(long, env = "TRAINYARD_ROLE", value_enum, default_value_t = Role::All)]
+    role: Role,
+    /// A task whose worker is not heard of for so long is given to another.
+    #[arg(long, env = "TRAINYARD_LEASE_SECONDS", default_value_t = DEFAULT_LEASE_SECONDS,
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    lease_seconds: u64,
     /// Training threads; as many as the machine has cores if left out.
     #[arg(long, env = "TRAINYARD_WORKERS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
@@ -58,6 +74,10 @@ pub(super) fn run(args: ServeArgs) -> ExitCode {
     let settings = Settings {
         bind: args.bind,
         data_dir: args.data_dir,
+        database_url: args.database_url,
+        artifact_url: args.artifact_url,
+        role: args.role,
+        lease: Duration::from_secs(args.lease_seconds),
         n_threads: args.workers.map_or_else(n_cores, usize::from),
         behind_proxy: args.behind_proxy,
         allowed_hosts: args.allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
@@ -82,6 +102,8 @@ fn raise_file_limit() {
         tracing::warn!(%error, "the limit on open files stays as it is");
     }
 }
+
+pub(super) const DEFAULT_LEASE_SECONDS: u64 = 30;
 
 const OPEN_FILES: u64 = 16_384;
 

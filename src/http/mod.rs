@@ -172,6 +172,18 @@ static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The whole service as a router.
 pub fn router(state: AppState, allowed: Allowed) -> Router {
     let (router, _) = routes().split_for_parts();
+    layered(router.merge(docs::router()), state, allowed)
+}
+
+/// What a process that only trains answers: how it is.
+pub fn health_router(state: AppState, allowed: Allowed) -> Router {
+    let router =
+        OpenApiRouter::new().routes(route!(operations::livez)).routes(route!(operations::readyz));
+    layered(router.split_for_parts().0, state, allowed)
+}
+
+/// What every answer goes through.
+fn layered(router: Router<AppState>, state: AppState, allowed: Allowed) -> Router {
     let trace = TraceLayer::new_for_http()
         .make_span_with(|request: &Request<axum::body::Body>| {
             let id = request.extensions().get::<RequestId>();
@@ -191,22 +203,18 @@ pub fn router(state: AppState, allowed: Allowed) -> Router {
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
-    router
-        .merge(docs::router())
-        .layer(DefaultBodyLimit::max(state.limits.max_body_bytes))
-        .with_state(state)
-        .layer(
-            ServiceBuilder::new()
-                .map_request(drop_unfit_request_id)
-                .layer(request_id)
-                .layer(PropagateRequestIdLayer::new(X_REQUEST_ID.clone()))
-                .layer(trace)
-                .layer(no_sniffing)
-                .layer(middleware::from_fn(problem::render))
-                .layer(CatchPanicLayer::new())
-                .layer(middleware::from_fn_with_state(Arc::new(allowed), guard::check))
-                .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT)),
-        )
+    router.layer(DefaultBodyLimit::max(state.limits.max_body_bytes)).with_state(state).layer(
+        ServiceBuilder::new()
+            .map_request(drop_unfit_request_id)
+            .layer(request_id)
+            .layer(PropagateRequestIdLayer::new(X_REQUEST_ID.clone()))
+            .layer(trace)
+            .layer(no_sniffing)
+            .layer(middleware::from_fn(problem::render))
+            .layer(CatchPanicLayer::new())
+            .layer(middleware::from_fn_with_state(Arc::new(allowed), guard::check))
+            .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT)),
+    )
 }
 
 #[derive(Clone, Debug)]

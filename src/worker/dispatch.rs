@@ -7,7 +7,6 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::queue::{Flights, Queue, Stop};
-use super::renew::LEASE_MS;
 use super::run::Ended;
 use crate::domain::clock::Clock;
 use crate::store::tasks::{ClaimRequest, ClaimedTask, Finished};
@@ -39,6 +38,7 @@ pub(super) struct Dispatcher {
     pub(super) clock: Clock,
     pub(super) name: String,
     pub(super) n_threads: usize,
+    pub(super) lease: Duration,
     pub(super) queue: Arc<Queue>,
     pub(super) flights: Arc<Flights>,
     pub(super) done: mpsc::UnboundedReceiver<Ended>,
@@ -81,7 +81,7 @@ impl Dispatcher {
         let request = ClaimRequest {
             worker: &self.name,
             lease_token: self.clock.new_uuid().to_string(),
-            lease_ms: LEASE_MS,
+            lease_ms: self.lease.as_millis() as i64,
             budget_us: CLAIM_BUDGET_US * n_idle as i64,
             max_tasks: MAX_CLAIMED,
         };

@@ -52,6 +52,8 @@ pub struct Resources {
     pub scratch: Scratch,
     /// Time and identifiers.
     pub clock: Clock,
+    /// How long a claimed task is held without a word of its worker.
+    pub lease: Duration,
     /// How long one task may train.
     pub time_limit: Duration,
 }
@@ -92,13 +94,18 @@ impl Worker {
             })?;
         }
         let (stop, stopped) = watch::channel(false);
-        let renewer = tokio::spawn(renew::renew(resources.store.clone(), Arc::clone(&flights)));
+        let renewer = tokio::spawn(renew::renew(
+            resources.store.clone(),
+            Arc::clone(&flights),
+            resources.lease,
+        ));
         let reports = tokio::spawn(report::show(resources.store.clone(), reports));
         let dispatcher = dispatch::Dispatcher {
             store: resources.store.clone(),
             clock: resources.clock.clone(),
             name: format!("pid-{}", std::process::id()),
             n_threads,
+            lease: resources.lease,
             queue,
             flights,
             done,

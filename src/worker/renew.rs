@@ -8,23 +8,21 @@ use std::time::Duration;
 use super::queue::{Flights, Stop};
 use crate::store::Store;
 
-/// How long a lease lasts unless it is renewed.
-pub(super) const LEASE_MS: i64 = 30_000;
-
-const RENEW_EVERY: Duration = Duration::from_secs(5);
+/// A lease outlasts so many renewals, some of which may fail.
+const RENEWALS_A_LEASE: u32 = 6;
 
 /// Renews for ever; ended by aborting it.
-pub(super) async fn renew(store: Store, flights: Arc<Flights>) {
+pub(super) async fn renew(store: Store, flights: Arc<Flights>, lease: Duration) {
     loop {
         tokio::select! {
-            () = tokio::time::sleep(RENEW_EVERY) => {}
+            () = tokio::time::sleep(lease / RENEWALS_A_LEASE) => {}
             () = store.hints().stop() => {}
         }
         let leases = flights.leases();
         if leases.is_empty() {
             continue;
         }
-        match store.renew(&leases, LEASE_MS).await {
+        match store.renew(&leases, lease.as_millis() as i64).await {
             Ok(held) => {
                 let held: HashMap<i64, bool> =
                     held.into_iter().map(|held| (held.task, held.cancelled)).collect();

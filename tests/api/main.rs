@@ -8,6 +8,7 @@
 
 mod architecture;
 mod cli;
+mod cluster;
 mod compare;
 mod curves;
 mod datasets;

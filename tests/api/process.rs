@@ -16,9 +16,14 @@ pub struct Process {
 
 impl Process {
     pub fn start(data_dir: &Path) -> Self {
+        Self::start_with(data_dir, &[])
+    }
+
+    pub fn start_with(data_dir: &Path, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_trainyard"))
             .args(["serve", "--bind", "127.0.0.1:0", "--log", "warn", "--data-dir"])
             .arg(data_dir)
+            .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -28,7 +33,7 @@ impl Process {
         Self { api: Api::new(base), child }
     }
 
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
@@ -42,7 +47,7 @@ impl Drop for Process {
 }
 
 /// Some seconds of work in 30 folds.
-fn submit_long(api: &Api) -> String {
+pub fn submit_long(api: &Api) -> String {
     let dataset = api.demo_dataset();
     api.submit(&json!({
         "dataset_id": dataset, "target": "y",
@@ -99,7 +104,7 @@ fn a_killed_server_loses_nothing_and_the_next_one_goes_on() {
     assert_eq!(n_finished, 30, "each fold is published once");
 }
 
-fn refused(arguments: &[&str]) -> String {
+pub fn refused(arguments: &[&str]) -> String {
     let mut child = Command::new(env!("CARGO_BIN_EXE_trainyard"))
         .args(arguments)
         .stderr(Stdio::piped())

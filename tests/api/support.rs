@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use trainyard::domain::clock::Clock;
 use trainyard::domain::limits::Limits;
-use trainyard::server::{Server, Settings};
+use trainyard::server::{Role, Server, Settings};
 
 pub struct World {
     runtime: Runtime,
@@ -32,6 +32,10 @@ impl World {
         let settings = Settings {
             bind: SocketAddr::from(([127, 0, 0, 1], 0)),
             data_dir: directory.path().to_owned(),
+            database_url: None,
+            artifact_url: None,
+            role: Role::All,
+            lease: Duration::from_secs(30),
             n_threads: 2,
             behind_proxy: false,
             allowed_hosts: vec![],
