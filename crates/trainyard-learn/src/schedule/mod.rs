@@ -123,8 +123,7 @@ impl ScheduleSpec {
             start_factor,
             n_epochs: epochs.saturating_sub(n_warmup_epochs).max(1),
             n_steps: epochs.saturating_mul(steps_per_epoch).saturating_sub(n_warmup_steps).max(1),
-            n_ended: 0,
-            plateau: Plateau::new(base_learning_rate),
+            progress: Progress { n_ended: 0, plateau: Plateau::new(base_learning_rate) },
         }
     }
 
@@ -182,6 +181,12 @@ pub struct Schedule {
     n_epochs: u64,
     /// After the warm-up.
     n_steps: u64,
+    progress: Progress,
+}
+
+/// What the epochs so far have made of a schedule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
     /// The number of epochs that ended, with the warm-up's.
     n_ended: u64,
     plateau: Plateau,
@@ -198,13 +203,23 @@ impl Schedule {
         factor * self.after_warmup(self.n_warmup_steps)
     }
 
+    /// What a later [`resume`](Self::resume) goes on from.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Goes on from the progress of another schedule of the same form.
+    pub fn resume(&mut self, progress: Progress) {
+        self.progress = progress;
+    }
+
     /// Tells the schedule that an epoch ended with this loss, the lower the better.
     pub fn end_epoch(&mut self, monitored_loss: f64) {
-        self.n_ended += 1;
+        self.progress.n_ended += 1;
         if let ScheduleSpec::ReduceOnPlateau(spec) = &self.spec
-            && self.n_ended > self.n_warmup_epochs
+            && self.progress.n_ended > self.n_warmup_epochs
         {
-            self.plateau.end_epoch(spec, monitored_loss);
+            self.progress.plateau.end_epoch(spec, monitored_loss);
         }
     }
 
@@ -220,7 +235,7 @@ impl Schedule {
             ScheduleSpec::Polynomial(spec) => base * spec.factor(epoch, self.n_epochs),
             ScheduleSpec::Cosine(spec) => spec.learning_rate(base, epoch, self.n_epochs),
             ScheduleSpec::OneCycle(spec) => base * spec.factor(steps_since, self.n_steps),
-            ScheduleSpec::ReduceOnPlateau(_) => self.plateau.learning_rate,
+            ScheduleSpec::ReduceOnPlateau(_) => self.progress.plateau.learning_rate,
             ScheduleSpec::InverseSqrt(_) => {
                 base * InverseSqrtSchedule::factor(steps_since, self.n_warmup_steps)
             }

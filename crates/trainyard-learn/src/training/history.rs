@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// A table of one row an epoch; cheap enough to be kept for every fit.
 ///
 /// Of very long fits every second epoch, every fourth and so on is kept.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
     names: Vec<String>,
     epochs: Vec<u32>,

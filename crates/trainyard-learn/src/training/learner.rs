@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use super::batches::Batches;
 use super::outputs::{Scratch, validate, weight_of};
 use super::record::{LayerNorms, Summary};
@@ -14,7 +16,7 @@ use crate::losses::{TargetRows, Weights};
 use crate::network::{Pass, Tape, Training};
 use crate::optim::{MAX_SLOTS, Optimizer, State, Update};
 use crate::random::stream::{Stream, derive};
-use crate::schedule::Schedule;
+use crate::schedule::{Progress, Schedule};
 
 /// Parameters are updated in blocks of so many.
 const BLOCK: usize = 4096;
@@ -28,27 +30,51 @@ const STREAM_NOISE: u64 = 3;
 pub(super) struct Learner<'a> {
     fit: &'a Fit<'a>,
     examples: &'a Examples<'a>,
-    parameters: Values,
+    memory: Memory,
     gradients: Values,
-    buffers: Vec<f32>,
-    /// The averaged parameters, if they are wanted.
-    average: Option<Values>,
     optimizer: Optimizer,
-    state: State,
     schedule: Schedule,
     tape: Tape,
     batch: Batch,
     validation: Option<Validation>,
+    /// Rows of the last portion, whose values are on the tape.
+    last_portion: usize,
+    /// Where each tensor's parameters lie.
+    tensors: Vec<Range<usize>>,
+}
+
+/// All that one step leaves to the next. Random numbers are not part of it: the seed and a count name
+/// each of them.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Memory {
+    parameters: Values,
+    buffers: Vec<f32>,
+    /// The averaged parameters, if they are wanted.
+    average: Option<Values>,
+    state: State,
     /// Steps and portions of batches since the fit began.
     n_steps: u64,
     n_portions: u32,
-    /// Rows of the last portion, whose values are on the tape.
-    last_portion: usize,
     learning_rate: f64,
     tally: Tally,
-    /// Where each tensor's parameters lie.
-    tensors: Vec<Range<usize>>,
     first_loss: Option<f64>,
+}
+
+impl Memory {
+    /// Whether both are of fits of the same form.
+    fn is_like(&self, other: &Self) -> bool {
+        let lengths = |memory: &Self| {
+            let Tally { classes, values, probabilities, .. } = &memory.tally;
+            (
+                memory.parameters.len(),
+                memory.buffers.len(),
+                memory.average.as_ref().map(|average| average.len()),
+                memory.state.slots.each_ref().map(|slot| slot.len()),
+                [classes.len(), values.len(), probabilities.len()],
+            )
+        };
+        lengths(self) == lengths(other)
+    }
 }
 
 /// The rows that are computed at once.
@@ -67,7 +93,7 @@ struct Validation {
 }
 
 /// What an epoch's batches add up to.
-#[derive(Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Tally {
     loss: f64,
     weight: f64,
@@ -98,14 +124,27 @@ impl<'a> Learner<'a> {
         };
         let n_validation = examples.validation.len();
         let n_probabilities = n_probabilities(fit, examples.target);
+        let memory = Memory {
+            average: fit.training.averaging.map(|_| parameters.clone()),
+            parameters,
+            buffers: network.initial_buffers(),
+            state: optimizer.new_state(n),
+            n_steps: 0,
+            n_portions: 0,
+            learning_rate: base,
+            tally: Tally {
+                classes: vec![0; seen.0],
+                values: vec![0.0; seen.1],
+                probabilities: vec![0.0; n_train * n_probabilities],
+                ..Tally::default()
+            },
+            first_loss: None,
+        };
         Self {
             fit,
             examples,
-            average: fit.training.averaging.map(|_| parameters.clone()),
-            parameters,
+            memory,
             gradients: Values::zeros(n),
-            buffers: network.initial_buffers(),
-            state: optimizer.new_state(n),
             optimizer,
             schedule: fit.optimizer.schedule().start(base, n_steps, epochs),
             tape: network.tape(n_rows, true),
@@ -120,25 +159,30 @@ impl<'a> Learner<'a> {
                 outputs: vec![0.0; n_validation * network.n_outputs()],
                 probabilities: vec![0.0; n_validation * n_probabilities],
             }),
-            n_steps: 0,
-            n_portions: 0,
             last_portion: 0,
-            learning_rate: base,
-            tally: Tally {
-                classes: vec![0; seen.0],
-                values: vec![0.0; seen.1],
-                probabilities: vec![0.0; n_train * n_probabilities],
-                ..Tally::default()
-            },
             tensors: network.tensors().iter().map(|tensor| tensor.range.clone()).collect(),
-            first_loss: None,
         }
     }
 
+    /// What a later [`resume`](Self::resume) goes on from.
+    pub(super) fn memory(&self) -> (&Memory, &Progress) {
+        (&self.memory, self.schedule.progress())
+    }
+
+    /// Goes on from the memory of another learner of the same fit; says whether it is one.
+    pub(super) fn resume(&mut self, memory: Memory, schedule: Progress) -> bool {
+        let fits = memory.is_like(&self.memory);
+        if fits {
+            self.memory = memory;
+            self.schedule.resume(schedule);
+        }
+        fits
+    }
+
     pub(super) fn begin_epoch(&mut self) {
-        self.tally.loss = 0.0;
-        self.tally.weight = 0.0;
-        self.tally.n_seen = 0;
+        self.memory.tally.loss = 0.0;
+        self.memory.tally.weight = 0.0;
+        self.memory.tally.n_seen = 0;
     }
 
     /// One step over some batches, each a range of `order`. Tells `norms` of the layers, if given.
@@ -160,11 +204,11 @@ impl<'a> Learner<'a> {
                 self.portion(portion, scale, accumulate, crew);
                 accumulate = true;
             }
-            self.tally.weight += weight;
+            self.memory.tally.weight += weight;
         }
-        self.first_loss.get_or_insert(self.tally.loss / self.tally.weight);
+        self.memory.first_loss.get_or_insert(self.memory.tally.loss / self.memory.tally.weight);
         self.update(norms, crew);
-        self.n_steps += 1;
+        self.memory.n_steps += 1;
     }
 
     fn batch_rows(&self) -> usize {
@@ -206,15 +250,28 @@ impl<'a> Learner<'a> {
             rows: self.batch.weights.as_ref().map(|weights| &weights[..n_rows]),
             classes: self.examples.class_weights,
         };
-        let training = Training { seed: self.fit.seed, batch: self.n_portions, accumulate };
+        let training = Training { seed: self.fit.seed, batch: self.memory.n_portions, accumulate };
         let mut pass = Pass { n_rows, training: Some(training), crew };
-        network.forward(x, &self.parameters, &self.buffers, &mut self.tape, &mut pass);
+        network.forward(
+            x,
+            &self.memory.parameters,
+            &self.memory.buffers,
+            &mut self.tape,
+            &mut pass,
+        );
         let (z, dz) = network.outputs_and_gradient(&mut self.tape, n_rows);
-        self.tally.loss += loss.rows(Some(dz), z, network.n_outputs(), target, weights, scale);
-        self.tally.take(z, network.n_outputs(), self.fit);
-        network.backward(&mut self.gradients, x, &self.parameters, &mut self.tape, &mut pass);
-        network.update_buffers(&mut self.buffers, &self.tape, n_rows);
-        self.n_portions += 1;
+        self.memory.tally.loss +=
+            loss.rows(Some(dz), z, network.n_outputs(), target, weights, scale);
+        self.memory.tally.take(z, network.n_outputs(), self.fit);
+        network.backward(
+            &mut self.gradients,
+            x,
+            &self.memory.parameters,
+            &mut self.tape,
+            &mut pass,
+        );
+        network.update_buffers(&mut self.memory.buffers, &self.tape, n_rows);
+        self.memory.n_portions += 1;
         self.last_portion = n_rows;
     }
 
@@ -224,30 +281,34 @@ impl<'a> Learner<'a> {
         if training.l1 > 0.0 || training.l2 > 0.0 {
             for tensor in network.weights() {
                 let range = tensor.range.clone();
-                let (g, w) = (&mut self.gradients[range.clone()], &self.parameters[range]);
+                let (g, w) = (&mut self.gradients[range.clone()], &self.memory.parameters[range]);
                 penalize(g, w, training.l1 as f32, training.l2 as f32);
             }
         }
         if let Some(norms) = &mut norms {
             norms.of_gradients(&self.gradients);
-            norms.of_units(network, &self.parameters, &self.tape, self.last_portion);
+            norms.of_units(network, &self.memory.parameters, &self.tape, self.last_portion);
         }
         self.hold_back();
-        self.learning_rate = self.schedule.learning_rate(self.n_steps);
-        let update = self.optimizer.begin(&mut self.state, self.learning_rate);
-        let (w, g) = (&mut self.parameters, &mut self.gradients);
-        apply(update, w, g, &mut self.state.slots, norms.is_some(), crew);
+        self.memory.learning_rate = self.schedule.learning_rate(self.memory.n_steps);
+        let update = self.optimizer.begin(&mut self.memory.state, self.memory.learning_rate);
+        let (w, g) = (&mut self.memory.parameters, &mut self.gradients);
+        apply(update, w, g, &mut self.memory.state.slots, norms.is_some(), crew);
         if let Some(norms) = &mut norms {
             // The gradients' place now holds what the parameters were changed by.
-            norms.of_changes(&self.gradients, &self.parameters);
+            norms.of_changes(&self.gradients, &self.memory.parameters);
         }
         if let Some(most) = training.max_norm {
             for tensor in network.weights() {
-                shrink_columns(&mut self.parameters[tensor.range.clone()], tensor.shape[1], most);
+                shrink_columns(
+                    &mut self.memory.parameters[tensor.range.clone()],
+                    tensor.shape[1],
+                    most,
+                );
             }
         }
-        if let (Some(average), Some(averaging)) = (&mut self.average, training.averaging) {
-            let parameters = &self.parameters;
+        if let (Some(average), Some(averaging)) = (&mut self.memory.average, training.averaging) {
+            let parameters = &self.memory.parameters;
             crew.for_blocks([average], BLOCK, |index, [average]| {
                 let start = index * BLOCK;
                 blend(average, &parameters[start..start + average.len()], averaging.decay as f32);
@@ -262,8 +323,9 @@ impl<'a> Learner<'a> {
             clip.apply(g, &self.tensors);
         }
         if let Some(noise) = self.fit.training.gradient_noise {
-            let deviation = (noise.eta / (1.0 + self.n_steps as f64).powf(noise.gamma)).sqrt();
-            let path = [self.n_steps as u32, (self.n_steps >> 32) as u32];
+            let deviation =
+                (noise.eta / (1.0 + self.memory.n_steps as f64).powf(noise.gamma)).sqrt();
+            let path = [self.memory.n_steps as u32, (self.memory.n_steps >> 32) as u32];
             let mut stream = Stream::new(derive(self.fit.seed, STREAM_NOISE), path);
             g.iter_mut().for_each(|g| *g += (deviation * stream.normal()) as f32);
         }
@@ -272,18 +334,21 @@ impl<'a> Learner<'a> {
     /// What the epoch came to; validates where there are rows to validate on.
     pub(super) fn summarize(&mut self, order: &[u32], crew: &mut Crew) -> Summary {
         let Fit { network, loss, scorers, .. } = *self.fit;
-        let n = self.tally.n_seen;
-        let Tally { classes, values, probabilities, .. } = &self.tally;
+        let n = self.memory.tally.n_seen;
+        let Tally { classes, values, probabilities, .. } = &self.memory.tally;
         let said = Said { classes, values, probabilities };
         let mut summary = Summary {
-            train_loss: self.tally.loss / self.tally.weight,
+            train_loss: self.memory.tally.loss / self.memory.tally.weight,
             train_scores: judge(scorers, self.examples, &order[..n], said),
-            learning_rate: self.learning_rate,
+            learning_rate: self.memory.learning_rate,
             ..Summary::default()
         };
         if let Some(validation) = &mut self.validation {
             let Validation { scratch, outputs, probabilities } = validation;
-            let learned = (&**self.average.as_ref().unwrap_or(&self.parameters), &*self.buffers);
+            let learned = (
+                &**self.memory.average.as_ref().unwrap_or(&self.memory.parameters),
+                &*self.memory.buffers,
+            );
             let found = validate(network, loss, learned, self.examples, outputs, scratch, crew);
             summary.val_loss = Some(found);
             let n_outputs = network.n_outputs();
@@ -314,28 +379,28 @@ impl<'a> Learner<'a> {
     }
 
     pub(super) fn n_steps(&self) -> u64 {
-        self.n_steps
+        self.memory.n_steps
     }
 
     /// Rows seen in this epoch.
     pub(super) fn n_seen(&self) -> usize {
-        self.tally.n_seen
+        self.memory.tally.n_seen
     }
 
     pub(super) fn learning_rate(&self) -> f64 {
-        self.learning_rate
+        self.memory.learning_rate
     }
 
     /// Why the fit cannot go on, if it cannot.
     pub(super) fn diverged(&self) -> Option<String> {
-        let loss = self.tally.loss;
+        let loss = self.memory.tally.loss;
         (!loss.is_finite()).then(|| "the loss is no finite number any more".to_owned())
     }
 
     /// The same, over a whole epoch.
     pub(super) fn diverged_over(&self, summary: &Summary) -> Option<String> {
-        let first = self.first_loss.unwrap_or(0.0);
-        if self.parameters.iter().any(|parameter| !parameter.is_finite()) {
+        let first = self.memory.first_loss.unwrap_or(0.0);
+        if self.memory.parameters.iter().any(|parameter| !parameter.is_finite()) {
             return Some("a weight is no finite number any more".to_owned());
         }
         (summary.train_loss.abs() > DIVERGED_FACTOR * (first.abs() + 1.0))
@@ -344,13 +409,13 @@ impl<'a> Learner<'a> {
 
     /// Copies what has been learned so far to `place`.
     pub(super) fn keep(&self, place: &mut (Values, Vec<f32>)) {
-        place.0.clone_from(self.average.as_ref().unwrap_or(&self.parameters));
-        place.1.clone_from(&self.buffers);
+        place.0.clone_from(self.memory.average.as_ref().unwrap_or(&self.memory.parameters));
+        place.1.clone_from(&self.memory.buffers);
     }
 
     /// The parameters and buffers learned.
     pub(super) fn into_learned(self) -> (Values, Vec<f32>) {
-        (self.average.unwrap_or(self.parameters), self.buffers)
+        (self.memory.average.unwrap_or(self.memory.parameters), self.memory.buffers)
     }
 }
 

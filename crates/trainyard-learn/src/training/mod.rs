@@ -10,6 +10,7 @@
 //! observer.
 
 mod batches;
+mod checkpoint;
 mod history;
 mod hold_out;
 mod learner;
@@ -28,6 +29,7 @@ use crate::optim::OptimizerSpec;
 use crate::random::stream::{Stream, derive};
 
 use batches::Batches;
+use checkpoint::Place;
 pub use history::History;
 pub use hold_out::hold_out;
 use learner::Learner;
@@ -124,6 +126,22 @@ pub trait Observer {
         Control::Continue
     }
 
+    /// What an earlier call of the same fit has saved; asked for once, at the beginning. The fit goes on
+    /// from there, and ends with the same bits as one that was never broken off. What is no such state,
+    /// as another version may have saved it, is passed over: the fit begins at its beginning.
+    fn resume(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Whether the state should be saved; asked before every step, and before [`step`](Self::step).
+    fn wants_checkpoint(&mut self) -> bool {
+        false
+    }
+
+    /// Called with the state where it was wanted: at most three times the parameters and what was
+    /// predicted in this epoch, and as much again with early stopping.
+    fn checkpoint(&mut self, _state: Vec<u8>) {}
+
     /// Called after every epoch with all that is known of the fit so far.
     fn epoch(&mut self, _epoch: u32, _history: &History) -> Control {
         Control::Continue
@@ -213,14 +231,27 @@ pub fn fit(
     let mut stopping = Stopping::new(training.early_stopping.as_ref());
     let mut epochs = 0;
     let mut end = End::Completed;
-    for epoch in 1..=training.epochs {
+    let mut place = Place { epoch: 1, step: 0 };
+    if let Some(saved) = observer.resume() {
+        place = checkpoint::resume(&saved, &batches, &mut learner, &mut stopping, &mut record)
+            .unwrap_or(place);
+        epochs = place.epoch - 1;
+    }
+    for epoch in place.epoch..=training.epochs {
         if training.shuffle {
             order.copy_from_slice(examples.train);
             Stream::new(derive(fit.seed, STREAM_SHUFFLE), [epoch, 0]).shuffle(&mut order);
         }
-        learner.begin_epoch();
+        let first = std::mem::take(&mut place.step);
+        if first == 0 {
+            learner.begin_epoch();
+        }
         let n_steps = batches.n_steps();
-        for step in 0..n_steps {
+        for step in first..n_steps {
+            if observer.wants_checkpoint() {
+                let place = Place { epoch, step };
+                observer.checkpoint(checkpoint::save(place, &learner, &stopping, &record.history));
+            }
             match observer.step() {
                 Control::Cancel => return Err(FitError::Cancelled),
                 Control::Finish if learner.n_steps() > 0 => end = End::Finished,

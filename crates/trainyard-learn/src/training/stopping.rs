@@ -1,5 +1,7 @@
 //! Early stopping: whether an epoch was the best so far, and when it has been too long since.
 
+use serde::{Deserialize, Serialize};
+
 use super::EarlyStopping;
 use super::record::Summary;
 use crate::kernels::Values;
@@ -12,6 +14,12 @@ type Learned = (Values, Vec<f32>);
 #[derive(Clone, Debug)]
 pub(super) struct Stopping<'a> {
     spec: Option<&'a EarlyStopping>,
+    memory: Memory,
+}
+
+/// What one epoch leaves to the next.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Memory {
     best: Option<(u32, f64)>,
     kept: Learned,
     n_without: u32,
@@ -19,7 +27,16 @@ pub(super) struct Stopping<'a> {
 
 impl<'a> Stopping<'a> {
     pub(super) fn new(spec: Option<&'a EarlyStopping>) -> Self {
-        Self { spec, best: None, kept: Learned::default(), n_without: 0 }
+        Self { spec, memory: Memory::default() }
+    }
+
+    /// What a later [`resume`](Self::resume) goes on from.
+    pub(super) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    pub(super) fn resume(&mut self, memory: Memory) {
+        self.memory = memory;
     }
 
     /// Judges an epoch; `keep` copies what was learned if it is the best so far.
@@ -32,36 +49,36 @@ impl<'a> Stopping<'a> {
     ) {
         let Some(spec) = self.spec else { return };
         let value = value(&spec.monitor, summary, scorers);
-        let better = match (value, self.best) {
+        let better = match (value, self.memory.best) {
             (None, _) => false,
             (Some(value), None) => !value.is_nan(),
             (Some(value), Some((_, best))) => value < best - spec.min_delta,
         };
         if let (Some(value), true) = (value, better) {
-            self.best = Some((epoch, value));
-            self.n_without = 0;
+            self.memory.best = Some((epoch, value));
+            self.memory.n_without = 0;
             if spec.restore_best {
-                keep(&mut self.kept);
+                keep(&mut self.memory.kept);
             }
         } else {
-            self.n_without += 1;
+            self.memory.n_without += 1;
         }
     }
 
     /// Whether it has been too long since the best epoch.
     pub(super) fn is_over(&self) -> bool {
-        self.spec.is_some_and(|spec| self.n_without >= spec.patience)
+        self.spec.is_some_and(|spec| self.memory.n_without >= spec.patience)
     }
 
     /// The epoch whose weights are restored.
     pub(super) fn best_epoch(&self) -> Option<u32> {
         let restores = self.spec.is_some_and(|spec| spec.restore_best);
-        self.best.filter(|_| restores).map(|(epoch, _)| epoch)
+        self.memory.best.filter(|_| restores).map(|(epoch, _)| epoch)
     }
 
     /// What was learned in the best epoch, if it is to be restored.
     pub(super) fn into_best(self) -> Option<Learned> {
-        self.best_epoch().map(|_| self.kept)
+        self.best_epoch().map(|_| self.memory.kept)
     }
 }
 

@@ -1,0 +1,199 @@
+//! A fit that is broken off and goes on from its saved state ends in the bits of one that is not.
+
+use serde_json::{Value, json};
+use trainyard_learn::kernels::Crew;
+use trainyard_learn::losses::LossSpec;
+use trainyard_learn::metrics::Scorer;
+use trainyard_learn::network::{MlpSpec, Network};
+use trainyard_learn::optim::OptimizerSpec;
+use trainyard_learn::random::stream::Stream;
+use trainyard_learn::training::{
+    Control, Examples, Fit, FitError, Fitted, Observer, Target, TrainingSpec, Unobserved, fit,
+};
+
+const OPTIMIZERS: [&str; 14] = [
+    "gradient_descent",
+    "sgd",
+    "minibatch_sgd",
+    "momentum",
+    "nesterov",
+    "adagrad",
+    "adadelta",
+    "rmsprop",
+    "adam",
+    "adamw",
+    "nadam",
+    "amsgrad",
+    "adamax",
+    "lion",
+];
+
+const N_FEATURES: usize = 5;
+
+struct Rows {
+    x: Vec<f32>,
+    classes: Vec<u32>,
+    rows: Vec<u32>,
+}
+
+impl Rows {
+    fn new(n_rows: usize) -> Self {
+        let mut stream = Stream::new(11, [1, 1]);
+        let x: Vec<f32> = (0..n_rows * N_FEATURES).map(|_| stream.normal() as f32).collect();
+        let classes = x.chunks(N_FEATURES).map(|x| u32::from(x[0] * x[1] > 0.1)).collect();
+        Self { x, classes, rows: (0..n_rows as u32).collect() }
+    }
+
+    fn fit(
+        &self,
+        optimizer: &Value,
+        training: &Value,
+        observer: &mut dyn Observer,
+    ) -> Result<Fitted, FitError> {
+        let mlp = MlpSpec {
+            hidden: vec![9, 6],
+            dropout: 0.2,
+            batch_norm: true,
+            layer_norm: true,
+            ..MlpSpec::default()
+        };
+        let network = Network::new(&mlp.layers(), N_FEATURES, 2).expect("a network");
+        let optimizer: OptimizerSpec =
+            serde_json::from_value(optimizer.clone()).expect("an optimizer");
+        let training: TrainingSpec = serde_json::from_value(training.clone()).expect("a training");
+        let spec = Fit {
+            network: &network,
+            loss: &LossSpec::cross_entropy(),
+            optimizer: &optimizer,
+            training: &training,
+            batch_size: 16,
+            scorers: &[Scorer::Accuracy, Scorer::RocAuc],
+            seed: 3,
+            initial: None,
+        };
+        let (train, validation) = self.rows.split_at(self.rows.len() * 4 / 5);
+        let examples = Examples {
+            x: (&self.x).into(),
+            target: Target::Classes { classes: &self.classes, n_classes: 2 },
+            weights: None,
+            class_weights: None,
+            train,
+            validation,
+        };
+        fit(&spec, &examples, &mut Crew::new(2), observer)
+    }
+}
+
+/// Saves the state before a step, and is killed there.
+#[derive(Default)]
+struct Killed {
+    saved: Option<Vec<u8>>,
+    /// Steps until then.
+    n_left: usize,
+    threads: usize,
+}
+
+impl Observer for Killed {
+    fn threads(&self) -> usize {
+        self.threads
+    }
+
+    fn resume(&mut self) -> Option<Vec<u8>> {
+        self.saved.take()
+    }
+
+    fn wants_checkpoint(&mut self) -> bool {
+        self.n_left == 0
+    }
+
+    fn checkpoint(&mut self, state: Vec<u8>) {
+        self.saved = Some(state);
+    }
+
+    fn step(&mut self) -> Control {
+        if self.n_left == 0 {
+            return Control::Cancel;
+        }
+        self.n_left -= 1;
+        Control::Continue
+    }
+}
+
+impl Rows {
+    /// The same fit in as many lives as it takes, each of so many steps; how many these were.
+    fn in_lives(&self, optimizer: &Value, training: &Value, n_steps: usize) -> (Fitted, usize) {
+        let mut saved = None;
+        for n_lives in 1.. {
+            let threads = 1 + n_lives % 2;
+            let mut life = Killed { saved, n_left: n_steps, threads };
+            match self.fit(optimizer, training, &mut life) {
+                Ok(fitted) => return (fitted, n_lives),
+                Err(error) => assert_eq!(error, FitError::Cancelled),
+            }
+            saved = life.saved;
+            assert!(saved.is_some(), "nothing was saved");
+        }
+        unreachable!("a fit ends")
+    }
+}
+
+fn bits(fitted: &Fitted) -> (Vec<u32>, Vec<u32>, Vec<u8>, [u32; 2]) {
+    let of = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<u32>>();
+    let epochs = [fitted.epochs, fitted.best_epoch.unwrap_or_default()];
+    (of(&fitted.parameters), of(&fitted.buffers), fitted.history.pack(), epochs)
+}
+
+#[test]
+fn a_fit_of_many_lives_ends_in_the_bits_of_one() {
+    let rows = Rows::new(150);
+    let trainings = [
+        // Five batches, the last of them short, two to a step.
+        json!({"epochs": 4, "accumulation_steps": 2}),
+        json!({"epochs": 5, "averaging": {"decay": 0.9}, "gradient_noise": {}, "max_norm": 1.0}),
+        json!({"epochs": 30, "early_stopping": {"patience": 2}, "shuffle": false}),
+    ];
+    let schedules = [
+        json!({"type": "reduce_on_plateau", "patience": 0, "factor": 0.5}),
+        json!({"type": "one_cycle", "max_factor": 5.0}),
+        json!({"type": "cosine"}),
+    ];
+    let mut most_lives = 0;
+    for name in OPTIMIZERS {
+        for (training, schedule) in trainings.iter().zip(&schedules) {
+            let optimizer = json!({"type": name, "schedule": schedule});
+            let whole = rows.fit(&optimizer, training, &mut Unobserved).expect("a fit");
+            for n_steps in [1, 3, 8] {
+                let (fitted, n_lives) = rows.in_lives(&optimizer, training, n_steps);
+                assert!(bits(&fitted) == bits(&whole), "{optimizer} {training} {n_steps}");
+                assert_eq!(fitted.end, whole.end);
+                most_lives = most_lives.max(n_lives);
+            }
+        }
+    }
+    assert!(most_lives > 20, "at the most {most_lives} lives");
+}
+
+#[test]
+fn what_is_no_state_of_the_fit_is_passed_over() {
+    let rows = Rows::new(150);
+    let (adam, training) = (json!({"type": "adam"}), json!({"epochs": 2}));
+    let whole = bits(&rows.fit(&adam, &training, &mut Unobserved).expect("a fit"));
+    let mut life = Killed { n_left: 3, threads: 1, ..Killed::default() };
+    assert_eq!(rows.fit(&adam, &training, &mut life), Err(FitError::Cancelled));
+    let saved = life.saved.expect("a state");
+    let resumed = |saved: Vec<u8>, optimizer: &Value, training: &Value| {
+        let mut life = Killed { saved: Some(saved), n_left: usize::MAX, threads: 1 };
+        bits(&rows.fit(optimizer, training, &mut life).expect("a fit"))
+    };
+    assert!(resumed(saved.clone(), &adam, &training) == whole);
+    // Of another version, cut, and of another fit: it has no moments.
+    let mut other = saved.clone();
+    other[0] += 1;
+    assert!(resumed(other, &adam, &training) == whole);
+    for n in [0, 1, 7, saved.len() / 2, saved.len() - 1] {
+        assert!(resumed(saved[..n].to_vec(), &adam, &training) == whole, "{n} bytes");
+    }
+    let sgd = json!({"type": "sgd"});
+    let whole = bits(&rows.fit(&sgd, &training, &mut Unobserved).expect("a fit"));
+    assert!(resumed(saved, &sgd, &training) == whole);
+}
