@@ -214,6 +214,14 @@ impl Blobs {
         }
     }
 
+    /// Deletes a blob that nothing refers to any more, and that nobody else can have stored.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn delete(&self, name: &str) -> Result<(), BlobError> {
+        Ok(self.store.delete(&path_of(name)).await?)
+    }
+
     /// A blob's bytes, or a range of them, as they come.
     ///
     /// # Errors

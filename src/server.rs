@@ -43,6 +43,8 @@ pub struct Settings {
     pub role: Role,
     /// How long a claimed task is held without a word of its worker.
     pub lease: Duration,
+    /// How often a fit that takes long is saved.
+    pub checkpoint_every: Duration,
     /// Training threads.
     pub n_threads: usize,
     /// Whether something in front authenticates and encrypts.
@@ -189,6 +191,7 @@ impl Server {
             tables: Arc::clone(&tables),
             clock: clock.clone(),
             lease: settings.lease,
+            checkpoint_every: settings.checkpoint_every,
             time_limit: Duration::from_secs(settings.limits.max_task_seconds),
         };
         let kept = Arc::clone(&tables);

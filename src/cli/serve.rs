@@ -42,6 +42,10 @@ pub(super) struct ServeArgs {
     #[arg(long, env = "TRAINYARD_LEASE_SECONDS", default_value_t = DEFAULT_LEASE_SECONDS,
           value_parser = clap::value_parser!(u64).range(1..=3600))]
     lease_seconds: u64,
+    /// A fit that takes longer is saved so often, and goes on from there after a crash.
+    #[arg(long, env = "TRAINYARD_CHECKPOINT_SECONDS", default_value_t = DEFAULT_CHECKPOINT_SECONDS,
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    checkpoint_seconds: u64,
     /// Training threads; as many as the machine has cores if left out.
     #[arg(long, env = "TRAINYARD_WORKERS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
@@ -78,6 +82,7 @@ pub(super) fn run(args: ServeArgs) -> ExitCode {
         artifact_url: args.artifact_url,
         role: args.role,
         lease: Duration::from_secs(args.lease_seconds),
+        checkpoint_every: Duration::from_secs(args.checkpoint_seconds),
         n_threads: args.workers.map_or_else(n_cores, usize::from),
         behind_proxy: args.behind_proxy,
         allowed_hosts: args.allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
@@ -104,6 +109,8 @@ fn raise_file_limit() {
 }
 
 pub(super) const DEFAULT_LEASE_SECONDS: u64 = 30;
+
+pub(super) const DEFAULT_CHECKPOINT_SECONDS: u64 = 30;
 
 const OPEN_FILES: u64 = 16_384;
 

@@ -179,9 +179,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn blobs_in_use(&self) -> Result<std::collections::HashSet<String>> {
-        let names: Vec<String> = sql("SELECT sha256 FROM datasets UNION SELECT sha256 FROM models")
-            .column(&self.db)
-            .await?;
+        let names: Vec<String> = sql("SELECT sha256 FROM datasets UNION SELECT sha256 FROM models
+                 UNION SELECT sha256 FROM checkpoints")
+        .column(&self.db)
+        .await?;
         Ok(names.into_iter().collect())
     }
 }

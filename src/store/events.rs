@@ -15,7 +15,7 @@ pub struct Event {
     pub seq: i64,
     /// When it was stored.
     pub time: Timestamp,
-    /// What happened: `queued`, `started`, `fold_finished`, `model_stored`, `retrying`,
+    /// What happened: `queued`, `started`, `fold_finished`, `model_stored`, `retrying`, `resumed`,
     /// `cancelling`, `succeeded`, `failed` or `cancelled`.
     #[serde(rename = "type")]
     pub kind: String,

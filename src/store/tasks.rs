@@ -4,6 +4,7 @@
 //! lease's token, so that whoever lost the lease changes nothing. While a task runs, `report` notes
 //! how far it is.
 
+mod checkpoints;
 mod publish;
 mod report;
 
@@ -23,6 +24,7 @@ use crate::domain::dataset::Warning;
 use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::job::{FoldResult, JobError, JobEvent, JobStatus};
 use crate::domain::spec::JobSpec;
+pub use checkpoints::{Checkpoint, Saved};
 pub(super) use publish::REFIT;
 pub use publish::{Finished, NewModel, Outcome};
 pub use report::Report;
@@ -54,6 +56,8 @@ pub struct ClaimedTask {
     pub max_attempts: i64,
     /// The lease under which it is held.
     pub lease_token: Arc<str>,
+    /// From where an earlier attempt's fit can go on.
+    pub checkpoint: Option<Checkpoint>,
     /// What to do.
     pub kind: TaskKind,
     /// The job it is part of.
@@ -162,6 +166,8 @@ impl Store {
         rows.sort_unstable_by(|a, b| (&a.1, a.0).cmp(&(&b.1, b.0)));
         let mut jobs: HashMap<String, Option<Arc<JobContext>>> = HashMap::new();
         let mut tasks = Vec::with_capacity(rows.len());
+        let ids: Vec<i64> = rows.iter().map(|row| row.0).collect();
+        let mut saved = checkpoints::of_tasks(&mut tx, &ids).await?;
         let lease_token: Arc<str> = request.lease_token.as_str().into();
         for (id, job_id, kind, idx, attempt, max_attempts) in rows {
             if !jobs.contains_key(&job_id) {
@@ -181,7 +187,21 @@ impl Store {
                 },
             };
             let lease_token = Arc::clone(&lease_token);
-            tasks.push(ClaimedTask { id, attempt, max_attempts, lease_token, kind, job });
+            let checkpoint = saved.remove(&id);
+            if let Some(checkpoint) = &checkpoint {
+                let spent_s = checkpoint.spent_ms as f64 / 1e3;
+                let data = json!({"attempt": attempt, "spent_s": spent_s});
+                events::append(&mut tx, (job.project, job.id), now, "resumed", data).await?;
+            }
+            tasks.push(ClaimedTask {
+                id,
+                attempt,
+                max_attempts,
+                lease_token,
+                checkpoint,
+                kind,
+                job,
+            });
         }
         tx.commit().await?;
         // Those first in line come first.

@@ -8,6 +8,7 @@
 //!
 //! Start reading at `dispatch`, then `run`, which is one task from start to end.
 
+mod checkpoint;
 mod dispatch;
 mod evaluate;
 mod fit;
@@ -54,6 +55,8 @@ pub struct Resources {
     pub clock: Clock,
     /// How long a claimed task is held without a word of its worker.
     pub lease: Duration,
+    /// How often a fit that takes long is saved.
+    pub checkpoint_every: Duration,
     /// How long one task may train.
     pub time_limit: Duration,
 }

@@ -5,13 +5,17 @@ use std::time::{Duration, Instant};
 
 use trainyard_learn::training::{Control, History, Observer, TrainingSpec};
 
-use super::queue::Signal;
+use super::checkpoint::Checkpoints;
+use super::queue::{Signal, Stop};
 use super::report::{REPORT_EVERY, Reporter};
 use super::run::Cores;
 use crate::store::tasks::{ClaimedTask, Report};
 
 /// A report's curves hold at most so many values: about 128 kB, however long the fit.
 const MOST_VALUES: usize = 16_384;
+
+/// When the worker goes away, less than this is sooner done again than saved and read.
+const WORTH_SAVING: Duration = Duration::from_secs(1);
 
 /// What a training needs besides the job and its data.
 #[derive(Clone, Copy)]
@@ -23,6 +27,7 @@ pub(super) struct Context<'a> {
     pub(super) time_limit: Duration,
     pub(super) cores: &'a Cores,
     pub(super) reporter: &'a Reporter,
+    pub(super) checkpoints: &'a Checkpoints,
     /// Of a fit that is one of several of its task, the share of the task that is done before it and
     /// the share that it is: 0 and 1 of the only one.
     pub(super) span: (f64, f64),
@@ -34,6 +39,10 @@ pub(super) struct Watch<'a> {
     started: Instant,
     /// What the task had taken before.
     before: Duration,
+    /// What earlier attempts of this fit had taken that it goes on from.
+    spent: Duration,
+    /// When the fit began or was last saved, by `started`.
+    saved: Duration,
     /// Of a network.
     training: Option<&'a TrainingSpec>,
     pace: Pace,
@@ -46,7 +55,8 @@ impl<'a> Watch<'a> {
         training: Option<&'a TrainingSpec>,
     ) -> Self {
         let before = started.duration_since(context.begun);
-        Self { context, started, before, training, pace: Pace::default() }
+        let (spent, saved) = (Duration::ZERO, Duration::ZERO);
+        Self { context, started, before, spent, saved, training, pace: Pace::default() }
     }
 
     /// Whether the fit must end without a result.
@@ -55,7 +65,13 @@ impl<'a> Watch<'a> {
     }
 
     fn must_stop_after(&self, elapsed: Duration) -> bool {
-        self.context.signal.stop().is_some() || self.before + elapsed > self.context.time_limit
+        let taken = self.before + self.spent + elapsed;
+        self.context.signal.stop().is_some() || taken > self.context.time_limit
+    }
+
+    /// Whether the fit is its task's only one: of several, the next attempt could not tell which.
+    fn is_alone(&self) -> bool {
+        self.context.span == (0.0, 1.0)
     }
 
     /// Reports, where that is due, that so much of the fit is done; only then are its curves packed.
@@ -85,11 +101,31 @@ impl Observer for Watch<'_> {
         self.context.cores.share()
     }
 
+    fn resume(&mut self) -> Option<Vec<u8>> {
+        let found = self.is_alone().then(|| self.context.checkpoints.load(self.context.task));
+        let (state, spent) = found.flatten()?;
+        self.spent = spent;
+        Some(state)
+    }
+
+    fn wants_checkpoint(&mut self) -> bool {
+        let since = self.started.elapsed().saturating_sub(self.saved);
+        let going = self.context.signal.stop() == Some(Stop::Shutdown) && since >= WORTH_SAVING;
+        self.is_alone() && (going || since >= self.context.checkpoints.every())
+    }
+
+    fn checkpoint(&mut self, state: Vec<u8>) {
+        let spent = self.spent + self.started.elapsed();
+        self.context.checkpoints.save(self.context.task, &state, spent);
+        self.saved = self.started.elapsed();
+    }
+
     fn step(&mut self) -> Control {
         let elapsed = self.started.elapsed();
+        let taken = (self.spent + elapsed).as_secs_f64();
         if self.must_stop_after(elapsed) {
             Control::Cancel
-        } else if self.max_seconds().is_some_and(|most| elapsed.as_secs_f64() > most) {
+        } else if self.max_seconds().is_some_and(|most| taken > most) {
             Control::Finish
         } else {
             Control::Continue
@@ -98,7 +134,8 @@ impl Observer for Watch<'_> {
 
     fn epoch(&mut self, epoch: u32, history: &History) -> Control {
         let epochs = self.training.map_or(epoch, |training| training.epochs);
-        let share = share((epoch, epochs), self.started.elapsed(), self.max_seconds());
+        let taken = self.spent + self.started.elapsed();
+        let share = share((epoch, epochs), taken, self.max_seconds());
         self.report(share, || Some(history.pack_thinned(MOST_VALUES)));
         Control::Continue
     }

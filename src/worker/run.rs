@@ -15,6 +15,7 @@ use trainyard_learn::splits::Folds;
 use trainyard_learn::table::Table;
 
 use super::Resources;
+use super::checkpoint::Checkpoints;
 use super::evaluate::evaluate;
 use super::fit::{Fit, Part, fit, predict, unprepared};
 use super::learning;
@@ -51,6 +52,7 @@ pub(super) struct Runner {
     pub(super) runtime: Handle,
     pub(super) cores: Cores,
     reporter: Reporter,
+    checkpoints: Checkpoints,
     /// By job and, where they are prepared differently, by variant.
     prepared: SharedCache<(JobId, usize), Prepared, Failure>,
 }
@@ -116,7 +118,8 @@ impl Runner {
         // One job's data for each thread is enough to keep all of them busy.
         let prepared = SharedCache::new(n_threads.max(2));
         let cores = Cores { n_threads, n_busy: AtomicUsize::new(0) };
-        Self { resources, runtime, cores, reporter, prepared }
+        let checkpoints = Checkpoints::new(resources.clone(), runtime.clone());
+        Self { resources, runtime, cores, reporter, checkpoints, prepared }
     }
 
     /// Runs a task, whatever happens in it.
@@ -213,6 +216,7 @@ impl Runner {
             time_limit: self.resources.time_limit,
             cores: &self.cores,
             reporter: &self.reporter,
+            checkpoints: &self.checkpoints,
             span: (0.0, 1.0),
         }
     }

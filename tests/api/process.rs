@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::Api;
 
@@ -102,6 +102,61 @@ fn a_killed_server_loses_nothing_and_the_next_one_goes_on() {
         .filter(|event| event["type"] == "fold_finished")
         .count();
     assert_eq!(n_finished, 30, "each fold is published once");
+}
+
+/// Some seconds of work in one fit.
+fn submit_one_long_fit(api: &Api) -> String {
+    let dataset = api.demo_dataset();
+    api.submit(&json!({
+        "dataset_id": dataset, "target": "y", "random_state": 7,
+        "model": {"type": "mlp", "hidden": [64, 32], "dropout": 0.1, "batch_norm": true},
+        "optimizer": {"type": "adam"},
+        "training": {"epochs": 4000, "batch_size": 32}
+    }))
+}
+
+/// The model's file and what was told of its epochs.
+fn learned(api: &Api, job: &Value) -> (Value, Value) {
+    assert_eq!(job["status"], "succeeded", "{job}");
+    let id = job["result"]["model_id"].as_str().unwrap();
+    let rows: Vec<Vec<f64>> = (0..5).map(|i| vec![f64::from(i) / 7.0; 10]).collect();
+    let predicted = api.post(&format!("/v1/models/{id}/predict"), &json!({"rows": rows}));
+    let job_id = job["id"].as_str().unwrap();
+    let metrics = api.get(&format!("/v1/jobs/{job_id}/metrics")).expect(200);
+    (predicted.expect(200)["predictions"].clone(), metrics["series"].clone())
+}
+
+#[test]
+fn a_fit_goes_on_from_where_it_was_saved() {
+    let directory = tempfile::tempdir().unwrap();
+    let whole = {
+        let process = Process::start(&directory.path().join("whole"));
+        let job = process.api.finished(&submit_one_long_fit(&process.api));
+        learned(&process.api, &job)
+    };
+    assert!(whole.0.is_array() && !whole.1.is_null(), "{whole:?}");
+    let path = directory.path().join("broken");
+    let start = || Process::start_with(&path, &["--checkpoint-seconds", "1"]);
+    let id = {
+        let killed = start();
+        let id = submit_one_long_fit(&killed.api);
+        std::thread::sleep(Duration::from_millis(1_800));
+        id
+    };
+    let mut stopped = start();
+    std::thread::sleep(Duration::from_millis(1_300));
+    stopped.signal("-TERM");
+    let gone = Instant::now();
+    assert!(stopped.child.wait().unwrap().success());
+    assert!(gone.elapsed() < Duration::from_secs(10));
+    let last = start();
+    let job = last.api.finished(&id);
+    assert_eq!(learned(&last.api, &job), whole);
+    let events = last.api.get(&format!("/v1/jobs/{id}/events")).expect(200);
+    let kinds: Vec<&str> =
+        events["data"].as_array().unwrap().iter().map(|e| e["type"].as_str().unwrap()).collect();
+    let n_resumed = kinds.iter().filter(|kind| **kind == "resumed").count();
+    assert_eq!(n_resumed, 2, "{kinds:?}");
 }
 
 pub fn refused(arguments: &[&str]) -> String {

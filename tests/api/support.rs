@@ -36,6 +36,7 @@ impl World {
             artifact_url: None,
             role: Role::All,
             lease: Duration::from_secs(30),
+            checkpoint_every: Duration::from_secs(30),
             n_threads: 2,
             behind_proxy: false,
             allowed_hosts: vec![],

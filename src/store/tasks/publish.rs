@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
 
-use super::{BACKOFF_MS, ClaimedTask, TaskKind, forget_progress, project_and_status};
+use super::{BACKOFF_MS, ClaimedTask, TaskKind, checkpoints, forget_progress, project_and_status};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{JobId, ModelId, ProjectId};
 use crate::domain::job::{FoldResult, JobError, JobEvent, JobResult, JobStatus};
@@ -160,19 +160,22 @@ impl Store {
 }
 
 /// Under which a task runs at this moment.
-struct Lease {
+pub(super) struct Lease {
     attempt: i64,
     token: String,
 }
 
 impl Lease {
-    fn is_of(&self, task: &ClaimedTask) -> bool {
+    pub(super) fn is_of(&self, task: &ClaimedTask) -> bool {
         self.attempt == task.attempt && self.token == *task.lease_token
     }
 }
 
 /// The leases of those of the tasks that run, by the task; none changes until the transaction ends.
-async fn leases(tx: &mut Tx, tasks: impl Iterator<Item = i64>) -> Result<HashMap<i64, Lease>> {
+pub(super) async fn leases(
+    tx: &mut Tx,
+    tasks: impl Iterator<Item = i64>,
+) -> Result<HashMap<i64, Lease>> {
     let lock = tx.for_update();
     let (ids, args) = tuples(tasks.map(|id| [id.into()]), 0);
     if args.is_empty() {
@@ -229,6 +232,9 @@ async fn release(
         } else {
             ("state = $1", vec![state.into()])
         };
+        if state != "queued" {
+            checkpoints::forget(tx, tasks.iter().map(|task| task.id)).await?;
+        }
         let (ids, tasks) = tuples(tasks.into_iter().map(|task| [task.id.into()]), args.len());
         composed(format!(
             "UPDATE tasks SET lease_token = NULL, lease_until = NULL, {moved}
@@ -434,6 +440,7 @@ pub(super) async fn fail_job(
     .bind(job.to_string())
     .execute(&mut *tx)
     .await?;
+    checkpoints::forget_of_ended(tx, job).await?;
     let data = serde_json::to_value(error).unwrap_or_default();
     events::append(tx, (project, job), now, status.name(), data).await?;
     sql(
@@ -463,6 +470,7 @@ pub(super) async fn settle_cancelled(
     if running {
         return Ok(());
     }
+    checkpoints::forget_of_ended(tx, job).await?;
     let status = JobStatus::Cancelling.after(JobEvent::TasksStopped)?;
     tracing::info!(%job, "a job was cancelled");
     events::append(tx, (project, job), now, status.name(), json!({})).await?;

@@ -1,0 +1,70 @@
+//! Saves the state of a fit where the next attempt of its task finds it.
+
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use super::Resources;
+use crate::store::tasks::{Checkpoint, ClaimedTask, Saved};
+
+/// Where fits are saved, and how often.
+#[derive(Debug)]
+pub(super) struct Checkpoints {
+    resources: Resources,
+    runtime: Handle,
+}
+
+/// A blob's bytes begin with so many that no other blob has, so that it is nobody else's.
+const MARK_BYTES: usize = 16;
+
+impl Checkpoints {
+    pub(super) fn new(resources: Resources, runtime: Handle) -> Self {
+        Self { resources, runtime }
+    }
+
+    /// A fit is saved so long after it began or was last saved.
+    pub(super) fn every(&self) -> Duration {
+        self.resources.checkpoint_every
+    }
+
+    /// What an earlier attempt saved, and how long it had taken; none where there is none or it cannot
+    /// be read: the fit then begins anew, and ends in the same.
+    pub(super) fn load(&self, task: &ClaimedTask) -> Option<(Vec<u8>, Duration)> {
+        let Checkpoint { sha256, spent_ms } = task.checkpoint.as_ref()?;
+        match self.runtime.block_on(self.resources.blobs.get(sha256)) {
+            Ok(bytes) => {
+                let spent = Duration::from_millis(spent_ms.unsigned_abs());
+                Some((bytes.get(MARK_BYTES..)?.to_vec(), spent))
+            }
+            Err(error) => {
+                tracing::warn!(%error, task = task.id, "a checkpoint cannot be read");
+                None
+            }
+        }
+    }
+
+    /// Saves a state; where that fails the one before stays.
+    pub(super) fn save(&self, task: &ClaimedTask, state: &[u8], spent: Duration) {
+        let Resources { store, blobs, clock, .. } = &self.resources;
+        let mut bytes = Vec::with_capacity(MARK_BYTES + state.len());
+        bytes.extend(clock.new_uuid().into_bytes());
+        bytes.extend(state);
+        let saved = self.runtime.block_on(async {
+            let sha256 = blobs.put(bytes).await.map_err(|error| error.to_string())?;
+            let spent_ms = spent.as_millis() as i64;
+            let checkpoint = Checkpoint { sha256: sha256.clone(), spent_ms };
+            let saved = store.save_checkpoint(task, &checkpoint).await;
+            let unused = match saved.map_err(|error| error.to_string())? {
+                Saved::Yes { replaced } => replaced,
+                Saved::Refused => Some(sha256),
+            };
+            match unused {
+                Some(unused) => blobs.delete(&unused).await.map_err(|error| error.to_string()),
+                None => Ok(()),
+            }
+        });
+        if let Err(error) = saved {
+            tracing::warn!(error, task = task.id, "a checkpoint could not be saved");
+        }
+    }
+}
