@@ -10,6 +10,7 @@ pub mod cache;
 pub mod cli;
 pub mod domain;
 pub mod http;
+pub mod meters;
 pub mod scratch;
 pub mod server;
 pub mod store;

@@ -21,6 +21,7 @@ use crate::blobs::{BlobError, Blobs};
 use crate::domain::clock::Clock;
 use crate::domain::limits::Limits;
 use crate::http::{Allowed, AppState};
+use crate::meters::Meters;
 use crate::scratch::Scratch;
 use crate::store::hints::Hints;
 use crate::store::{Store, StoreError};
@@ -184,12 +185,14 @@ impl Server {
             settings.limits.max_table_megabytes << 20,
         )
         .map_err(unusable)?;
+        let meters = Meters::default();
         let resources = Resources {
             scratch,
             store: store.clone(),
             blobs: blobs.clone(),
             tables: Arc::clone(&tables),
             clock: clock.clone(),
+            meters: meters.clone(),
             lease: settings.lease,
             checkpoint_every: settings.checkpoint_every,
             time_limit: Duration::from_secs(settings.limits.max_task_seconds),
@@ -204,8 +207,14 @@ impl Server {
         let worker = (settings.role != Role::Api)
             .then(|| Worker::start(&resources, settings.n_threads).map_err(StartError::Threads))
             .transpose()?;
-        let state =
-            AppState::new(store.clone(), blobs.clone(), tables, clock, settings.limits.clone());
+        let state = AppState::new(
+            store.clone(),
+            blobs.clone(),
+            tables,
+            clock,
+            settings.limits.clone(),
+            meters,
+        );
         // Behind a proxy, the names that clients use are the proxy's to check, unless listed here.
         let allowed = Allowed {
             any: settings.behind_proxy && settings.allowed_hosts.is_empty(),

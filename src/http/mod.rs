@@ -54,9 +54,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes as route;
 
 use crate::blobs::Blobs;
-use crate::domain::clock::Clock;
+use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::ids::ProjectId;
 use crate::domain::limits::Limits;
+use crate::meters::Meters;
 use crate::store::Store;
 use crate::tables::Tables;
 pub use guard::Allowed;
@@ -79,6 +80,8 @@ pub struct Shared {
     clock: Clock,
     limits: Limits,
     models: LoadedModels,
+    meters: Meters,
+    started: Timestamp,
     /// How many tables may be made or understood at once: each may need gigabytes.
     ingesting: Semaphore,
     draining: AtomicBool,
@@ -92,8 +95,10 @@ impl AppState {
         tables: Arc<Tables>,
         clock: Clock,
         limits: Limits,
+        meters: Meters,
     ) -> Self {
         let models = LoadedModels::default();
+        let started = clock.now();
         Self {
             inner: Arc::new(Shared {
                 store,
@@ -102,6 +107,8 @@ impl AppState {
                 clock,
                 limits,
                 models,
+                meters,
+                started,
                 ingesting: Semaphore::new(CONCURRENT_INGESTIONS),
                 draining: AtomicBool::new(false),
             }),
@@ -160,6 +167,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(route!(predict::by_body))
         .routes(route!(operations::livez))
         .routes(route!(operations::readyz))
+        .routes(route!(operations::metrics))
         .routes(route!(operations::openapi_yaml))
         .routes(route!(operations::openapi_json))
 }
@@ -177,8 +185,10 @@ pub fn router(state: AppState, allowed: Allowed) -> Router {
 
 /// What a process that only trains answers: how it is.
 pub fn health_router(state: AppState, allowed: Allowed) -> Router {
-    let router =
-        OpenApiRouter::new().routes(route!(operations::livez)).routes(route!(operations::readyz));
+    let router = OpenApiRouter::new()
+        .routes(route!(operations::livez))
+        .routes(route!(operations::readyz))
+        .routes(route!(operations::metrics));
     layered(router.split_for_parts().0, state, allowed)
 }
 

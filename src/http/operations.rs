@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::AppState;
 use super::openapi;
 use super::problem::{ApiError, Code, ProblemBody};
+use crate::meters::Waiting;
 
 /// Whether the process answers.
 #[utoipa::path(get, path = "/livez", tag = "operations", responses(
@@ -34,6 +35,27 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Result<Json<Value>,
             Err(ApiError::new(Code::NotReady, "the database does not answer"))
         }
     }
+}
+
+/// What the process has done and what waits, for Prometheus (OpenMetrics text).
+///
+/// Counts are of this process, since it started; `trainyard_queue_tasks` is of all processes.
+#[utoipa::path(get, path = "/metrics", tag = "operations", operation_id = "prometheus", responses(
+    (status = 200, content_type = "application/openmetrics-text")
+))]
+pub(super) async fn metrics(State(state): State<AppState>) -> Result<Response, ApiError> {
+    let waiting = state.store.queue().await?;
+    let waiting = waiting
+        .into_iter()
+        .map(|queue| {
+            let state = if queue.is_running { "running" } else { "queued" };
+            (Waiting { project: queue.project, state }, queue.n_tasks)
+        })
+        .collect();
+    let uptime = state.clock.now().seconds_since(state.started);
+    let text = state.meters.text(waiting, uptime).map_err(ApiError::internal)?;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }
 
 /// This document, as YAML.

@@ -1,7 +1,7 @@
 //! The database: the only place with SQL. Each method is one transaction, named for what happens.
 //!
 //! SQLite in the data directory (WAL, `synchronous=FULL`; one connection writes, several read) or
-//! PostgreSQL (READ COMMITTED, row locks), by the same statements: [`db`] has what differs. What a
+//! PostgreSQL (READ COMMITTED, row locks), by the same statements: `db` has what differs. What a
 //! method has returned survives a power cut. Knows nothing of HTTP and nothing of how a task is
 //! carried out. Start reading at [`tasks`], where work is claimed and published.
 //!

@@ -30,6 +30,17 @@ pub use publish::{Finished, NewModel, Outcome};
 pub use report::Report;
 use report::forget_progress;
 
+/// How many tasks of a project wait, or run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueDepth {
+    /// The project's name.
+    pub project: String,
+    /// Whether they run; otherwise they wait for a worker.
+    pub is_running: bool,
+    /// How many.
+    pub n_tasks: i64,
+}
+
 /// What a worker asks for.
 #[derive(Clone, Debug)]
 pub struct ClaimRequest<'a> {
@@ -214,6 +225,31 @@ impl Store {
             self.hints.job_changed(parsed("job id", job)?);
         }
         Ok(tasks)
+    }
+
+    /// How many tasks wait and run, by project.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn queue(&self) -> Result<Vec<QueueDepth>> {
+        let mut found = Vec::new();
+        for is_running in [false, true] {
+            // Each state has an index of its own.
+            let text = if is_running {
+                "SELECT name, COUNT(*) FROM tasks JOIN projects ON projects.id = tasks.project_id
+                 WHERE state = 'running' GROUP BY name"
+            } else {
+                "SELECT name, COUNT(*) FROM tasks JOIN projects ON projects.id = tasks.project_id
+                 WHERE state = 'queued' GROUP BY name"
+            };
+            let rows: Vec<(String, i64)> = sql(text).all(&self.db).await?;
+            found.extend(rows.into_iter().map(|(project, n_tasks)| QueueDepth {
+                project,
+                is_running,
+                n_tasks,
+            }));
+        }
+        Ok(found)
     }
 
     /// Prolongs leases and says which tasks are still held and which should stop.

@@ -9,7 +9,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::queue::{Flights, Queue, Stop};
 use super::run::Ended;
 use crate::domain::clock::Clock;
-use crate::store::tasks::{ClaimRequest, ClaimedTask, Finished};
+use crate::meters::{self, Meters};
+use crate::store::tasks::{ClaimRequest, ClaimedTask, Finished, Outcome};
 use crate::store::{Store, StoreError};
 
 /// Expected work that one thread's part of a claim should hold.
@@ -39,6 +40,7 @@ pub(super) struct Dispatcher {
     pub(super) name: String,
     pub(super) n_threads: usize,
     pub(super) lease: Duration,
+    pub(super) meters: Meters,
     pub(super) queue: Arc<Queue>,
     pub(super) flights: Arc<Flights>,
     pub(super) done: mpsc::UnboundedReceiver<Ended>,
@@ -68,7 +70,10 @@ impl Dispatcher {
                 next_reap = Instant::now() + POLL;
                 match self.store.reap().await {
                     Ok(0) => {}
-                    Ok(n) => tracing::warn!(n_tasks = n, "took back tasks whose lease ran out"),
+                    Ok(n) => {
+                        self.meters.leases_expired.inc_by(n as u64);
+                        tracing::warn!(n_tasks = n, "took back tasks whose lease ran out");
+                    }
                     Err(error) => tracing::error!(%error, "leases could not be reaped"),
                 }
             }
@@ -85,9 +90,12 @@ impl Dispatcher {
             budget_us: CLAIM_BUDGET_US * n_idle as i64,
             max_tasks: MAX_CLAIMED,
         };
+        let start = Instant::now();
         match self.store.claim(&request).await {
             Ok(tasks) => {
                 let n = tasks.len();
+                self.meters.claim_seconds.observe(start.elapsed().as_secs_f64());
+                self.meters.tasks_claimed.inc_by(n as u64);
                 self.queue.put(tasks.into_iter().map(|task| self.flights.add(task)));
                 n
             }
@@ -150,7 +158,12 @@ impl Dispatcher {
         for attempt in 1..=PUBLISH_ATTEMPTS {
             match self.store.publish(finished).await {
                 Ok(accepted) => {
-                    for (item, _) in finished.iter().zip(accepted).filter(|(_, ok)| !ok) {
+                    for (item, accepted) in finished.iter().zip(accepted) {
+                        if accepted {
+                            count(&self.meters, item);
+                            continue;
+                        }
+                        self.meters.late_results_refused.inc();
                         let (task, job) = (item.task.id, item.task.job.id);
                         tracing::warn!(task, %job, "a late result was refused");
                     }
@@ -195,4 +208,20 @@ impl Dispatcher {
         batch.extend(untaken.into_iter().map(|flight| Ended::Interrupted(flight.task)));
         self.settle(batch).await;
     }
+}
+
+fn count(meters: &Meters, item: &Finished) {
+    let outcome = match &item.outcome {
+        Outcome::Fold { result, .. } => {
+            let n_rows = u64::from(result.n_train) * u64::from(result.fit.epochs);
+            meters.rows_trained.inc_by(n_rows);
+            "succeeded"
+        }
+        Outcome::Reduced { .. } => "succeeded",
+        Outcome::Cancelled => "cancelled",
+        Outcome::Failed { .. } => "failed",
+        Outcome::Retry(_) => "retried",
+    };
+    meters.tasks_published.get_or_create(&meters::Ended { outcome }).inc();
+    meters.task_seconds.observe((item.ended_us - item.started_us).max(0) as f64 / 1e6);
 }

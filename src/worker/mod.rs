@@ -34,6 +34,7 @@ use trainyard_learn::kernels::Crew;
 
 use crate::blobs::Blobs;
 use crate::domain::clock::Clock;
+use crate::meters::Meters;
 use crate::scratch::Scratch;
 use crate::store::Store;
 use crate::tables::Tables;
@@ -53,6 +54,8 @@ pub struct Resources {
     pub scratch: Scratch,
     /// Time and identifiers.
     pub clock: Clock,
+    /// What is counted.
+    pub meters: Meters,
     /// How long a claimed task is held without a word of its worker.
     pub lease: Duration,
     /// How often a fit that takes long is saved.
@@ -109,6 +112,7 @@ impl Worker {
             name: format!("pid-{}", std::process::id()),
             n_threads,
             lease: resources.lease,
+            meters: resources.meters.clone(),
             queue,
             flights,
             done,

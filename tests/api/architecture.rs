@@ -5,16 +5,17 @@ use std::fs;
 use std::path::Path;
 
 /// Each part with what it may use of the others.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("domain", &["domain"]),
     ("cache", &[]),
     ("blobs", &["domain"]),
     ("scratch", &[]),
+    ("meters", &[]),
     ("store", &["domain", "store"]),
     ("tables", &["blobs", "cache"]),
-    ("worker", &["domain", "blobs", "cache", "scratch", "store", "tables", "worker"]),
-    ("http", &["domain", "blobs", "store", "tables", "http"]),
-    ("server", &["domain", "blobs", "scratch", "store", "tables", "worker", "http"]),
+    ("worker", &["domain", "blobs", "cache", "meters", "scratch", "store", "tables", "worker"]),
+    ("http", &["domain", "blobs", "meters", "store", "tables", "http"]),
+    ("server", &["domain", "blobs", "meters", "scratch", "store", "tables", "worker", "http"]),
     ("cli", &["domain", "http", "server", "cli"]),
 ];
 

@@ -65,6 +65,7 @@ fn processes_that_share_a_database_get_what_one_alone_gets() {
     let first = cluster.start("first", "worker");
     let _second = cluster.start("second", "worker");
     first.api.get("/readyz").expect(200);
+    assert!(first.api.get("/metrics").text().contains("trainyard_uptime_seconds"));
     first.api.get("/v1/jobs").problem(404, "not_found");
     let id = submit_long(&api.api);
     let job = api.api.finished(&id);

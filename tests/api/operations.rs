@@ -1,5 +1,6 @@
 //! Health, documentation, and the shape of every error.
 
+use serde_json::json;
 use trainyard::http::openapi;
 
 use crate::support::World;
@@ -106,4 +107,40 @@ fn the_documents_name_what_exists() {
         }
         assert!(n_named > 0 || document.starts_with("benches"), "{document}");
     }
+}
+
+/// The value of a line of the metrics.
+fn metric(text: &str, name: &str) -> f64 {
+    let line = text.lines().find(|line| line.split_once(' ').is_some_and(|(key, _)| key == name));
+    let line = line.unwrap_or_else(|| panic!("no {name} in {text}"));
+    line.split_once(' ').unwrap().1.parse().unwrap()
+}
+
+#[test]
+fn the_metrics_count_what_was_done() {
+    let world = World::new();
+    let text = world.api.get("/metrics").text();
+    assert_eq!(metric(&text, "trainyard_tasks_claimed_total"), 0.0);
+    let dataset = world.api.demo_dataset();
+    world.api.run(&json!({
+        "dataset_id": dataset, "target": "y",
+        "model": {"type": "perceptron", "tol": null, "max_iter": 3},
+        "cv": {"type": "stratified_kfold", "n_splits": 5}
+    }));
+    let answer = world.api.get("/metrics");
+    assert!(answer.header("content-type").starts_with("application/openmetrics-text"));
+    let text = answer.text();
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    for (name, value) in [
+        ("trainyard_tasks_claimed_total", 6.0),
+        ("trainyard_tasks_published_total{outcome=\"succeeded\"}", 6.0),
+        ("trainyard_task_seconds_count", 6.0),
+        // Five folds, each of three epochs over 800 of 1,000 rows.
+        ("trainyard_rows_trained_total", 12_000.0),
+        ("trainyard_late_results_refused_total", 0.0),
+        ("trainyard_leases_expired_total", 0.0),
+    ] {
+        assert_eq!(metric(&text, name), value, "{name}");
+    }
+    assert!(metric(&text, "trainyard_claim_seconds_count") >= 2.0, "folds, then the reduction");
 }

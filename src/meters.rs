@@ -1,0 +1,110 @@
+//! What a process counts of its work, for Prometheus: `GET /metrics` writes it out.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+/// The counts of a process; clones share them.
+#[derive(Clone, Debug)]
+pub struct Meters {
+    registry: Arc<Registry>,
+    /// Tasks claimed.
+    pub tasks_claimed: Counter,
+    /// Tasks published, by how they ended.
+    pub tasks_published: Family<Ended, Counter>,
+    /// Results that came after their lease was lost.
+    pub late_results_refused: Counter,
+    /// Leases that ran out and were taken back by this process.
+    pub leases_expired: Counter,
+    /// Seconds of a claim's transaction.
+    pub claim_seconds: Histogram,
+    /// Seconds from a task's start to its end.
+    pub task_seconds: Histogram,
+    /// Rows that folds trained on, times their epochs.
+    pub rows_trained: Counter,
+    queue: Family<Waiting, Gauge<i64>>,
+    uptime: Gauge<f64, AtomicU64>,
+}
+
+/// How a task ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Ended {
+    /// `succeeded`, `failed`, `cancelled` or `retried`.
+    pub outcome: &'static str,
+}
+
+/// Tasks that wait or run.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Waiting {
+    /// The project's name.
+    pub project: String,
+    /// `queued` or `running`.
+    pub state: &'static str,
+}
+
+impl Default for Meters {
+    fn default() -> Self {
+        // From half a millisecond to a minute, and to two days.
+        let claim_seconds = Histogram::new(exponential_buckets(0.0005, 2.0, 17));
+        let task_seconds = Histogram::new(exponential_buckets(0.001, 4.0, 14));
+        let mut meters = Self {
+            registry: Arc::default(),
+            tasks_claimed: Counter::default(),
+            tasks_published: Family::default(),
+            late_results_refused: Counter::default(),
+            leases_expired: Counter::default(),
+            claim_seconds,
+            task_seconds,
+            rows_trained: Counter::default(),
+            queue: Family::default(),
+            uptime: Gauge::default(),
+        };
+        let mut all = Registry::with_prefix("trainyard");
+        let m = &meters;
+        all.register("tasks_claimed", "Tasks claimed", m.tasks_claimed.clone());
+        all.register("tasks_published", "Tasks published", m.tasks_published.clone());
+        let help = "Results that came after their lease was lost";
+        all.register("late_results_refused", help, m.late_results_refused.clone());
+        all.register("leases_expired", "Leases taken back", m.leases_expired.clone());
+        let help = "Time of a claim's transaction";
+        all.register_with_unit("claim", help, Unit::Seconds, m.claim_seconds.clone());
+        let help = "Time from a task's start to its end";
+        all.register_with_unit("task", help, Unit::Seconds, m.task_seconds.clone());
+        let help = "Rows that folds trained on, times their epochs";
+        all.register("rows_trained", help, m.rows_trained.clone());
+        let help = "Tasks that wait or run, of all processes";
+        all.register("queue_tasks", help, m.queue.clone());
+        let help = "Time since the process started";
+        all.register_with_unit("uptime", help, Unit::Seconds, m.uptime.clone());
+        meters.registry = Arc::new(all);
+        meters
+    }
+}
+
+impl Meters {
+    /// All of it as OpenMetrics text, with how many tasks wait and run now.
+    ///
+    /// # Errors
+    /// When a label cannot be written, which none of ours is.
+    pub fn text(
+        &self,
+        queue: Vec<(Waiting, i64)>,
+        uptime_seconds: f64,
+    ) -> Result<String, std::fmt::Error> {
+        self.queue.clear();
+        for (waiting, n) in queue {
+            self.queue.get_or_create(&waiting).set(n);
+        }
+        self.uptime.set(uptime_seconds);
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
