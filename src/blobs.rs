@@ -32,6 +32,8 @@ use crate::domain::clock::Clock;
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
     clock: Clock,
+    /// How much of a stream is written at once.
+    part_bytes: usize,
     /// Held for writing while sweeping: a blob that is named again between the listing and the
     /// deletion would be lost.
     sweeping: Arc<RwLock<()>>,
@@ -98,6 +100,9 @@ const BLOBS: &str = "blobs";
 const SWEEP_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 const WRITE_BUFFER_BYTES: usize = 1 << 20;
 
+/// S3 takes a large object in parts of at least 5 MiB, and at most 10,000 of them.
+const PART_BYTES: usize = 8 << 20;
+
 impl Blobs {
     /// Blobs in a directory, each write synced to the disk.
     ///
@@ -105,7 +110,8 @@ impl Blobs {
     /// When the directory cannot be used.
     pub fn local(directory: &FilePath, clock: Clock) -> Result<Self, BlobError> {
         let store = LocalFileSystem::new_with_prefix(directory)?.with_fsync(true);
-        Ok(Self { store: Arc::new(store), clock, sweeping: Arc::default() })
+        let part_bytes = WRITE_BUFFER_BYTES;
+        Ok(Self { store: Arc::new(store), clock, part_bytes, sweeping: Arc::default() })
     }
 
     /// Blobs at a URL: `file:///folder`, `s3://bucket/folder`, `gs://…` or `az://…`. Who may use a
@@ -131,7 +137,7 @@ impl Blobs {
         let (store, folder) =
             object_store::parse_url_opts(&parsed, variables).map_err(|error| unusable(&error))?;
         let store = Arc::new(PrefixStore::new(store, folder));
-        Ok(Self { store, clock, sweeping: Arc::default() })
+        Ok(Self { store, clock, part_bytes: PART_BYTES, sweeping: Arc::default() })
     }
 
     /// Receives a stream of at most `limit` bytes. Nothing of it stays when it fails.
@@ -147,7 +153,7 @@ impl Blobs {
         let mut hash = Sha256::new();
         let mut size_bytes = 0;
         let mut writer =
-            BufWriter::with_capacity(Arc::clone(&self.store), path.clone(), WRITE_BUFFER_BYTES);
+            BufWriter::with_capacity(Arc::clone(&self.store), path.clone(), self.part_bytes);
         let received = async {
             while let Some(chunk) = body.next().await {
                 let chunk = chunk.map_err(|error| BlobError::BrokenOff(error.to_string()))?;
