@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -19,13 +19,13 @@ use tokio::task::JoinHandle;
 
 use crate::blobs::{BlobError, Blobs};
 use crate::domain::clock::Clock;
+use crate::domain::labels::Labels;
 use crate::domain::limits::Limits;
 use crate::http::{Allowed, AppState};
 use crate::meters::Meters;
 use crate::scratch::Scratch;
 use crate::store::hints::Hints;
 use crate::store::{Store, StoreError};
-
 use crate::tables::{Kept, Tables};
 use crate::worker::{Resources, Worker};
 
@@ -48,6 +48,12 @@ pub struct Settings {
     pub checkpoint_every: Duration,
     /// Training threads.
     pub n_threads: usize,
+    /// What tasks may require of the worker.
+    pub labels: Labels,
+    /// What the tasks that run may need together, by estimate.
+    pub memory_bytes: u64,
+    /// How long after its end a job is kept that says nothing else; for ever if none.
+    pub retention: Option<Duration>,
     /// Whether something in front authenticates and encrypts.
     pub behind_proxy: bool,
     /// Hosts that requests may name, beside the loopback's.
@@ -141,6 +147,9 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// Parsed tables stay in memory up to this many bytes.
 const CACHED_BYTES: usize = 256 << 20;
 
+/// Jobs that have been kept long enough are looked for so often.
+const FORGET_EVERY: Duration = Duration::from_secs(5);
+
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
 impl Server {
@@ -148,7 +157,12 @@ impl Server {
     ///
     /// # Errors
     /// When the settings are unsafe, or the machine does not give what is needed.
-    pub async fn start(settings: Settings, clock: Clock) -> Result<Self, StartError> {
+    pub async fn start(mut settings: Settings, clock: Clock) -> Result<Self, StartError> {
+        if settings.database_url.is_none() {
+            // Nobody else would take what is too large for this machine.
+            let most = &mut settings.limits.max_task_megabytes;
+            *most = (*most).min(settings.memory_bytes >> 20);
+        }
         if !settings.bind.ip().is_loopback() && !settings.behind_proxy {
             return Err(StartError::Open(settings.bind));
         }
@@ -159,6 +173,7 @@ impl Server {
         if settings.database_url.is_none() {
             // The lock says that no other worker lives, so what is leased was leased by an earlier life.
             let n_taken_back = store.take_back_leases().await?;
+            store.forget_workers(true).await?;
             // A folder or bucket that was named could be somebody else's too.
             let own = settings.artifact_url.is_none();
             let n_cleared = if own { blobs.clear_staging().await? } else { 0 };
@@ -196,6 +211,8 @@ impl Server {
             lease: settings.lease,
             checkpoint_every: settings.checkpoint_every,
             time_limit: Duration::from_secs(settings.limits.max_task_seconds),
+            labels: settings.labels.clone(),
+            memory_bytes: settings.memory_bytes,
         };
         let kept = Arc::clone(&tables);
         let listener = TcpListener::bind(settings.bind)
@@ -204,9 +221,12 @@ impl Server {
         let address = listener
             .local_addr()
             .map_err(|source| StartError::Bind { address: settings.bind, source })?;
-        let worker = (settings.role != Role::Api)
-            .then(|| Worker::start(&resources, settings.n_threads).map_err(StartError::Threads))
-            .transpose()?;
+        let worker = match settings.role {
+            Role::Api => None,
+            Role::All | Role::Worker => Some(
+                Worker::start(&resources, settings.n_threads).await.map_err(StartError::Threads)?,
+            ),
+        };
         let state = AppState::new(
             store.clone(),
             blobs.clone(),
@@ -227,7 +247,7 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let acceptor =
             tokio::spawn(accept(listener, router, settings.limits.max_connections, stopped));
-        let sweeper = tokio::spawn(sweep(store.clone(), blobs, kept));
+        let sweeper = tokio::spawn(sweep(store.clone(), blobs, kept, settings.retention));
         tracing::info!(%address, n_threads = settings.n_threads, "ready");
         Ok(Self { address, state, store, worker, sweeper, stop, acceptor, _lock: lock })
     }
@@ -350,9 +370,19 @@ fn serve(
     });
 }
 
-async fn sweep(store: Store, blobs: Blobs, tables: Arc<Tables>) {
+async fn sweep(store: Store, blobs: Blobs, tables: Arc<Tables>, retention: Option<Duration>) {
+    let mut next_sweep = Instant::now() + SWEEP_EVERY;
     loop {
-        tokio::time::sleep(SWEEP_EVERY).await;
+        tokio::time::sleep(FORGET_EVERY).await;
+        match store.forget_old_jobs(retention.map(|retention| retention.as_secs_f64())).await {
+            Ok(0) => {}
+            Ok(n_jobs) => tracing::info!(n_jobs, "deleted jobs that were kept long enough"),
+            Err(error) => tracing::error!(%error, "old jobs could not be deleted"),
+        }
+        if Instant::now() < next_sweep {
+            continue;
+        }
+        next_sweep = Instant::now() + SWEEP_EVERY;
         let swept = match store.blobs_in_use().await {
             Ok(in_use) => {
                 if let Err(error) = tables.sweep(|sha256| in_use.contains(sha256)) {
@@ -362,6 +392,9 @@ async fn sweep(store: Store, blobs: Blobs, tables: Arc<Tables>) {
             }
             Err(error) => Err(error.to_string()),
         };
+        if let Err(error) = store.forget_workers(false).await {
+            tracing::error!(%error, "lost workers could not be forgotten");
+        }
         if let Err(error) = store.forget_old_keys().await {
             tracing::error!(%error, "old idempotency keys could not be forgotten");
         }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::client::{Client, ClientError, JobResult};
 use super::{serve, table, watch};
 use crate::domain::clock::Clock;
+use crate::domain::labels::Labels;
 use crate::domain::limits::Limits;
 use crate::server::{Role, Server, Settings};
 
@@ -64,6 +65,9 @@ fn with_server(args: &DemoArgs) -> Result<(), Box<dyn std::error::Error>> {
         lease: Duration::from_secs(serve::DEFAULT_LEASE_SECONDS),
         checkpoint_every: Duration::from_secs(serve::DEFAULT_CHECKPOINT_SECONDS),
         n_threads: serve::n_cores(),
+        labels: Labels::default(),
+        memory_bytes: serve::memory_bytes(),
+        retention: None,
         behind_proxy: false,
         allowed_hosts: Vec::new(),
         limits: Limits::default(),

@@ -1,5 +1,6 @@
 //! `trainyard serve`: a server until SIGTERM or Ctrl-C.
 
+use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::domain::clock::Clock;
+use crate::domain::labels::Labels;
 use crate::domain::limits::Limits;
 use crate::server::{Role, Server, Settings};
 
@@ -49,6 +51,17 @@ pub(super) struct ServeArgs {
     /// Training threads; as many as the machine has cores if left out.
     #[arg(long, env = "TRAINYARD_WORKERS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
+    /// What a job may require of this process's worker, such as `gpu=false,zone=a`.
+    #[arg(long, env = "TRAINYARD_LABELS", default_value = "", value_parser = labels)]
+    labels: Labels,
+    /// Megabytes that the tasks that train at once may need together, by estimate; four fifths of the
+    /// machine's, or of the container's, if left out.
+    #[arg(long, env = "TRAINYARD_MEMORY_MEGABYTES", value_parser = clap::value_parser!(u64).range(1..))]
+    memory_megabytes: Option<u64>,
+    /// Days after its end when a job is deleted that says nothing else, with its folds and events; its
+    /// model stays. For ever if left out.
+    #[arg(long, env = "TRAINYARD_RETENTION_DAYS", value_parser = clap::value_parser!(u32).range(1..))]
+    retention_days: Option<u32>,
     /// A proxy in front authenticates and encrypts; allows an address that others can reach.
     #[arg(long, env = "TRAINYARD_BEHIND_PROXY", value_parser = BoolishValueParser::new())]
     behind_proxy: bool,
@@ -84,6 +97,9 @@ pub(super) fn run(args: ServeArgs) -> ExitCode {
         lease: Duration::from_secs(args.lease_seconds),
         checkpoint_every: Duration::from_secs(args.checkpoint_seconds),
         n_threads: args.workers.map_or_else(n_cores, usize::from),
+        labels: args.labels,
+        memory_bytes: args.memory_megabytes.map_or_else(memory_bytes, |megabytes| megabytes << 20),
+        retention: args.retention_days.map(|days| Duration::from_secs(u64::from(days) * 86_400)),
         behind_proxy: args.behind_proxy,
         allowed_hosts: args.allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
         limits: args.limits,
@@ -170,4 +186,24 @@ fn start_log(args: &ServeArgs) -> Result<(), String> {
 fn fail(error: &str) -> ExitCode {
     let _ = writeln!(io::stderr(), "error: {error}");
     ExitCode::FAILURE
+}
+
+fn labels(text: &str) -> Result<Labels, String> {
+    let labels: Labels = text.parse().unwrap_or_default();
+    match labels.problems().first() {
+        None => Ok(labels),
+        Some(problem) => Err(format!("{}; an example: gpu=false,zone=a", problem.detail)),
+    }
+}
+
+/// Four fifths of what the machine has, or the container may use; a gibibyte where neither says.
+pub(super) fn memory_bytes() -> u64 {
+    let container = fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
+    let container = container.and_then(|text| text.trim().parse::<u64>().ok());
+    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
+        Some(kibibytes << 10)
+    });
+    container.into_iter().chain(machine).min().unwrap_or(1 << 30) / 5 * 4
 }

@@ -89,6 +89,12 @@ id!(
     "mdl_"
 );
 
+id!(
+    /// A worker: a process that trains.
+    WorkerId,
+    "wrk_"
+);
+
 impl ProjectId {
     /// The one project there is until keys name others; the first migration inserts it.
     pub const DEFAULT: Self = Self(Uuid::nil());

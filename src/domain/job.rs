@@ -21,10 +21,14 @@ use super::spec::JobSpec;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobStatus {
+    /// Other jobs have to succeed first.
+    Waiting,
     /// No task has started.
     Queued,
     /// A task has started.
     Running,
+    /// A client asked it to rest; a running task may not have heard of it yet.
+    Paused,
     /// Cancelled by a client; a running task has not heard of it yet.
     Cancelling,
     /// All tasks succeeded.
@@ -38,12 +42,21 @@ pub enum JobStatus {
 /// What can happen to a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobEvent {
+    /// All jobs that it waited for have succeeded.
+    DependenciesMet,
     /// A worker claimed one of its tasks.
     TaskClaimed,
     /// Its last task was published.
     AllTasksSucceeded,
-    /// A task failed for good.
+    /// A task failed for good, or nothing can come of the job for another reason.
     TaskFailed,
+    /// A client asked it to rest.
+    PauseRequested,
+    /// A client asked it to go on.
+    ResumeRequested {
+        /// Whether a task was ever claimed.
+        started: bool,
+    },
     /// A client asked for its end.
     CancelRequested {
         /// Whether a task is running and must hear of it first.
@@ -56,7 +69,10 @@ pub enum JobEvent {
 impl JobEvent {
     fn verb(self) -> &'static str {
         match self {
+            Self::DependenciesMet => "be queued",
             Self::TaskClaimed => "start",
+            Self::PauseRequested => "be paused",
+            Self::ResumeRequested { .. } => "go on",
             Self::AllTasksSucceeded => "succeed",
             Self::TaskFailed => "fail",
             Self::CancelRequested { .. } | Self::TasksStopped => "be cancelled",
@@ -74,9 +90,11 @@ pub struct IllegalTransition {
 
 impl JobStatus {
     /// Every status.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
+        Self::Waiting,
         Self::Queued,
         Self::Running,
+        Self::Paused,
         Self::Cancelling,
         Self::Succeeded,
         Self::Failed,
@@ -89,16 +107,28 @@ impl JobStatus {
     /// When the event cannot happen in this state.
     pub fn after(self, event: JobEvent) -> Result<Self, IllegalTransition> {
         match (self, event) {
+            (Self::Waiting, JobEvent::DependenciesMet) => Ok(Self::Queued),
             (Self::Queued | Self::Running, JobEvent::TaskClaimed) => Ok(Self::Running),
-            (Self::Running, JobEvent::AllTasksSucceeded) => Ok(Self::Succeeded),
-            (Self::Running, JobEvent::TaskFailed) => Ok(Self::Failed),
+            // What ran when a job was paused may end it.
+            (Self::Running | Self::Paused, JobEvent::AllTasksSucceeded) => Ok(Self::Succeeded),
+            (Self::Waiting | Self::Running | Self::Paused, JobEvent::TaskFailed) => {
+                Ok(Self::Failed)
+            }
+            (Self::Queued | Self::Running | Self::Paused, JobEvent::PauseRequested) => {
+                Ok(Self::Paused)
+            }
+            // Who goes on already goes on.
+            (
+                Self::Queued | Self::Running | Self::Paused,
+                JobEvent::ResumeRequested { started },
+            ) => Ok(if started { Self::Running } else { Self::Queued }),
             // A second request changes nothing, so that a client may repeat it.
             (
-                Self::Queued | Self::Running | Self::Cancelling,
+                Self::Queued | Self::Running | Self::Paused | Self::Cancelling,
                 JobEvent::CancelRequested { tasks_running: true },
             ) => Ok(Self::Cancelling),
             (
-                Self::Queued | Self::Running | Self::Cancelling,
+                Self::Waiting | Self::Queued | Self::Running | Self::Paused | Self::Cancelling,
                 JobEvent::CancelRequested { tasks_running: false },
             )
             | (Self::Cancelling, JobEvent::TasksStopped) => Ok(Self::Cancelled),
@@ -114,7 +144,9 @@ impl JobStatus {
     /// The name that JSON and the database have for it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Waiting => "waiting",
             Self::Queued => "queued",
+            Self::Paused => "paused",
             Self::Running => "running",
             Self::Cancelling => "cancelling",
             Self::Succeeded => "succeeded",
@@ -155,6 +187,8 @@ pub struct Job {
     pub resolved_spec: Value,
     /// The dataset it trains on.
     pub dataset_id: DatasetId,
+    /// The jobs that have to succeed before it starts.
+    pub after: Vec<JobId>,
     /// How many tasks there are, by state.
     pub tasks: TaskCounts,
     /// How long it took.
@@ -182,7 +216,7 @@ pub struct Job {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobPhase {
-    /// Waiting for a worker.
+    /// Waiting for a worker, or for other jobs.
     Waiting,
     /// Training and scoring the folds.
     CrossValidation,

@@ -28,7 +28,8 @@ use trainyard_learn::training::TrainingSpec;
 use utoipa::ToSchema;
 
 use super::dataset::Warning;
-use super::ids::DatasetId;
+use super::ids::{DatasetId, JobId};
+use super::labels::Labels;
 pub use check::check;
 pub use choices::{LossChoice, TargetColumns};
 use curve::CurveSpec;
@@ -138,6 +139,35 @@ pub struct JobRequest {
     /// Chooses parameters by an inner cross-validation.
     #[serde(default)]
     pub search: Option<SearchSpec>,
+    /// Among the queued tasks, those of the highest number come first.
+    #[serde(default)]
+    #[schema(minimum = -100, maximum = 100, default = 0)]
+    pub priority: i32,
+    /// The labels that a worker must have to take the tasks, as in `{"gpu": "true"}`.
+    #[serde(default)]
+    pub requires: Labels,
+    /// The folds that run at once, at most; any number if left out.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 100_000)]
+    pub max_parallel: Option<u32>,
+    /// How often a task is tried that its worker was lost with, or that ran out of disk.
+    #[serde(default = "default_max_attempts")]
+    #[schema(minimum = 1, maximum = 20, default = 3)]
+    pub max_attempts: u32,
+    /// Seconds from the job's start within which it must end; it fails otherwise. To end a training
+    /// early and keep the model, there is `training.max_seconds`.
+    #[serde(default)]
+    #[schema(minimum = 0.001, maximum = 1e9)]
+    pub max_seconds: Option<f64>,
+    /// Seconds after its end when the job is deleted, with its folds and events; its model stays. If
+    /// left out, the server's own setting.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 1e10)]
+    pub retention_s: Option<f64>,
+    /// Jobs that have to succeed before this one starts; if one does not, this one fails.
+    #[serde(default)]
+    #[schema(max_items = 100, value_type = Vec<JobId>)]
+    pub after: Vec<String>,
 }
 
 /// Whether a target holds classes or amounts.
@@ -249,9 +279,32 @@ pub struct JobSpec {
     /// The model that is evaluated, of a job that trains none; absent from others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluate: Option<EvaluateSpec>,
+    /// Among the queued tasks, those of the highest number come first.
+    #[serde(default)]
+    pub priority: i32,
+    /// The labels that a worker must have to take the tasks.
+    #[serde(default)]
+    pub requires: Labels,
+    /// The folds that run at once, at most; null for any number.
+    #[serde(default)]
+    pub max_parallel: Option<u32>,
+    /// How often a task is tried.
+    #[serde(default = "default_max_attempts")]
+    pub max_attempts: u32,
+    /// Seconds from the job's start within which it must end.
+    #[serde(default)]
+    pub max_seconds: Option<f64>,
+    /// Seconds after its end when the job is deleted; null for the server's own setting.
+    #[serde(default)]
+    pub retention_s: Option<f64>,
     /// The client's own.
     #[schema(value_type = Object)]
     pub metadata: Map<String, Value>,
+}
+
+/// How often a task is tried, if nothing else is asked for.
+fn default_max_attempts() -> u32 {
+    3
 }
 
 /// A spec with what its check learned on the way.
@@ -269,6 +322,8 @@ pub struct CheckedJob {
     pub warnings: Vec<Warning>,
     /// What it will need.
     pub estimate: Estimate,
+    /// The jobs that have to succeed first, as they were named.
+    pub after: Vec<String>,
 }
 
 impl CheckedJob {

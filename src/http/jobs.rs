@@ -30,9 +30,10 @@ use crate::domain::spec::curve::CurveSpec;
 use crate::domain::spec::evaluate::{EvaluateJobRequest, evaluation};
 use crate::domain::spec::{CheckedJob, Estimate, JobRequest, JobSpec, check};
 use crate::domain::suggest::shown;
+use crate::domain::worker::{Worker, WorkerStatus};
 use crate::store::Deleted;
 use crate::store::idempotency::Created;
-use crate::store::jobs::{JobFilter, NewJob, Submitted};
+use crate::store::jobs::{BadDependency, JobFilter, NewJob, Submitted};
 
 /// How to submit.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -96,12 +97,14 @@ pub(super) async fn create(
     {
         return submitted(before);
     }
-    let checked = match is_evaluation(&spec) {
+    let mut checked = match is_evaluation(&spec) {
         true => check_evaluation(&state, spec.clone()).await?,
         false => check_body(&state, body).await?,
     };
+    checked.warnings.extend(nobody_for(&state, &checked).await?);
     if query.dry_run {
-        let CheckedJob { spec: resolved_spec, warnings, estimate, .. } = checked;
+        let CheckedJob { spec: resolved_spec, warnings, estimate, after, .. } = checked;
+        state.store.check_dependencies(state.project(), &after).await?.map_err(bad_dependencies)?;
         return Ok(Json(DryRun { estimate, resolved_spec, warnings }).into_response());
     }
     let new = NewJob { id: JobId::new(&state.clock), checked, spec };
@@ -109,10 +112,44 @@ pub(super) async fn create(
     match state.store.create_job(state.project(), new, key.as_ref(), most).await? {
         Submitted::Job(created) => submitted(created),
         Submitted::DatasetGone => Err(ApiError::invalid(vec![no_dataset()])),
+        Submitted::BadDependencies(bad) => Err(bad_dependencies(bad)),
         Submitted::QueueFull => Err(ApiError::new(
             Code::QueueFull,
             format!("{most} jobs are queued or running; wait for some, or cancel them"),
         )),
+    }
+}
+
+/// Whether no worker that lives could take the job's tasks: one may come yet.
+async fn nobody_for(state: &AppState, checked: &CheckedJob) -> Result<Option<Warning>, ApiError> {
+    let CheckedJob { spec, estimate, .. } = checked;
+    let workers = state.store.workers().await?;
+    let could = |worker: &Worker| {
+        worker.status == WorkerStatus::Alive
+            && worker.labels.include(&spec.requires)
+            && worker.memory_bytes >= estimate.memory_bytes
+    };
+    let detail = match spec.requires.is_empty() {
+        true => format!("with the {} MB that a task may need", estimate.memory_bytes >> 20),
+        false => format!("with the labels {} and memory enough", spec.requires),
+    };
+    let detail = format!("no worker {detail} is there now; the job waits until one is");
+    Ok((!workers.iter().any(could)).then(|| Warning::new("no_worker", detail)))
+}
+
+fn bad_dependencies(bad: Vec<BadDependency>) -> ApiError {
+    ApiError::invalid(bad.into_iter().map(bad_dependency).collect())
+}
+
+fn bad_dependency(bad: BadDependency) -> Problem {
+    let pointer = format!("/after/{}", bad.index);
+    match bad.status {
+        None => Problem::new(pointer, "there is no such job").suggest("the `id` of a job"),
+        Some(status) => {
+            let ended = if status == JobStatus::Failed { "failed" } else { "was cancelled" };
+            Problem::new(pointer, format!("that job {ended}, so this one could never start"))
+                .suggest("submit that job again, and name the new one")
+        }
     }
 }
 
@@ -407,6 +444,43 @@ pub(super) async fn cancel(
     Ok((StatusCode::ACCEPTED, Json(job)))
 }
 
+/// Let a job rest. What is queued is not started; what is running is saved where it can be, and goes on
+/// from there. It answers at once; `tasks.running` says what has not heard of it yet.
+#[utoipa::path(
+    operation_id = "pause_job",
+    post, path = "/v1/jobs/{id}/pause", tag = "jobs", params(("id" = JobId, Path)),
+    responses(
+        (status = 202, body = Job),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn pause(
+    State(state): State<AppState>,
+    PathId(id): PathId<JobId>,
+    _: Query<Nothing>,
+) -> Result<(StatusCode, Json<Job>), ApiError> {
+    let job = state.store.pause_job(state.project(), id).await?;
+    Ok((StatusCode::ACCEPTED, Json(job.ok_or_else(|| ApiError::not_found("job", id))?)))
+}
+
+/// Let a paused job go on.
+#[utoipa::path(
+    operation_id = "resume_job",
+    post, path = "/v1/jobs/{id}/resume", tag = "jobs", params(("id" = JobId, Path)),
+    responses(
+        (status = 202, body = Job),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn resume(
+    State(state): State<AppState>,
+    PathId(id): PathId<JobId>,
+    _: Query<Nothing>,
+) -> Result<(StatusCode, Json<Job>), ApiError> {
+    let job = state.store.resume_job(state.project(), id).await?;
+    Ok((StatusCode::ACCEPTED, Json(job.ok_or_else(|| ApiError::not_found("job", id))?)))
+}
+
 /// Delete a job that has ended, with its folds, predictions and events. Its model stays.
 #[utoipa::path(
     operation_id = "delete_job",
@@ -426,6 +500,9 @@ pub(super) async fn delete(
             Ok((StatusCode::ACCEPTED, Json(json!({"id": id, "deleted": true}))).into_response())
         }
         Deleted::NotFound => Err(ApiError::not_found("job", id)),
-        Deleted::InUse => Err(ApiError::new(Code::InUse, "the job has not ended; cancel it first")),
+        Deleted::InUse => Err(ApiError::new(
+            Code::InUse,
+            "the job has not ended, or others wait for it; cancel it first, or those",
+        )),
     }
 }

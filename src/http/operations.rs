@@ -4,11 +4,15 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header;
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::AppState;
+use super::extract::{Nothing, Query};
 use super::openapi;
 use super::problem::{ApiError, Code, ProblemBody};
+use crate::domain::worker::Worker;
 use crate::meters::Waiting;
 
 /// Whether the process answers.
@@ -56,6 +60,25 @@ pub(super) async fn metrics(State(state): State<AppState>) -> Result<Response, A
     let text = state.meters.text(waiting, uptime).map_err(ApiError::internal)?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+/// The workers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Workers {
+    /// The oldest first.
+    data: Vec<Worker>,
+}
+
+/// Look at the workers: those that live, and those that were lost within the hour.
+#[utoipa::path(get, path = "/v1/workers", tag = "operations", operation_id = "list_workers", responses(
+    (status = 200, body = Workers),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn workers(
+    State(state): State<AppState>,
+    _: Query<Nothing>,
+) -> Result<Json<Workers>, ApiError> {
+    Ok(Json(Workers { data: state.store.workers().await? }))
 }
 
 /// This document, as YAML.

@@ -157,7 +157,7 @@ impl Store {
             .await?;
         let in_use: bool =
             sql("SELECT EXISTS (SELECT 1 FROM jobs WHERE project_id = $1 AND dataset_id = $2
-             AND status IN ('queued', 'running', 'cancelling'))")
+             AND status IN ('waiting', 'queued', 'running', 'paused', 'cancelling'))")
             .bind(project.to_string())
             .bind(id.to_string())
             .scalar(&mut tx)

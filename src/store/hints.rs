@@ -14,12 +14,14 @@ use crate::domain::ids::JobId;
 pub struct Hints {
     work: Arc<Notify>,
     stop: Arc<Notify>,
+    move_on: Arc<Notify>,
     jobs: broadcast::Sender<JobId>,
 }
 
 impl Default for Hints {
     fn default() -> Self {
-        Self { work: Arc::default(), stop: Arc::default(), jobs: broadcast::channel(1024).0 }
+        let (work, stop, move_on) = Default::default();
+        Self { work, stop, move_on, jobs: broadcast::channel(1024).0 }
     }
 }
 
@@ -32,6 +34,11 @@ impl Hints {
     /// Running tasks should stop: their job was cancelled or has failed.
     pub fn tasks_should_stop(&self) {
         self.stop.notify_one();
+    }
+
+    /// A job has ended, for which others may have waited.
+    pub fn jobs_should_move(&self) {
+        self.move_on.notify_one();
     }
 
     /// A job or its events changed.
@@ -48,6 +55,11 @@ impl Hints {
     /// Waits for [`tasks_should_stop`](Self::tasks_should_stop), also if it came before the call.
     pub async fn stop(&self) {
         self.stop.notified().await;
+    }
+
+    /// Waits for [`jobs_should_move`](Self::jobs_should_move), also if it came before the call.
+    pub async fn move_on(&self) {
+        self.move_on.notified().await;
     }
 
     /// Changes of one job from now on.

@@ -1,8 +1,10 @@
-//! Jobs: accepted with all their tasks, read, cancelled, deleted.
+//! Jobs: accepted with all their tasks, read, paused, cancelled, deleted.
 
+mod plan;
+mod rest;
 mod row;
 
-use super::db::{Arg, Tx, composed, sql, values};
+use super::db::{Tx, composed, sql};
 use super::idempotency::{self, Created, IdempotencyKey, Known};
 use super::tasks::{REFIT, project_and_status};
 use super::{Deleted, Result, Store, StoreError, events, from_json, json as to_json, parsed};
@@ -11,6 +13,10 @@ use crate::domain::ids::{DatasetId, JobId, ProjectId};
 use crate::domain::job::{FoldResult, Job, JobEvent, JobStatus};
 use crate::domain::predictions::FoldPredictions;
 use crate::domain::spec::{CheckedJob, JobSpec};
+use plan::insert_tasks;
+pub(in crate::store) use plan::let_go;
+pub use rest::BadDependency;
+use rest::{has_to_wait, insert_dependencies, millis};
 use row::read;
 use serde_json::{Value, json};
 use trainyard_learn::training::History;
@@ -33,6 +39,8 @@ pub enum Submitted {
     Job(Created<Box<Job>>),
     /// The dataset was deleted meanwhile.
     DatasetGone,
+    /// It should come after jobs that it cannot come after.
+    BadDependencies(Vec<BadDependency>),
     /// The project has as many unfinished jobs as it may.
     QueueFull,
 }
@@ -56,12 +64,6 @@ pub struct StoredHistory {
     /// Whether the training has ended by itself; otherwise it runs, or was broken off.
     pub finished: bool,
 }
-
-/// How often a task is tried before its job fails.
-const MAX_ATTEMPTS: i64 = 3;
-
-/// Rows in one INSERT; each binds ten values and SQLite takes 32,766.
-const ROWS_PER_INSERT: usize = 1_000;
 
 impl Store {
     /// Accepts a job: plans one task a fold and a last one that reduces and refits.
@@ -113,7 +115,7 @@ impl Store {
             return Ok(Submitted::DatasetGone);
         }
         let n_unfinished: i64 = sql("SELECT COUNT(*) FROM jobs WHERE project_id = $1
-             AND status IN ('queued', 'running', 'cancelling')")
+             AND status IN ('waiting', 'queued', 'running', 'paused', 'cancelling')")
         .bind(project.to_string())
         .scalar(&mut tx)
         .await?;
@@ -122,11 +124,17 @@ impl Store {
         }
         let created_at = tx.now().await?;
         let n_fits = new.checked.n_fits();
+        let waits = match has_to_wait(&mut tx, project, &new.checked.after).await? {
+            Ok(waits) => waits,
+            Err(bad) => return Ok(Submitted::BadDependencies(bad)),
+        };
+        let status = if waits { JobStatus::Waiting } else { JobStatus::Queued };
         let variants = &new.checked.variants;
         let variants = (!variants.is_empty()).then(|| to_json("variants", variants)).transpose()?;
         sql("INSERT INTO jobs (id, project_id, name, dataset_id, status, spec, resolved_spec,
-                               classes, warnings, n_pending, created_at, variants)
-             VALUES ($1, $2, $3, $4, 'queued', $5, $6, $7, $8, $9, $10, $11)")
+                               classes, warnings, n_pending, created_at, variants, priority,
+                               max_parallel, max_ms, retention_ms)
+             VALUES ($1, $2, $3, $4, $12, $5, $6, $7, $8, $9, $10, $11, $13, $14, $15, $16)")
         .bind(new.id.to_string())
         .bind(project.to_string())
         .bind(&spec.name)
@@ -138,12 +146,17 @@ impl Store {
         .bind(n_fits as i64)
         .bind(created_at.0)
         .bind(variants)
+        .bind(status.name())
+        .bind(i64::from(spec.priority))
+        .bind(spec.max_parallel.map(i64::from))
+        .bind(spec.max_seconds.map(millis))
+        .bind(spec.retention_s.map(millis))
         .execute(&mut tx)
         .await?;
-        let cost_us = new.checked.estimate.task_cost_us;
-        insert_tasks(&mut tx, (project, new.id), n_fits, cost_us, created_at).await?;
+        insert_dependencies(&mut tx, (project, new.id), &new.checked.after).await?;
+        insert_tasks(&mut tx, (project, new.id), &new.checked, waits, created_at).await?;
         let data = json!({"n_tasks": n_fits + 1});
-        events::append(&mut tx, (project, new.id), created_at, "queued", data).await?;
+        events::append(&mut tx, (project, new.id), created_at, status.name(), data).await?;
         idempotency::remember(&mut tx, project, key, &new.id.to_string()).await?;
         let job = read(&mut tx, project, new.id).await?;
         tx.commit().await?;
@@ -239,7 +252,12 @@ impl Store {
         let Some(status) = status(&mut tx, project, id).await? else {
             return Ok(Deleted::NotFound);
         };
-        if !status.has_ended() {
+        let is_awaited: bool = sql("SELECT EXISTS (SELECT 1 FROM dependencies
+             JOIN jobs ON jobs.id = job_id WHERE after_id = $1 AND status = 'waiting')")
+        .bind(id.to_string())
+        .scalar(&mut tx)
+        .await?;
+        if !status.has_ended() || is_awaited {
             return Ok(Deleted::InUse);
         }
         sql("DELETE FROM jobs WHERE project_id = $1 AND id = $2")
@@ -366,31 +384,6 @@ pub struct JobFilter {
     pub dataset: Option<DatasetId>,
     /// At most so many.
     pub limit: i64,
-}
-
-async fn insert_tasks(
-    tx: &mut Tx,
-    (project, job): (ProjectId, JobId),
-    n_fits: usize,
-    cost_us: i64,
-    now: Timestamp,
-) -> Result<()> {
-    let last = ("reduce", 0, if n_fits == 0 { "queued" } else { "blocked" });
-    let folds = (0..n_fits).map(|idx| ("fold", idx as i64, "queued"));
-    let tasks: Vec<_> = folds.chain([last]).collect();
-    for chunk in tasks.chunks(ROWS_PER_INSERT) {
-        let rows = chunk.iter().map(|(kind, idx, state)| -> [Arg; 10] {
-            let (job, project) = (job.to_string().into(), project.to_string().into());
-            let (kind, idx, state) = ((*kind).into(), (*idx).into(), (*state).into());
-            let (priority, attempt) = (0.into(), 0.into());
-            let (available_at, most) = (now.0.into(), MAX_ATTEMPTS.into());
-            [project, job, kind, idx, state, priority, cost_us.into(), available_at, attempt, most]
-        });
-        let insert = "INSERT INTO tasks (project_id, job_id, kind, idx, state, priority, cost_us,
-                                         available_at, attempt, max_attempts)";
-        values(insert, rows, "").execute(tx).await?;
-    }
-    Ok(())
 }
 
 /// The tasks of a job before the job: whoever claims some of them locks in that order too.

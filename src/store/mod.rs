@@ -32,6 +32,7 @@ pub mod idempotency;
 pub mod jobs;
 pub mod models;
 pub mod tasks;
+pub mod workers;
 
 use std::path::Path;
 use std::time::Duration;
@@ -39,9 +40,12 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
+use sqlx::{ConnectOptions, Connection};
+
 use crate::domain::job::IllegalTransition;
 use db::{Db, sql};
 use hints::Hints;
+use tasks::Contexts;
 
 /// Older versions can corrupt a database when a WAL is reset.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
@@ -59,6 +63,7 @@ const MOST_CONFLICTS: u32 = 8;
 pub struct Store {
     db: Db,
     hints: Hints,
+    contexts: Contexts,
 }
 
 /// Why a store call failed.
@@ -150,12 +155,15 @@ impl Store {
         if version_numbers(&version) < OLDEST_SQLITE {
             return Err(StoreError::OldSqlite(version));
         }
-        sqlx::migrate!("migrations/sqlite").run(&writer).await?;
+        // A migration may make a table anew; what refers to it should not go with the old one.
+        let mut migrator = options.clone().foreign_keys(false).connect().await?;
+        sqlx::migrate!("migrations/sqlite").run(&mut migrator).await?;
+        migrator.close().await?;
         // Readers connect when first needed, which keeps the start quick.
         let readers = SqlitePoolOptions::new()
             .max_connections(N_READERS)
             .connect_lazy_with(options.create_if_missing(false).read_only(true));
-        Ok(Self { db: Db::Sqlite { writer, readers }, hints })
+        Ok(Self { db: Db::Sqlite { writer, readers }, hints, contexts: Contexts::default() })
     }
 
     /// Connects to a PostgreSQL database (`postgres://user:password@host:5432/name?sslmode=…`), and
@@ -171,7 +179,7 @@ impl Store {
             .connect_with(options.application_name("trainyard"))
             .await?;
         sqlx::migrate!("migrations/postgres").run(&pool).await?;
-        Ok(Self { db: Db::Postgres(pool), hints })
+        Ok(Self { db: Db::Postgres(pool), hints, contexts: Contexts::default() })
     }
 
     /// Hints about what changed; see [`Hints`].

@@ -5,6 +5,7 @@
 //! how far it is.
 
 mod checkpoints;
+mod contexts;
 mod publish;
 mod report;
 
@@ -16,7 +17,7 @@ use trainyard_formats::ReadOptions;
 use trainyard_learn::losses::TargetKind;
 use trainyard_learn::scalar::Scalar;
 
-use super::db::{Tx, composed, sql};
+use super::db::{Tx, composed, sql, tuples};
 use super::jobs::folds;
 use super::{Result, Store, StoreError, events, from_json, parsed};
 use crate::domain::clock::Timestamp;
@@ -25,8 +26,9 @@ use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::job::{FoldResult, JobError, JobEvent, JobStatus};
 use crate::domain::spec::JobSpec;
 pub use checkpoints::{Checkpoint, Saved};
-pub(super) use publish::REFIT;
+pub(super) use contexts::Contexts;
 pub use publish::{Finished, NewModel, Outcome};
+pub(super) use publish::{REFIT, fail_job};
 pub use report::Report;
 use report::forget_progress;
 
@@ -44,7 +46,7 @@ pub struct QueueDepth {
 /// What a worker asks for.
 #[derive(Clone, Debug)]
 pub struct ClaimRequest<'a> {
-    /// The worker's name, for people.
+    /// The worker's id.
     pub worker: &'a str,
     /// A fresh random token.
     pub lease_token: String,
@@ -54,6 +56,11 @@ pub struct ClaimRequest<'a> {
     pub budget_us: i64,
     /// At most so many tasks.
     pub max_tasks: i64,
+    /// Each of which may need so much memory.
+    pub max_memory_bytes: i64,
+    /// What tasks may require: [`Labels::subsets`](crate::domain::labels::Labels::subsets) of the
+    /// worker's.
+    pub requirements: &'a [String],
 }
 
 /// A claimed task. With its lease it is the right to publish one outcome.
@@ -67,6 +74,8 @@ pub struct ClaimedTask {
     pub max_attempts: i64,
     /// The lease under which it is held.
     pub lease_token: Arc<str>,
+    /// What it may need, by estimate.
+    pub memory_bytes: u64,
     /// From where an earlier attempt's fit can go on.
     pub checkpoint: Option<Checkpoint>,
     /// What to do.
@@ -125,6 +134,8 @@ pub struct Held {
     pub task: i64,
     /// Whether its job is being cancelled.
     pub cancelled: bool,
+    /// Whether its job rests.
+    pub paused: bool,
 }
 
 /// Tasks are tried again after this many milliseconds, times their attempts.
@@ -145,22 +156,23 @@ impl Store {
         let now = tx.now().await?;
         // What another worker is claiming at this moment is passed over.
         let skip_locked = tx.for_update_skip_locked();
-        let mut rows: Vec<(i64, String, String, i64, i64, i64)> = composed(format!(
+        let requirements = request.requirements.iter().map(|text| [text.as_str().into()]);
+        let (requirements, args) = tuples(requirements, 7);
+        let mut rows: Vec<(i64, String, String, i64, i64, i64, i64)> = composed(format!(
             "WITH line AS MATERIALIZED (
-                 SELECT id, cost_us, priority, available_at FROM tasks
-                 WHERE state = 'queued' AND available_at <= $4
-                 AND EXISTS (SELECT 1 FROM jobs WHERE jobs.id = tasks.job_id
-                             AND jobs.status IN ('queued', 'running'))
-                 ORDER BY priority DESC, available_at, id LIMIT $5{skip_locked})
+                 SELECT id, cost_us, priority, turn FROM tasks
+                 WHERE state = 'queued' AND available_at <= $4 AND memory_bytes <= $7
+                 AND requires IN (VALUES {requirements})
+                 ORDER BY priority DESC, turn, id LIMIT $5{skip_locked})
              UPDATE tasks SET state = 'running', attempt = attempt + 1, lease_token = $1,
                               lease_until = $2, worker = $3
              WHERE id IN (
                  SELECT id FROM (
                      SELECT id, SUM(cost_us) OVER (
-                                ORDER BY priority DESC, available_at, id
+                                ORDER BY priority DESC, turn, id
                             ) - cost_us AS before_us FROM line
                  ) AS sized WHERE before_us < $6)
-             RETURNING id, job_id, kind, idx, attempt, max_attempts",
+             RETURNING id, job_id, kind, idx, attempt, max_attempts, memory_bytes",
         ))
         .bind(&request.lease_token)
         .bind(now.0 + request.lease_ms)
@@ -168,6 +180,8 @@ impl Store {
         .bind(now.0)
         .bind(request.max_tasks)
         .bind(request.budget_us)
+        .bind(request.max_memory_bytes)
+        .bind_all(args)
         .all(&mut tx)
         .await?;
         if rows.is_empty() {
@@ -180,10 +194,10 @@ impl Store {
         let ids: Vec<i64> = rows.iter().map(|row| row.0).collect();
         let mut saved = checkpoints::of_tasks(&mut tx, &ids).await?;
         let lease_token: Arc<str> = request.lease_token.as_str().into();
-        for (id, job_id, kind, idx, attempt, max_attempts) in rows {
+        for (id, job_id, kind, idx, attempt, max_attempts, memory_bytes) in rows {
             if !jobs.contains_key(&job_id) {
-                let context = start(&mut tx, &job_id, now).await?;
-                jobs.insert(job_id.clone(), context.map(Arc::new));
+                let context = self.start(&mut tx, &job_id, now).await?;
+                jobs.insert(job_id.clone(), context);
             }
             // A job that cannot be started has failed, and its tasks with it.
             let Some(job) = jobs[&job_id].clone() else { continue };
@@ -209,6 +223,7 @@ impl Store {
                 attempt,
                 max_attempts,
                 lease_token,
+                memory_bytes: memory_bytes.unsigned_abs(),
                 checkpoint,
                 kind,
                 job,
@@ -265,16 +280,19 @@ impl Store {
         let now = tx.now().await?;
         let mut held = Vec::new();
         for token in lease_tokens {
-            let rows: Vec<(i64, bool)> = sql(
+            let rows: Vec<(i64, String)> = sql(
                 "UPDATE tasks SET lease_until = $2 WHERE lease_token = $1 AND state = 'running'
-                 RETURNING id, EXISTS (SELECT 1 FROM jobs WHERE jobs.id = tasks.job_id
-                                       AND jobs.status = 'cancelling')",
+                 RETURNING id, (SELECT status FROM jobs WHERE jobs.id = tasks.job_id)",
             )
             .bind(&**token)
             .bind(now.0 + lease_ms)
             .all(&mut tx)
             .await?;
-            held.extend(rows.into_iter().map(|(task, cancelled)| Held { task, cancelled }));
+            held.extend(rows.into_iter().map(|(task, status)| Held {
+                task,
+                cancelled: status == JobStatus::Cancelling.name(),
+                paused: status == JobStatus::Paused.name(),
+            }));
         }
         tx.commit().await?;
         Ok(held)
@@ -332,7 +350,8 @@ impl Store {
                 end_task(&mut tx, *id, "cancelled").await?;
                 publish::settle_cancelled(&mut tx, (project, job), now).await?;
             } else if attempt < max_attempts {
-                requeue(&mut tx, *id, now.0 + if all { 0 } else { BACKOFF_MS * attempt }).await?;
+                let available_at = now.0 + if all { 0 } else { BACKOFF_MS * attempt };
+                requeue(&mut tx, *id, publish::again(status), available_at).await?;
                 forget_progress(&mut tx, *id).await?;
                 let data = json!({"reason": "worker_lost", "attempt": attempt});
                 events::append(&mut tx, (project, job), now, "retrying", data).await?;
@@ -371,7 +390,7 @@ impl Store {
         for task in tasks {
             let job = task.job.id;
             let Some((project, status)) = project_and_status(&mut tx, job).await? else { continue };
-            let open = status == JobStatus::Running;
+            let open = publish::is_open(status);
             let changed =
                 sql("UPDATE tasks SET state = $4, attempt = attempt - 1, lease_token = NULL,
                                   lease_until = NULL, worker = NULL
@@ -379,7 +398,7 @@ impl Store {
                 .bind(task.id)
                 .bind(task.attempt)
                 .bind(&*task.lease_token)
-                .bind(if open { "queued" } else { "cancelled" })
+                .bind(if open { publish::again(status) } else { "cancelled" })
                 .execute(&mut tx)
                 .await?;
             if open && changed > 0 {
@@ -393,26 +412,35 @@ impl Store {
         self.hints.work_available();
         Ok(())
     }
-}
 
-/// Marks a claimed task's job as running and reads what its tasks need. A job whose documents this
-/// version cannot read fails here, alone, so that those behind it in the line go on.
-async fn start(tx: &mut Tx, job_id: &str, now: Timestamp) -> Result<Option<JobContext>> {
-    let id: JobId = parsed("job id", job_id)?;
-    let Some((project, before)) = project_and_status(tx, id).await? else { return Ok(None) };
-    let status = before.after(JobEvent::TaskClaimed)?;
-    if status != before {
-        sql("UPDATE jobs SET status = $2, started_at = $3 WHERE id = $1")
-            .bind(job_id)
-            .bind(status.name())
-            .bind(now.0)
-            .execute(&mut *tx)
-            .await?;
-        events::append(tx, (project, id), now, "started", json!({})).await?;
-    }
-    match context(tx, (project, id)).await {
-        Ok(context) => Ok(Some(context)),
-        Err(error) => fail_unreadable(tx, (project, id), error, now).await.map(|()| None),
+    /// Marks a claimed task's job as running and reads what its tasks need. A job whose documents this
+    /// version cannot read fails here, alone, so that those behind it in the line go on.
+    async fn start(
+        &self,
+        tx: &mut Tx,
+        job_id: &str,
+        now: Timestamp,
+    ) -> Result<Option<Arc<JobContext>>> {
+        let id: JobId = parsed("job id", job_id)?;
+        let Some((project, before)) = project_and_status(tx, id).await? else { return Ok(None) };
+        let status = before.after(JobEvent::TaskClaimed)?;
+        if status != before {
+            // A job that was paused before is started once.
+            sql("UPDATE jobs SET status = $2, started_at = COALESCE(started_at, $3) WHERE id = $1")
+                .bind(job_id)
+                .bind(status.name())
+                .bind(now.0)
+                .execute(&mut *tx)
+                .await?;
+            events::append(tx, (project, id), now, "started", json!({})).await?;
+        }
+        if let Some(context) = self.contexts.get(id) {
+            return Ok(Some(context));
+        }
+        match context(tx, (project, id)).await {
+            Ok(context) => Ok(Some(self.contexts.put(context))),
+            Err(error) => fail_unreadable(tx, (project, id), error, now).await.map(|()| None),
+        }
     }
 }
 
@@ -498,12 +526,13 @@ async fn end_task(tx: &mut Tx, id: i64, state: &str) -> Result<()> {
     Ok(())
 }
 
-async fn requeue(tx: &mut Tx, id: i64, available_at: i64) -> Result<()> {
-    sql("UPDATE tasks SET state = 'queued', available_at = $2, lease_token = NULL,
+async fn requeue(tx: &mut Tx, id: i64, state: &str, available_at: i64) -> Result<()> {
+    sql("UPDATE tasks SET state = $3, available_at = $2, lease_token = NULL,
                           lease_until = NULL, worker = NULL
          WHERE id = $1 AND state = 'running'")
     .bind(id)
     .bind(available_at)
+    .bind(state)
     .execute(&mut *tx)
     .await?;
     Ok(())

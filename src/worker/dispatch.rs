@@ -11,6 +11,7 @@ use super::run::Ended;
 use crate::domain::clock::Clock;
 use crate::meters::{self, Meters};
 use crate::store::tasks::{ClaimRequest, ClaimedTask, Finished, Outcome};
+use crate::store::workers::NewWorker;
 use crate::store::{Store, StoreError};
 
 /// Expected work that one thread's part of a claim should hold.
@@ -37,9 +38,7 @@ const PUBLISH_ATTEMPTS: u32 = 4;
 pub(super) struct Dispatcher {
     pub(super) store: Store,
     pub(super) clock: Clock,
-    pub(super) name: String,
-    pub(super) n_threads: usize,
-    pub(super) lease: Duration,
+    pub(super) worker: NewWorker,
     pub(super) meters: Meters,
     pub(super) queue: Arc<Queue>,
     pub(super) flights: Arc<Flights>,
@@ -52,9 +51,22 @@ impl Dispatcher {
     pub(super) async fn run(mut self) {
         let mut n_running = 0;
         let mut next_reap = Instant::now() + POLL;
+        let n_threads = self.worker.n_threads;
+        let id = self.worker.id.to_string();
+        let requirements = self.worker.labels.subsets();
         while !*self.stopped.borrow() {
-            if n_running < self.n_threads {
-                n_running += self.claim(self.n_threads - n_running).await;
+            if n_running < n_threads {
+                let n_idle = n_threads - n_running;
+                let request = ClaimRequest {
+                    worker: &id,
+                    lease_token: self.clock.new_uuid().to_string(),
+                    lease_ms: self.worker.lease_ms,
+                    budget_us: CLAIM_BUDGET_US * n_idle as i64,
+                    max_tasks: MAX_CLAIMED,
+                    max_memory_bytes: i64::try_from(self.worker.memory_bytes).unwrap_or(i64::MAX),
+                    requirements: &requirements,
+                };
+                n_running += self.claim(&request).await;
             }
             tokio::select! {
                 Some(ended) = self.done.recv() => {
@@ -62,7 +74,8 @@ impl Dispatcher {
                     n_running -= batch.len();
                     self.settle(batch).await;
                 }
-                () = self.store.hints().work(), if n_running < self.n_threads => {}
+                () = self.store.hints().work(), if n_running < n_threads => {}
+                () = self.store.hints().move_on() => self.move_on().await,
                 () = sleep(POLL) => {}
                 _ = self.stopped.changed() => {}
             }
@@ -76,22 +89,26 @@ impl Dispatcher {
                     }
                     Err(error) => tracing::error!(%error, "leases could not be reaped"),
                 }
+                self.move_on().await;
             }
         }
         self.drain(n_running).await;
+        if let Err(error) = self.store.sign_off(self.worker.id).await {
+            tracing::warn!(%error, "the worker could not sign off");
+        }
+    }
+
+    /// Moves on jobs that waited for others, and ends those that take too long.
+    async fn move_on(&self) {
+        if let Err(error) = self.store.move_on().await {
+            tracing::error!(%error, "jobs could not be moved on");
+        }
     }
 
     /// Claims work for idle threads; returns how many tasks there are more.
-    async fn claim(&self, n_idle: usize) -> usize {
-        let request = ClaimRequest {
-            worker: &self.name,
-            lease_token: self.clock.new_uuid().to_string(),
-            lease_ms: self.lease.as_millis() as i64,
-            budget_us: CLAIM_BUDGET_US * n_idle as i64,
-            max_tasks: MAX_CLAIMED,
-        };
+    async fn claim(&self, request: &ClaimRequest<'_>) -> usize {
         let start = Instant::now();
-        match self.store.claim(&request).await {
+        match self.store.claim(request).await {
             Ok(tasks) => {
                 let n = tasks.len();
                 self.meters.claim_seconds.observe(start.elapsed().as_secs_f64());

@@ -34,9 +34,12 @@ use trainyard_learn::kernels::Crew;
 
 use crate::blobs::Blobs;
 use crate::domain::clock::Clock;
+use crate::domain::ids::WorkerId;
+use crate::domain::labels::Labels;
 use crate::meters::Meters;
 use crate::scratch::Scratch;
 use crate::store::Store;
+use crate::store::workers::NewWorker;
 use crate::tables::Tables;
 use queue::{Flights, Queue};
 use run::Runner;
@@ -62,6 +65,10 @@ pub struct Resources {
     pub checkpoint_every: Duration,
     /// How long one task may train.
     pub time_limit: Duration,
+    /// What tasks may require of the worker.
+    pub labels: Labels,
+    /// What the tasks that run may need together, by estimate.
+    pub memory_bytes: u64,
 }
 
 /// The worker of a process.
@@ -74,12 +81,12 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts a worker with `n_threads` training threads.
+    /// Starts a worker with `n_threads` training threads; when this returns it is on the list.
     ///
     /// # Errors
     /// When the machine gives no more threads.
-    pub fn start(resources: &Resources, n_threads: usize) -> std::io::Result<Self> {
-        let queue = Arc::new(Queue::default());
+    pub async fn start(resources: &Resources, n_threads: usize) -> std::io::Result<Self> {
+        let queue = Arc::new(Queue::new(resources.memory_bytes));
         let flights = Arc::new(Flights::default());
         let (done_sender, done) = mpsc::unbounded_channel();
         let (reporter, reports) = report::channel(n_threads);
@@ -92,7 +99,9 @@ impl Worker {
                 // Its helpers start when a fit first needs them, and rest when it does not.
                 let mut crew = Crew::new(n_threads);
                 while let Some(flight) = queue.take() {
+                    let memory_bytes = flight.task.memory_bytes;
                     let ended = runner.run(flight, &mut crew);
+                    queue.release(memory_bytes);
                     if done_sender.send(ended).is_err() {
                         return;
                     }
@@ -100,18 +109,25 @@ impl Worker {
             })?;
         }
         let (stop, stopped) = watch::channel(false);
+        let worker = NewWorker {
+            id: WorkerId::new(&resources.clock),
+            name: format!("{}-{}", host(), std::process::id()),
+            labels: resources.labels.clone(),
+            n_threads,
+            memory_bytes: resources.memory_bytes,
+            lease_ms: resources.lease.as_millis() as i64,
+        };
+        renew::beat(&resources.store, &worker).await;
         let renewer = tokio::spawn(renew::renew(
             resources.store.clone(),
             Arc::clone(&flights),
-            resources.lease,
+            worker.clone(),
         ));
         let reports = tokio::spawn(report::show(resources.store.clone(), reports));
         let dispatcher = dispatch::Dispatcher {
             store: resources.store.clone(),
             clock: resources.clock.clone(),
-            name: format!("pid-{}", std::process::id()),
-            n_threads,
-            lease: resources.lease,
+            worker,
             meters: resources.meters.clone(),
             queue,
             flights,
@@ -130,4 +146,11 @@ impl Worker {
         self.renewer.abort();
         self.reports.abort();
     }
+}
+
+/// The machine's name, for people.
+fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "worker".to_owned() } else { name.to_owned() }
 }

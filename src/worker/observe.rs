@@ -14,7 +14,7 @@ use crate::store::tasks::{ClaimedTask, Report};
 /// A report's curves hold at most so many values: about 128 kB, however long the fit.
 const MOST_VALUES: usize = 16_384;
 
-/// When the worker goes away, less than this is sooner done again than saved and read.
+/// When the worker goes away or the job is to rest, less than this is sooner done again than saved and read.
 const WORTH_SAVING: Duration = Duration::from_secs(1);
 
 /// What a training needs besides the job and its data.
@@ -110,7 +110,8 @@ impl Observer for Watch<'_> {
 
     fn wants_checkpoint(&mut self) -> bool {
         let since = self.started.elapsed().saturating_sub(self.saved);
-        let going = self.context.signal.stop() == Some(Stop::Shutdown) && since >= WORTH_SAVING;
+        let stop = self.context.signal.stop();
+        let going = matches!(stop, Some(Stop::Shutdown | Stop::Paused)) && since >= WORTH_SAVING;
         self.is_alone() && (going || since >= self.context.checkpoints.every())
     }
 

@@ -27,6 +27,8 @@ pub(super) enum Stop {
     LeaseLost,
     /// The worker is going away.
     Shutdown,
+    /// Its job is to rest.
+    Paused,
 }
 
 impl Signal {
@@ -41,14 +43,17 @@ impl Signal {
             0 => None,
             1 => Some(Stop::Cancelled),
             2 => Some(Stop::LeaseLost),
-            _ => Some(Stop::Shutdown),
+            3 => Some(Stop::Shutdown),
+            _ => Some(Stop::Paused),
         }
     }
 }
 
-/// Claimed tasks that wait for a training thread.
-#[derive(Debug, Default)]
+/// Claimed tasks that wait for a training thread, and for memory.
+#[derive(Debug)]
 pub(super) struct Queue {
+    /// What the tasks that run may need together.
+    memory_bytes: u64,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -56,21 +61,33 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     waiting: VecDeque<Flight>,
+    /// What the tasks that run may need, by estimate.
+    used_bytes: u64,
     closed: bool,
 }
 
 impl Queue {
+    pub(super) fn new(memory_bytes: u64) -> Self {
+        Self { memory_bytes, state: Mutex::default(), changed: Condvar::new() }
+    }
+
     /// Adds tasks for the threads to take.
     pub(super) fn put(&self, flights: impl IntoIterator<Item = Flight>) {
         self.lock().waiting.extend(flights);
         self.changed.notify_all();
     }
 
-    /// Takes a task, or waits for one; `None` once the queue is closed and empty.
+    /// Takes the first task once its memory is free, or waits for that; a task runs alone that needs
+    /// more than all. `None` once the queue is closed and empty. What is taken is to be
+    /// [`released`](Self::release).
     pub(super) fn take(&self) -> Option<Flight> {
         let mut state = self.lock();
         loop {
-            if let Some(flight) = state.waiting.pop_front() {
+            let needed = state.waiting.front().map(|flight| flight.task.memory_bytes);
+            let fits = |needed| state.used_bytes.saturating_add(needed) <= self.memory_bytes;
+            if needed.is_some_and(|needed| state.used_bytes == 0 || fits(needed)) {
+                let flight = state.waiting.pop_front()?;
+                state.used_bytes += flight.task.memory_bytes;
                 return Some(flight);
             }
             if state.closed {
@@ -78,6 +95,12 @@ impl Queue {
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Frees the memory of a task that was taken.
+    pub(super) fn release(&self, memory_bytes: u64) {
+        self.lock().used_bytes -= memory_bytes;
+        self.changed.notify_all();
     }
 
     /// Whether no task waits.

@@ -1,19 +1,39 @@
 //! Keeps the leases of claimed tasks alive, apart from the training threads, and brings back
-//! whether a task should stop.
+//! whether a task should stop; and says that the worker lives.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::queue::{Flights, Stop};
 use crate::store::Store;
+use crate::store::tasks::Held;
+use crate::store::workers::NewWorker;
 
 /// A lease outlasts so many renewals, some of which may fail.
 const RENEWALS_A_LEASE: u32 = 6;
 
+/// A worker that has not been heard of for a lease is lost; it speaks up so often within one.
+const BEATS_A_LEASE: u32 = 3;
+
+/// Says that the worker lives; where that fails, the next time comes soon.
+pub(super) async fn beat(store: &Store, worker: &NewWorker) {
+    if let Err(error) = store.beat(worker).await {
+        tracing::warn!(%error, "the worker could not say that it lives");
+    }
+}
+
 /// Renews for ever; ended by aborting it.
-pub(super) async fn renew(store: Store, flights: Arc<Flights>, lease: Duration) {
+pub(super) async fn renew(store: Store, flights: Arc<Flights>, worker: NewWorker) {
+    let lease = Duration::from_millis(worker.lease_ms.unsigned_abs());
+    let mut next_beat = Instant::now() + lease / BEATS_A_LEASE;
     loop {
+        if Instant::now() >= next_beat {
+            next_beat = Instant::now() + lease / BEATS_A_LEASE;
+            beat(&store, &worker).await;
+        }
         tokio::select! {
             () = tokio::time::sleep(lease / RENEWALS_A_LEASE) => {}
             () = store.hints().stop() => {}
@@ -22,18 +42,19 @@ pub(super) async fn renew(store: Store, flights: Arc<Flights>, lease: Duration) 
         if leases.is_empty() {
             continue;
         }
-        match store.renew(&leases, lease.as_millis() as i64).await {
+        match store.renew(&leases, worker.lease_ms).await {
             Ok(held) => {
-                let held: HashMap<i64, bool> =
-                    held.into_iter().map(|held| (held.task, held.cancelled)).collect();
+                let held: HashMap<i64, Held> =
+                    held.into_iter().map(|held| (held.task, held)).collect();
                 for (task, lease, signal) in flights.signals() {
                     // A claim made while the database answered is not in the answer.
                     if !leases.contains(&lease) {
                         continue;
                     }
                     match held.get(&task) {
-                        Some(false) => {}
-                        Some(true) => signal.raise(Stop::Cancelled),
+                        Some(Held { cancelled: true, .. }) => signal.raise(Stop::Cancelled),
+                        Some(Held { paused: true, .. }) => signal.raise(Stop::Paused),
+                        Some(_) => {}
                         None => signal.raise(Stop::LeaseLost),
                     }
                 }

@@ -32,6 +32,7 @@ mod process;
 mod readme;
 mod reports;
 mod schedules;
+mod scheduling;
 mod schemas;
 mod splits;
 mod suggestions;

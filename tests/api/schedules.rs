@@ -6,15 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde_json::json;
 use trainyard::domain::ids::JobId;
-use trainyard::domain::job::{JobError, JobResult, JobStatus};
-use trainyard::store::StoreError;
+use trainyard::domain::job::{Job, JobError, JobResult, JobStatus};
 use trainyard::store::tasks::{ClaimRequest, ClaimedTask, Finished, Outcome, TaskKind};
+use trainyard::store::{Deleted, StoreError};
 
 use crate::yard::{Database, PROJECT, Yard, finished, fold, on_both};
 
 const N_WORKERS: usize = 3;
-const N_STEPS: usize = 24;
+const N_STEPS: usize = 32;
 
 /// A sequence by Steele, Lea and Flood's SplitMix64: the same schedules everywhere.
 struct Dice(u64);
@@ -51,7 +52,7 @@ struct Schedule<'a> {
 impl Schedule<'_> {
     async fn step(&mut self) {
         let worker = self.dice.below(N_WORKERS);
-        match self.dice.below(16) {
+        match self.dice.below(20) {
             0..=4 => self.claim(worker).await,
             5..=9 => self.publish(worker).await,
             10 => self.renew(worker).await,
@@ -59,6 +60,9 @@ impl Schedule<'_> {
             12 => self.reap().await,
             13 => self.stall(worker).await,
             14 => self.jump().await,
+            15 => self.pause().await,
+            16..=17 => self.resume().await,
+            18 => _ = self.yard.store.move_on().await.unwrap(),
             _ => self.cancel().await,
         }
     }
@@ -70,6 +74,8 @@ impl Schedule<'_> {
             lease_ms: 60_000,
             budget_us: [1, 1_000_000_000][self.dice.below(2)],
             max_tasks: 1 + self.dice.below(4) as i64,
+            max_memory_bytes: i64::MAX,
+            requirements: &[String::new()],
         };
         for task in self.yard.store.claim(&request).await.unwrap() {
             let before = self.model.held.insert(task.id, (Arc::clone(&task.lease_token), false));
@@ -229,6 +235,27 @@ impl Schedule<'_> {
         }
     }
 
+    async fn pause(&mut self) {
+        let job = self.jobs[self.dice.below(self.jobs.len())];
+        self.moved(job, self.yard.store.pause_job(PROJECT, job).await).await;
+    }
+
+    async fn resume(&mut self) {
+        let job = self.jobs[self.dice.below(self.jobs.len())];
+        self.moved(job, self.yard.store.resume_job(PROJECT, job).await).await;
+    }
+
+    /// A job refuses to rest or to go on only where there is nothing to rest from.
+    async fn moved(&mut self, job: JobId, answer: Result<Option<Job>, StoreError>) {
+        let status = self.status(job).await;
+        let open = [JobStatus::Queued, JobStatus::Running, JobStatus::Paused].contains(&status);
+        match answer {
+            Ok(found) => assert!(found.is_some() && open),
+            Err(StoreError::Transition(_)) => assert!(!open),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
     async fn status(&mut self, job: JobId) -> JobStatus {
         let status = format!("SELECT status FROM jobs WHERE id = '{job}'");
         let status = JobStatus::from_name(&self.yard.texts(&status).await[0]).unwrap();
@@ -259,8 +286,13 @@ impl Schedule<'_> {
             self.reap().await;
             let mut n_open = 0;
             for job in self.jobs.clone() {
-                n_open += usize::from(!self.status(job).await.has_ended());
+                let status = self.status(job).await;
+                n_open += usize::from(!status.has_ended());
+                if status == JobStatus::Paused {
+                    self.yard.store.resume_job(PROJECT, job).await.unwrap();
+                }
             }
+            self.yard.store.move_on().await.unwrap();
             if n_open == 0 {
                 return;
             }
@@ -298,6 +330,22 @@ const BROKEN: &str = "
     WHERE status IN ('queued', 'running') AND NOT EXISTS (
         SELECT 1 FROM tasks WHERE job_id = jobs.id AND state IN ('queued', 'running'))
     UNION ALL
+    SELECT 'rests, with a task in the line: ' || jobs.id FROM jobs
+    WHERE status IN ('paused', 'waiting') AND EXISTS (
+        SELECT 1 FROM tasks WHERE job_id = jobs.id AND state = 'queued')
+    UNION ALL
+    SELECT 'nothing is left to do after its rest: ' || jobs.id FROM jobs
+    WHERE status IN ('paused', 'waiting') AND NOT EXISTS (
+        SELECT 1 FROM tasks WHERE job_id = jobs.id AND state IN ('blocked', 'running'))
+    UNION ALL
+    SELECT 'more at once than may: ' || jobs.id FROM jobs
+    WHERE max_parallel < (SELECT COUNT(*) FROM tasks WHERE job_id = jobs.id AND kind = 'fold'
+                          AND state IN ('queued', 'running'))
+    UNION ALL
+    SELECT 'started before what it comes after: ' || job_id FROM dependencies
+    JOIN jobs ON jobs.id = job_id JOIN jobs AS other ON other.id = after_id
+    WHERE jobs.started_at IS NOT NULL AND other.status <> 'succeeded'
+    UNION ALL
     SELECT 'not in its place: event ' || events.seq || ' of ' || events.job_id FROM events
     WHERE seq > (SELECT COUNT(*) FROM events AS others WHERE others.job_id = events.job_id)
     UNION ALL
@@ -316,7 +364,10 @@ async fn whatever_happens_each_fold_is_published_once(on: Database) {
     yard.store.cancel_job(PROJECT, yard.job).await.unwrap();
     let mut ends: BTreeMap<&str, usize> = BTreeMap::new();
     for seed in 0..n_schedules {
-        let jobs = vec![yard.submit(3).await, yard.submit(2).await];
+        let first = yard.submit(3).await;
+        let limited = yard.submit_with(PROJECT, 3, json!({"max_parallel": 1})).await;
+        let last = yard.submit_with(PROJECT, 2, json!({"after": [first]})).await;
+        let jobs = vec![first, limited, last];
         let workers = vec![Vec::new(); N_WORKERS];
         let dice = Dice(seed);
         let mut schedule =
@@ -329,7 +380,8 @@ async fn whatever_happens_each_fold_is_published_once(on: Database) {
         schedule.check().await;
         for job in jobs {
             *ends.entry(schedule.status(job).await.name()).or_default() += 1;
-            yard.store.delete_job(PROJECT, job).await.unwrap();
+            let deleted = yard.store.delete_job(PROJECT, job).await.unwrap();
+            assert_eq!(deleted, Deleted::Yes);
         }
     }
     // A schedule in which nothing ever succeeds, fails or is cancelled would show nothing.

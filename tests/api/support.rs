@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use trainyard::domain::clock::Clock;
+use trainyard::domain::labels::Labels;
 use trainyard::domain::limits::Limits;
 use trainyard::server::{Role, Server, Settings};
 
@@ -38,6 +39,9 @@ impl World {
             lease: Duration::from_secs(30),
             checkpoint_every: Duration::from_secs(30),
             n_threads: 2,
+            labels: Labels::default(),
+            memory_bytes: 8 << 30,
+            retention: None,
             behind_proxy: false,
             allowed_hosts: vec![],
             limits,

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 use trainyard::domain::clock::Clock;
 use trainyard::domain::dataset::{Content, Dataset};
 use trainyard::domain::ids::{DatasetId, JobId, ProjectId};
-use trainyard::domain::job::{FitSummary, FoldResult};
+use trainyard::domain::job::{FitSummary, FoldResult, Job};
 use trainyard::domain::limits::Limits;
 use trainyard::domain::predictions::FoldPredictions;
 use trainyard::domain::spec::check;
@@ -25,6 +25,9 @@ use trainyard_learn::describe::describe;
 use trainyard_learn::model::{Predicted, Truth};
 
 pub const PROJECT: ProjectId = ProjectId::DEFAULT;
+
+const OTHER_PROJECT: &str = "prj_00000000-0000-0000-0000-000000000001";
+const OTHER_DATASET: &str = "ds_00000000-0000-0000-0000-000000000001";
 
 /// What holds a store's tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,19 +156,55 @@ impl Yard {
         yard
     }
 
+    /// Another project, with the same dataset.
+    pub async fn other_project(&self) -> ProjectId {
+        let insert = format!(
+            "INSERT INTO projects (id, name, created_at) VALUES ('{OTHER_PROJECT}', 'other', 0)"
+        );
+        self.change(&insert).await;
+        let insert = format!(
+            "INSERT INTO datasets (id, project_id, name, size_bytes, sha256, reading, content,
+                                   created_at)
+             SELECT '{OTHER_DATASET}', '{OTHER_PROJECT}', name, size_bytes, sha256, reading, content,
+                    created_at FROM datasets"
+        );
+        self.change(&insert).await;
+        OTHER_PROJECT.parse().unwrap()
+    }
+
     /// A job of so many folds.
     pub async fn submit(&self, n_splits: usize) -> JobId {
-        let spec = json!({
-            "dataset_id": self.dataset.id, "target": "y", "model": {"type": "perceptron"},
+        self.submit_with(PROJECT, n_splits, json!({})).await
+    }
+
+    /// A job of so many folds, and what else its spec says.
+    pub async fn submit_with(&self, project: ProjectId, n_splits: usize, more: Value) -> JobId {
+        let (job, submitted) = self.try_submit(project, n_splits, more).await;
+        assert!(matches!(submitted, Submitted::Job(Created::New(_))), "{submitted:?}");
+        job
+    }
+
+    /// The same, whatever becomes of it.
+    pub async fn try_submit(
+        &self,
+        project: ProjectId,
+        n_splits: usize,
+        more: Value,
+    ) -> (JobId, Submitted) {
+        let mut dataset = self.dataset.clone();
+        if project != PROJECT {
+            dataset.id = OTHER_DATASET.parse().unwrap();
+        }
+        let mut spec = json!({
+            "dataset_id": dataset.id, "target": "y", "model": {"type": "perceptron"},
             "cv": {"type": "stratified_kfold", "n_splits": n_splits}
         });
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let request = serde_json::from_value(spec.clone()).unwrap();
-        let checked = check(request, &self.dataset, &Limits::default()).unwrap();
+        let checked = check(request, &dataset, &Limits::default()).unwrap();
         let job = JobId::new(&self.clock);
         let new = NewJob { id: job, checked, spec };
-        let submitted = self.store.create_job(PROJECT, new, None, i64::MAX).await.unwrap();
-        assert!(matches!(submitted, Submitted::Job(Created::New(_))));
-        job
+        (job, self.store.create_job(project, new, None, i64::MAX).await.unwrap())
     }
 
     /// Runs a statement beside the store; how many rows it changed.
@@ -197,12 +236,18 @@ impl Yard {
             lease_ms,
             budget_us,
             max_tasks: 100,
+            max_memory_bytes: i64::MAX,
+            requirements: &[String::new()],
         };
         self.store.claim(&request).await.unwrap()
     }
 
-    pub async fn job(&self) -> trainyard::domain::job::Job {
-        self.store.job(PROJECT, self.job).await.unwrap().unwrap()
+    pub async fn job(&self) -> Job {
+        self.job_of(self.job).await
+    }
+
+    pub async fn job_of(&self, job: JobId) -> Job {
+        self.store.job(PROJECT, job).await.unwrap().unwrap()
     }
 
     pub async fn n_folds(&self) -> usize {

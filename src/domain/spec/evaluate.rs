@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::{CheckedJob, Estimate, JobSpec};
 use crate::domain::dataset::Dataset;
 use crate::domain::ids::{DatasetId, ModelId};
+use crate::domain::labels::Labels;
 use crate::domain::model::ModelCard;
 
 /// A job that evaluates a stored model on a dataset: no training, and whatever a fold keeps is kept of
@@ -67,6 +68,12 @@ pub fn evaluation(
         curve: None,
         search: None,
         refit: false,
+        priority: 0,
+        requires: Labels::default(),
+        max_parallel: None,
+        max_attempts: super::default_max_attempts(),
+        max_seconds: None,
+        retention_s: None,
         metadata: request.metadata,
         ..card.spec.clone()
     };
@@ -82,5 +89,6 @@ pub fn evaluation(
         false => Vec::new(),
     };
     let classes = card.outputs.classes.clone();
-    CheckedJob { spec, classes, n_folds: 1, variants: Vec::new(), warnings, estimate }
+    let (variants, after) = (Vec::new(), Vec::new());
+    CheckedJob { spec, classes, n_folds: 1, variants, warnings, estimate, after }
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 use sqlx::FromRow;
 
 use super::JobFilter;
+use super::rest::dependencies;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::job::{Job, JobPhase, JobStatus, TaskCounts, Timings};
@@ -109,11 +110,18 @@ async fn with_tasks(tx: &mut Tx, row: Row, now: Timestamp) -> Result<Job> {
     }
     let attempt = states.iter().map(|(_, _, attempt, _)| *attempt).max().unwrap_or(0);
     let progress = (n_done / tasks.total.max(1) as f64).min(1.0);
-    row.job(tasks, progress, attempt, now)
+    let after = dependencies(tx, &row.id).await?;
+    row.job(tasks, progress, attempt, (after, now))
 }
 
 impl Row {
-    fn job(self, tasks: TaskCounts, progress: f64, attempt: i64, now: Timestamp) -> Result<Job> {
+    fn job(
+        self,
+        tasks: TaskCounts,
+        progress: f64,
+        attempt: i64,
+        (after, now): (Vec<JobId>, Timestamp),
+    ) -> Result<Job> {
         let status = JobStatus::from_name(&self.status)
             .ok_or_else(|| StoreError::corrupt("job status", &self.status))?;
         let created_at = Timestamp(self.created_at);
@@ -126,7 +134,7 @@ impl Row {
             name: self.name,
             status,
             phase: match status {
-                JobStatus::Queued => JobPhase::Waiting,
+                JobStatus::Waiting | JobStatus::Queued => JobPhase::Waiting,
                 _ if status.has_ended() => JobPhase::Done,
                 _ if self.n_pending > 0 => JobPhase::CrossValidation,
                 _ => JobPhase::Refit,
@@ -140,6 +148,7 @@ impl Row {
             metadata: resolved_spec.get("metadata").cloned().unwrap_or_default(),
             resolved_spec,
             dataset_id: parsed("dataset id", &self.dataset_id)?,
+            after,
             tasks,
             timings: Timings {
                 queued_s: started_at.map(|started| started.seconds_since(created_at)),

@@ -14,7 +14,7 @@ use crate::domain::job::{FoldResult, JobError, JobEvent, JobResult, JobStatus};
 use crate::domain::model::ModelCard;
 use crate::domain::predictions::FoldPredictions;
 use crate::store::db::{Arg, Tx, composed, sql, tuples, values};
-use crate::store::jobs::set_status;
+use crate::store::jobs::{let_go, set_status};
 use crate::store::{Result, Store, events, json};
 
 /// A task that has ended at its worker.
@@ -117,7 +117,7 @@ impl Store {
             by_job.entry(item.task.job.id).or_default().push((index, item));
         }
         let jobs: Vec<JobId> = by_job.keys().copied().collect();
-        let mut any_failed = false;
+        let mut any_ended = false;
         let mut tx = self.db.begin().await?;
         let now = tx.now().await?;
         let mut leases = leases(&mut tx, finished.iter().map(|item| item.task.id)).await?;
@@ -138,17 +138,19 @@ impl Store {
             for (index, item) in items {
                 accepted[index] = true;
                 // A job that is being cancelled takes nothing more.
-                if status == JobStatus::Running {
+                if is_open(status) {
                     add(&mut tx, item, &mut tally, now).await?;
                 }
             }
-            any_failed |= matches!(tally.end, Some(End::Failed(_)));
+            any_ended |= tally.end.is_some();
             apply_to_job(&mut tx, (project, job), status, tally, now).await?;
         }
         tx.commit().await?;
-        if any_failed {
-            // What else runs of a failed job has lost its lease and should hear of it.
+        if any_ended {
+            // What else runs of a failed job has lost its lease and should hear of it; others may have
+            // waited for one that succeeded.
             self.hints.tasks_should_stop();
+            self.hints.jobs_should_move();
         }
         for job in jobs {
             self.hints.job_changed(job);
@@ -205,6 +207,16 @@ pub(super) async fn lock_tasks(tx: &mut Tx, tasks: impl Iterator<Item = i64>) ->
     Ok(())
 }
 
+/// Whether a job takes results: a paused one takes those of what ran when it was paused.
+pub(super) fn is_open(status: JobStatus) -> bool {
+    matches!(status, JobStatus::Running | JobStatus::Paused)
+}
+
+/// The state of a task that is to be tried again.
+pub(super) fn again(status: JobStatus) -> &'static str {
+    if status == JobStatus::Paused { "blocked" } else { "queued" }
+}
+
 /// Moves on tasks whose leases hold.
 async fn release(
     tx: &mut Tx,
@@ -212,27 +224,27 @@ async fn release(
     status: JobStatus,
     now: Timestamp,
 ) -> Result<()> {
-    let open = status == JobStatus::Running;
     let mut by_state: BTreeMap<&str, Vec<&ClaimedTask>> = BTreeMap::new();
     for (_, item) in items {
         let state = match &item.outcome {
-            _ if !open => "cancelled",
+            _ if !is_open(status) => "cancelled",
             Outcome::Fold { .. } | Outcome::Reduced { .. } => "succeeded",
             Outcome::Cancelled => "cancelled",
             Outcome::Failed { .. } => "failed",
-            Outcome::Retry(_) => "queued",
+            Outcome::Retry(_) => again(status),
         };
         by_state.entry(state).or_default().push(&item.task);
     }
     for (state, tasks) in by_state {
-        let (moved, args): (_, Vec<Arg>) = if state == "queued" {
-            let moved = "state = CASE WHEN attempt < max_attempts THEN 'queued' ELSE 'failed' END,
+        let tried_again = ["queued", "blocked"].contains(&state);
+        let (moved, args): (_, Vec<Arg>) = if tried_again {
+            let moved = "state = CASE WHEN attempt < max_attempts THEN $3 ELSE 'failed' END,
                          available_at = attempt * $1 + $2";
-            (moved, vec![BACKOFF_MS.into(), now.0.into()])
+            (moved, vec![BACKOFF_MS.into(), now.0.into(), state.into()])
         } else {
             ("state = $1", vec![state.into()])
         };
-        if state != "queued" {
+        if !tried_again {
             checkpoints::forget(tx, tasks.iter().map(|task| task.id)).await?;
         }
         let (ids, tasks) = tuples(tasks.into_iter().map(|task| [task.id.into()]), args.len());
@@ -381,19 +393,19 @@ async fn apply_to_job(
     insert_folds(tx, (project, job), tally.folds).await?;
     insert_histories(tx, (project, job), tally.histories).await?;
     events::append_all(tx, (project, job), now, &tally.events).await?;
-    let n_pending: i64 = sql("UPDATE jobs SET n_pending = n_pending - $2,
+    let (n_pending, is_limited): (i64, bool) = sql("UPDATE jobs SET n_pending = n_pending - $2,
                 fit_started_us = CASE WHEN fit_started_us <= $3 OR $3 IS NULL
                                       THEN fit_started_us ELSE $3 END,
                 fit_ended_us = CASE WHEN fit_ended_us >= $4 OR $4 IS NULL
                                     THEN fit_ended_us ELSE $4 END,
                 load_us = CASE WHEN load_us >= $5 THEN load_us ELSE $5 END
-         WHERE id = $1 RETURNING n_pending")
+         WHERE id = $1 RETURNING n_pending, max_parallel IS NOT NULL")
     .bind(job.to_string())
     .bind(n_folds)
     .bind(tally.started_us)
     .bind(tally.ended_us)
     .bind(tally.load_us)
-    .scalar(&mut *tx)
+    .one(&mut *tx)
     .await?;
     match (status, tally.end) {
         (JobStatus::Cancelling, _) => settle_cancelled(tx, (project, job), now).await,
@@ -412,21 +424,15 @@ async fn apply_to_job(
             .await?;
             Ok(())
         }
-        (_, None) if n_pending == 0 && n_folds > 0 => {
-            sql("UPDATE tasks SET state = 'queued', available_at = $2
-                 WHERE job_id = $1 AND kind = 'reduce' AND state = 'blocked'")
-            .bind(job.to_string())
-            .bind(now.0)
-            .execute(&mut *tx)
-            .await?;
-            Ok(())
+        (JobStatus::Running, None) if n_folds > 0 && (n_pending == 0 || is_limited) => {
+            let_go(tx, job).await
         }
         (_, None) => Ok(()),
     }
 }
 
 /// Ends a job for which a task failed for good; what else runs of it loses its lease.
-pub(super) async fn fail_job(
+pub(in crate::store) async fn fail_job(
     tx: &mut Tx,
     (project, job): (ProjectId, JobId),
     status: JobStatus,

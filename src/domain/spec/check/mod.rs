@@ -58,6 +58,8 @@ pub fn check(
         let detail = format!("is {metadata_bytes} bytes; at most {MAX_METADATA_BYTES} are kept");
         problems.push(Problem::new("/metadata", detail));
     }
+    let labels = request.requires.problems();
+    problems.extend(labels.into_iter().map(|problem| problem.below("/requires")));
     let scale = match &request.model {
         ModelSpec::Perceptron(_) => ScaleSpec::None,
         _ => ScaleSpec::Standard(StandardSpec::default()),
@@ -149,10 +151,17 @@ pub fn check(
         curve: request.curve.map(|curve| curve.resolved(request.random_state)),
         search,
         evaluate: None,
+        priority: request.priority,
+        requires: request.requires,
+        max_parallel: request.max_parallel,
+        max_attempts: request.max_attempts,
+        max_seconds: request.max_seconds,
+        retention_s: request.retention_s,
         metadata: request.metadata,
     };
     let variants = Vec::new();
-    let mut checked = CheckedJob { spec, classes, n_folds, variants, warnings, estimate };
+    let after = request.after;
+    let mut checked = CheckedJob { spec, classes, n_folds, variants, warnings, estimate, after };
     checked.estimate.n_tasks = checked.n_fits() as u64 + 1;
     Ok(checked)
 }

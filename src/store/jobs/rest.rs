@@ -1,0 +1,280 @@
+//! Jobs that rest: paused by a client, or waiting for other jobs; and those that took too long, or
+//! have been kept long enough.
+
+use serde_json::json;
+
+use super::plan::{join_line, let_go};
+use super::{lock_tasks_of, set_status, status};
+use crate::domain::ids::{JobId, ProjectId};
+use crate::domain::job::{Job, JobError, JobEvent, JobStatus};
+use crate::store::db::{Arg, Tx, sql, values};
+use crate::store::tasks::{fail_job, project_and_status};
+use crate::store::{Result, Store, StoreError, events, parsed};
+
+/// At most so many jobs move on, end, or go in one pass; the next comes soon.
+const AT_ONCE: i64 = 100;
+
+impl Store {
+    /// Lets a job rest: what is queued is not started, what is running is saved where it can be and
+    /// handed back. `None` when there is no such job.
+    ///
+    /// # Errors
+    /// [`StoreError::Transition`] when it waits for other jobs, is being cancelled or has ended;
+    /// otherwise when the database fails.
+    pub async fn pause_job(&self, project: ProjectId, id: JobId) -> Result<Option<Job>> {
+        retrying!(self.move_job(project, id, Wish::Pause))
+    }
+
+    /// Lets a paused job go on. `None` when there is no such job.
+    ///
+    /// # Errors
+    /// [`StoreError::Transition`] when it waits for other jobs, is being cancelled or has ended;
+    /// otherwise when the database fails.
+    pub async fn resume_job(&self, project: ProjectId, id: JobId) -> Result<Option<Job>> {
+        retrying!(self.move_job(project, id, Wish::Resume))
+    }
+
+    /// Whether a new job could come after these.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn check_dependencies(
+        &self,
+        project: ProjectId,
+        after: &[String],
+    ) -> Result<Result<bool, Vec<BadDependency>>> {
+        if after.is_empty() {
+            return Ok(Ok(false));
+        }
+        has_to_wait(&mut self.db.begin().await?, project, after).await
+    }
+
+    async fn move_job(&self, project: ProjectId, id: JobId, wish: Wish) -> Result<Option<Job>> {
+        let mut tx = self.db.begin().await?;
+        lock_tasks_of(&mut tx, id).await?;
+        let Some(before) = status(&mut tx, project, id).await? else { return Ok(None) };
+        let started: bool = sql("SELECT started_at IS NOT NULL FROM jobs WHERE id = $1")
+            .bind(id.to_string())
+            .scalar(&mut tx)
+            .await?;
+        let after = before.after(match wish {
+            Wish::Pause => JobEvent::PauseRequested,
+            Wish::Resume => JobEvent::ResumeRequested { started },
+        })?;
+        if after != before {
+            let now = tx.now().await?;
+            set_status(&mut tx, id, after, now).await?;
+            match wish {
+                Wish::Pause => {
+                    let rest = "UPDATE tasks SET state = 'blocked'
+                                WHERE job_id = $1 AND state = 'queued'";
+                    sql(rest).bind(id.to_string()).execute(&mut tx).await?;
+                }
+                Wish::Resume => let_go(&mut tx, id).await?,
+            }
+            let kind = if wish == Wish::Pause { "paused" } else { "unpaused" };
+            events::append(&mut tx, (project, id), now, kind, json!({})).await?;
+        }
+        tx.commit().await?;
+        match wish {
+            Wish::Pause => self.hints.tasks_should_stop(),
+            Wish::Resume => self.hints.work_available(),
+        }
+        self.hints.job_changed(id);
+        self.job(project, id).await
+    }
+
+    /// Moves on jobs whose time has come: those that waited for others that have ended, and those
+    /// that take longer than they may. How many moved.
+    ///
+    /// Nobody has to call this at the right moment: what the tables say decides.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn move_on(&self) -> Result<usize> {
+        let mut tx = self.db.begin_read().await?;
+        let now = tx.now().await?;
+        let ready: Vec<String> = sql("SELECT id FROM jobs WHERE status = 'waiting'
+             AND (NOT EXISTS (
+                      SELECT 1 FROM dependencies JOIN jobs AS other ON other.id = after_id
+                      WHERE job_id = jobs.id AND other.status <> 'succeeded')
+                  OR EXISTS (
+                      SELECT 1 FROM dependencies JOIN jobs AS other ON other.id = after_id
+                      WHERE job_id = jobs.id AND other.status IN ('failed', 'cancelled')))
+             ORDER BY id LIMIT $1")
+        .bind(AT_ONCE)
+        .column(&mut tx)
+        .await?;
+        let overdue: Vec<String> = sql("SELECT id FROM jobs WHERE status = 'running'
+             AND max_ms IS NOT NULL AND started_at + max_ms < $2 ORDER BY id LIMIT $1")
+        .bind(AT_ONCE)
+        .bind(now.0)
+        .column(&mut tx)
+        .await?;
+        drop(tx);
+        for job in ready.iter().chain(&overdue) {
+            let job: JobId = parsed("job id", job)?;
+            retrying!(self.move_one(job))?;
+        }
+        Ok(ready.len() + overdue.len())
+    }
+
+    async fn move_one(&self, job: JobId) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        lock_tasks_of(&mut tx, job).await?;
+        let Some((project, status)) = project_and_status(&mut tx, job).await? else {
+            return Ok(());
+        };
+        let now = tx.now().await?;
+        match status {
+            JobStatus::Waiting => match unmet(&mut tx, job).await? {
+                None => {
+                    set_status(&mut tx, job, status.after(JobEvent::DependenciesMet)?, now).await?;
+                    join_line(&mut tx, (project, job), now).await?;
+                    events::append(&mut tx, (project, job), now, "queued", json!({})).await?;
+                }
+                Some((other, ended)) if ended.has_ended() => {
+                    let how = if ended == JobStatus::Failed { "failed" } else { "was cancelled" };
+                    let detail = format!("{other} {how}, and this job was to come after it");
+                    let error = JobError::new("dependency_failed", detail);
+                    fail_job(&mut tx, (project, job), status, &error, now).await?;
+                }
+                Some(_) => {}
+            },
+            JobStatus::Running => {
+                let overdue: Option<i64> = sql("SELECT max_ms FROM jobs WHERE id = $1
+                     AND started_at + max_ms < $2")
+                .bind(job.to_string())
+                .bind(now.0)
+                .optional::<(i64,)>(&mut tx)
+                .await?
+                .map(|(max_ms,)| max_ms);
+                if let Some(max_ms) = overdue {
+                    let detail = format!("the job took longer than {} s", max_ms as f64 / 1e3);
+                    let error = JobError::new("time_limit", detail);
+                    fail_job(&mut tx, (project, job), status, &error, now).await?;
+                }
+            }
+            _ => {}
+        }
+        tx.commit().await?;
+        self.hints.tasks_should_stop();
+        self.hints.work_available();
+        self.hints.job_changed(job);
+        Ok(())
+    }
+
+    /// Deletes jobs that have been kept as long as they asked for, or as `default_s` says. How many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_old_jobs(&self, default_s: Option<f64>) -> Result<u64> {
+        let mut tx = self.db.begin().await?;
+        let now = tx.now().await?;
+        let n_deleted = sql("DELETE FROM jobs WHERE id IN (
+                 SELECT id FROM jobs WHERE finished_at IS NOT NULL
+                 AND finished_at + COALESCE(retention_ms, $2) <= $1
+                 AND NOT EXISTS (SELECT 1 FROM dependencies JOIN jobs AS other ON other.id = job_id
+                                 WHERE after_id = jobs.id AND other.status = 'waiting')
+                 LIMIT $3)")
+        .bind(now.0)
+        .bind(default_s.map(|seconds| (seconds * 1e3) as i64))
+        .bind(AT_ONCE)
+        .execute(&mut tx)
+        .await?;
+        tx.commit().await?;
+        Ok(n_deleted)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    Pause,
+    Resume,
+}
+
+/// A job that this one has to wait for, or waits for in vain; `None` when all have succeeded. One that
+/// was deleted has ended, and is taken for one that did not fail.
+async fn unmet(tx: &mut Tx, job: JobId) -> Result<Option<(String, JobStatus)>> {
+    let others: Vec<(String, String)> = sql("SELECT after_id, status FROM dependencies
+         JOIN jobs ON jobs.id = after_id WHERE job_id = $1 AND status <> 'succeeded'
+         ORDER BY after_id")
+    .bind(job.to_string())
+    .all(tx)
+    .await?;
+    let mut unmet = None;
+    for (other, status) in others {
+        let status = JobStatus::from_name(&status)
+            .ok_or_else(|| StoreError::corrupt("job status", &status))?;
+        // One that was in vain decides.
+        if unmet.is_none() || status.has_ended() {
+            unmet = Some((other, status));
+        }
+    }
+    Ok(unmet)
+}
+
+/// What stands in the way of a new job's waiting for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadDependency {
+    /// Its place in the list.
+    pub index: usize,
+    /// How it has ended; `None` when there is no such job.
+    pub status: Option<JobStatus>,
+}
+
+/// Whether a new job has to wait for those that it is to come after.
+pub(super) async fn has_to_wait(
+    tx: &mut Tx,
+    project: ProjectId,
+    after: &[String],
+) -> Result<Result<bool, Vec<BadDependency>>> {
+    let (mut waits, mut bad) = (false, Vec::new());
+    for (index, other) in after.iter().enumerate() {
+        let found = match other.parse::<JobId>() {
+            Ok(other) => status(tx, project, other).await?,
+            Err(_) => None,
+        };
+        match found {
+            None | Some(JobStatus::Failed | JobStatus::Cancelled) => {
+                bad.push(BadDependency { index, status: found });
+            }
+            Some(status) => waits |= status != JobStatus::Succeeded,
+        }
+    }
+    Ok(if bad.is_empty() { Ok(waits) } else { Err(bad) })
+}
+
+/// Notes which jobs a new one is to come after.
+pub(super) async fn insert_dependencies(
+    tx: &mut Tx,
+    (project, job): (ProjectId, JobId),
+    after: &[String],
+) -> Result<()> {
+    let mut distinct: Vec<&String> = after.iter().collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    if !distinct.is_empty() {
+        let rows = distinct.into_iter().map(|other| -> [Arg; 3] {
+            [job.to_string().into(), other.as_str().into(), project.to_string().into()]
+        });
+        let insert = "INSERT INTO dependencies (job_id, after_id, project_id)";
+        values(insert, rows, "").execute(tx).await?;
+    }
+    Ok(())
+}
+
+/// The jobs that a job was to come after, in the order of their ids.
+pub(super) async fn dependencies(tx: &mut Tx, job: &str) -> Result<Vec<JobId>> {
+    let ids: Vec<String> =
+        sql("SELECT after_id FROM dependencies WHERE job_id = $1 ORDER BY after_id")
+            .bind(job)
+            .column(tx)
+            .await?;
+    ids.iter().map(|id| parsed("job id", id)).collect()
+}
+
+/// The milliseconds of so many seconds, at least one.
+pub(super) fn millis(seconds: f64) -> i64 {
+    ((seconds * 1e3) as i64).max(1)
+}

@@ -1,0 +1,338 @@
+//! Which task comes next, for whom, and how many at once: as workers meet it in the store.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use trainyard::domain::ids::{JobId, WorkerId};
+use trainyard::domain::job::{JobResult, JobStatus};
+use trainyard::domain::labels::Labels;
+use trainyard::domain::worker::WorkerStatus;
+use trainyard::store::StoreError;
+use trainyard::store::jobs::Submitted;
+use trainyard::store::tasks::{ClaimRequest, ClaimedTask, Outcome, TaskKind};
+use trainyard::store::workers::NewWorker;
+
+use crate::support::World;
+use crate::yard::{Database, PROJECT, Yard, finished, fold, on_both};
+
+/// A yard whose first job is out of the way.
+async fn empty(on: Database) -> Yard {
+    let yard = Yard::new(on).await;
+    yard.store.cancel_job(PROJECT, yard.job).await.unwrap();
+    yard
+}
+
+async fn next(yard: &Yard) -> ClaimedTask {
+    yard.claim(60_000, 1).await.remove(0)
+}
+
+async fn end(yard: &Yard, job: JobId) {
+    while !yard.job_of(job).await.status.has_ended() {
+        for task in yard.claim(60_000, i64::MAX).await {
+            publish(yard, &task).await;
+        }
+    }
+}
+
+async fn publish(yard: &Yard, task: &ClaimedTask) {
+    let outcome = match task.kind {
+        TaskKind::Fold { .. } => fold(task),
+        TaskKind::Reduce { .. } => {
+            let result = Box::new(JobResult::default());
+            finished(task, Outcome::Reduced { result, model: None, history: None })
+        }
+    };
+    assert_eq!(yard.store.publish(&[outcome]).await.unwrap(), [true]);
+}
+
+async fn priority_decides_before_age(on: Database) {
+    let yard = empty(on).await;
+    let normal = yard.submit(2).await;
+    let urgent = yard.submit_with(PROJECT, 2, json!({"priority": 5})).await;
+    let idle = yard.submit_with(PROJECT, 2, json!({"priority": -5})).await;
+    let mut order = Vec::new();
+    for _ in 0..6 {
+        order.push(next(&yard).await.job.id);
+    }
+    assert_eq!(order, [urgent, urgent, normal, normal, idle, idle]);
+}
+
+async fn a_project_with_many_tasks_does_not_starve_one_with_few(on: Database) {
+    let yard = empty(on).await;
+    let other = yard.other_project().await;
+    let big: Vec<JobId> = vec![yard.submit(20).await, yard.submit(20).await];
+    // It has come a part of its way when the other one comes.
+    for _ in 0..10 {
+        assert_eq!(next(&yard).await.job.id, big[0]);
+    }
+    let mut small = vec![
+        yard.submit_with(other, 2, json!({})).await,
+        yard.submit_with(other, 2, json!({})).await,
+    ];
+    let mut order = Vec::new();
+    for _ in 0..8 {
+        order.push(next(&yard).await.job.id);
+    }
+    let n_small = order.iter().filter(|job| small.contains(job)).count();
+    assert_eq!(n_small, 4, "turn and turn about: {order:?}");
+    assert_eq!(order[0..2].iter().filter(|job| small.contains(job)).count(), 1, "{order:?}");
+    // Whoever was away has saved nothing up, and owes nothing.
+    small.push(yard.submit_with(other, 2, json!({})).await);
+    let mut order = Vec::new();
+    for _ in 0..4 {
+        order.push(next(&yard).await.job.id);
+    }
+    assert_eq!(order.iter().filter(|job| small.contains(job)).count(), 2, "{order:?}");
+}
+
+async fn no_more_folds_run_at_once_than_may(on: Database) {
+    let yard = empty(on).await;
+    let job = yard.submit_with(PROJECT, 5, json!({"max_parallel": 2})).await;
+    let first = yard.claim(60_000, i64::MAX).await;
+    assert_eq!(first.len(), 2);
+    publish(&yard, &first[0]).await;
+    let second = yard.claim(60_000, i64::MAX).await;
+    assert_eq!(second.len(), 1, "one has ended, so one may begin");
+    // One that is handed back keeps its place.
+    yard.store.hand_back(&second).await.unwrap();
+    assert_eq!(yard.claim(60_000, i64::MAX).await.len(), 1);
+    yard.store.take_back_leases().await.unwrap();
+    end(&yard, job).await;
+    let job = yard.job_of(job).await;
+    assert_eq!((job.status, job.tasks.succeeded), (JobStatus::Succeeded, 6));
+}
+
+async fn a_worker_takes_what_its_labels_and_memory_are_enough_for(on: Database) {
+    let yard = empty(on).await;
+    let gpu = yard.submit_with(PROJECT, 2, json!({"requires": {"gpu": "true"}})).await;
+    let any = yard.submit(2).await;
+    let claim = async |labels: &str, max_memory_bytes| {
+        let labels: Labels = labels.parse().unwrap();
+        let request = ClaimRequest {
+            worker: "test",
+            lease_token: yard.clock.new_uuid().to_string(),
+            lease_ms: 60_000,
+            budget_us: 1,
+            max_tasks: 1,
+            max_memory_bytes,
+            requirements: &labels.subsets(),
+        };
+        yard.store.claim(&request).await.unwrap().first().map(|task| task.job.id)
+    };
+    assert_eq!(claim("", 10).await, None, "too small a worker");
+    assert_eq!(claim("gpu=false,zone=a", i64::MAX).await, Some(any));
+    assert_eq!(claim("zone=a,gpu=true", i64::MAX).await, Some(gpu), "it stood first in line");
+    assert_eq!(claim("", i64::MAX).await, Some(any));
+    assert_eq!(claim("", i64::MAX).await, None, "only what requires a GPU is left");
+    assert_eq!(claim("gpu=true", i64::MAX).await, Some(gpu));
+}
+
+async fn a_paused_job_rests_and_goes_on(on: Database) {
+    let yard = empty(on).await;
+    let job = yard.submit(4).await;
+    let running = yard.claim(60_000, 1).await;
+    let paused = yard.store.pause_job(PROJECT, job).await.unwrap().unwrap();
+    assert_eq!((paused.status, paused.tasks.running), (JobStatus::Paused, 1));
+    assert!(yard.claim(60_000, i64::MAX).await.is_empty(), "nothing of it is started");
+    let tokens = [running[0].lease_token.clone()];
+    let held = yard.store.renew(&tokens, 60_000).await.unwrap();
+    assert!(held[0].paused, "and what runs hears of it");
+    // One who had finished in the meantime is not told to do it again.
+    publish(&yard, &running[0]).await;
+    // It rests however often it is told to, and wakes up where it was.
+    yard.store.pause_job(PROJECT, job).await.unwrap();
+    let resumed = yard.store.resume_job(PROJECT, job).await.unwrap().unwrap();
+    assert_eq!(resumed.status, JobStatus::Running);
+    let started = resumed.started_at;
+    end(&yard, job).await;
+    let ended = yard.job_of(job).await;
+    assert_eq!((ended.status, ended.started_at), (JobStatus::Succeeded, started));
+    let events = yard.store.events(PROJECT, job, 0, 100).await.unwrap();
+    let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(kinds[..5], ["queued", "started", "paused", "fold_finished", "unpaused"]);
+    let again = yard.store.pause_job(PROJECT, job).await;
+    assert!(matches!(again, Err(StoreError::Transition(_))), "{again:?}");
+}
+
+async fn a_job_comes_after_those_that_it_names(on: Database) {
+    let yard = empty(on).await;
+    let (first, second) = (yard.submit(2).await, yard.submit(2).await);
+    let last = yard.submit_with(PROJECT, 2, json!({"after": [first, second]})).await;
+    let waiting = yard.job_of(last).await;
+    assert_eq!((waiting.status, waiting.after), (JobStatus::Waiting, vec![first, second]));
+    assert_eq!(yard.store.move_on().await.unwrap(), 0);
+    end(&yard, first).await;
+    end(&yard, second).await;
+    assert_eq!(yard.store.move_on().await.unwrap(), 1);
+    assert_eq!(yard.job_of(last).await.status, JobStatus::Queued);
+    end(&yard, last).await;
+    assert_eq!(yard.job_of(last).await.status, JobStatus::Succeeded);
+    // After what has succeeded already, there is nothing to wait for.
+    let next = yard.submit_with(PROJECT, 2, json!({"after": [last]})).await;
+    assert_eq!(yard.job_of(next).await.status, JobStatus::Queued);
+}
+
+async fn a_job_whose_predecessor_does_not_succeed_fails_and_so_do_those_after_it(on: Database) {
+    let yard = empty(on).await;
+    let first = yard.submit(2).await;
+    let second = yard.submit_with(PROJECT, 2, json!({"after": [first]})).await;
+    let third = yard.submit_with(PROJECT, 2, json!({"after": [second]})).await;
+    yard.store.cancel_job(PROJECT, first).await.unwrap();
+    let deleted = yard.store.delete_job(PROJECT, first).await.unwrap();
+    assert_eq!(deleted, trainyard::store::Deleted::InUse, "one waits for it");
+    while yard.store.move_on().await.unwrap() > 0 {}
+    for (job, why) in [(second, "was cancelled"), (third, "failed")] {
+        let job = yard.job_of(job).await;
+        let error = job.error.unwrap();
+        assert_eq!((job.status, error.code.as_str()), (JobStatus::Failed, "dependency_failed"));
+        assert!(error.detail.contains(why), "{}", error.detail);
+    }
+    let nobody = JobId::new(&yard.clock);
+    let after = json!({"after": [first, nobody, "job_x"]});
+    let (_, Submitted::BadDependencies(bad)) = yard.try_submit(PROJECT, 2, after).await else {
+        panic!("accepted")
+    };
+    let bad: Vec<_> = bad.into_iter().map(|bad| (bad.index, bad.status)).collect();
+    assert_eq!(bad, [(0, Some(JobStatus::Cancelled)), (1, None), (2, None)]);
+}
+
+async fn a_job_that_takes_too_long_fails(on: Database) {
+    let yard = empty(on).await;
+    let job = yard.submit_with(PROJECT, 2, json!({"max_seconds": 0.05})).await;
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    assert_eq!(yard.store.move_on().await.unwrap(), 0, "its time counts from its start");
+    let task = next(&yard).await;
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    assert_eq!(yard.store.move_on().await.unwrap(), 1);
+    let job = yard.job_of(job).await;
+    assert_eq!((job.status, job.error.unwrap().code.as_str()), (JobStatus::Failed, "time_limit"));
+    assert_eq!(yard.store.publish(&[fold(&task)]).await.unwrap(), [false]);
+}
+
+async fn a_task_is_tried_as_often_as_the_job_says(on: Database) {
+    let yard = empty(on).await;
+    let job = yard.submit_with(PROJECT, 2, json!({"max_attempts": 1})).await;
+    yard.claim(60_000, 1).await;
+    yard.store.take_back_leases().await.unwrap();
+    let job = yard.job_of(job).await;
+    assert_eq!((job.status, job.error.unwrap().code.as_str()), (JobStatus::Failed, "worker_lost"));
+}
+
+async fn a_job_is_kept_as_long_as_it_says(on: Database) {
+    let yard = empty(on).await;
+    let short = yard.submit_with(PROJECT, 2, json!({"retention_s": 0})).await;
+    let long = yard.submit_with(PROJECT, 2, json!({"retention_s": 1e9})).await;
+    assert_eq!(yard.store.forget_old_jobs(None).await.unwrap(), 0, "none has ended");
+    end(&yard, short).await;
+    end(&yard, long).await;
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!(yard.store.forget_old_jobs(None).await.unwrap(), 1);
+    assert!(yard.store.job(PROJECT, short).await.unwrap().is_none());
+    // What says nothing is kept as the server says: here the yard's own job, not at all.
+    assert_eq!(yard.store.forget_old_jobs(Some(0.0)).await.unwrap(), 1);
+    assert!(yard.store.job(PROJECT, long).await.unwrap().is_some());
+}
+
+async fn workers_are_listed_until_an_hour_after_they_were_lost(on: Database) {
+    let yard = empty(on).await;
+    let worker = |name: &str, lease_ms| NewWorker {
+        id: WorkerId::new(&yard.clock),
+        name: name.to_owned(),
+        labels: "gpu=false".parse().unwrap(),
+        n_threads: 2,
+        memory_bytes: 5 << 30,
+        lease_ms,
+    };
+    let (lost, lives) = (worker("lost", 1), worker("lives", 60_000));
+    yard.store.beat(&lost).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    yard.store.beat(&lives).await.unwrap();
+    let listed = yard.store.workers().await.unwrap();
+    let listed: Vec<_> =
+        listed.iter().map(|worker| (worker.name.as_str(), worker.status)).collect();
+    assert_eq!(listed, [("lost", WorkerStatus::Lost), ("lives", WorkerStatus::Alive)]);
+    yard.change("UPDATE workers SET beat_at = 0 WHERE name = 'lost'").await;
+    let listed = yard.store.workers().await.unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!((listed[0].cores, listed[0].memory_bytes), (2, 5 << 30));
+    assert!(listed[0].labels.include(&"gpu=false".parse().unwrap()));
+    assert_eq!(yard.store.forget_workers(false).await.unwrap(), 1);
+    yard.store.sign_off(lives.id).await.unwrap();
+    assert!(yard.store.workers().await.unwrap().is_empty());
+}
+
+on_both! {
+    priority_decides_before_age,
+    a_project_with_many_tasks_does_not_starve_one_with_few,
+    no_more_folds_run_at_once_than_may,
+    a_worker_takes_what_its_labels_and_memory_are_enough_for,
+    a_paused_job_rests_and_goes_on,
+    a_job_comes_after_those_that_it_names,
+    a_job_whose_predecessor_does_not_succeed_fails_and_so_do_those_after_it,
+    a_job_that_takes_too_long_fails,
+    a_task_is_tried_as_often_as_the_job_says,
+    a_job_is_kept_as_long_as_it_says,
+    workers_are_listed_until_an_hour_after_they_were_lost,
+}
+
+/// A job that trains until it is told to stop.
+fn long(dataset: &str) -> Value {
+    json!({
+        "dataset_id": dataset, "target": "y", "model": {"type": "mlp", "hidden": [8]},
+        "optimizer": {"type": "adam"}, "training": {"epochs": 1_000_000}
+    })
+}
+
+#[test]
+fn a_client_pauses_a_running_job_and_lets_it_go_on() {
+    let world = World::new();
+    let dataset = world.api.demo_dataset();
+    let job = world.api.submit(&long(&dataset));
+    let path = format!("/v1/jobs/{job}");
+    let running = |n: u64| move |job: &Value| job["tasks"]["running"] == n;
+    world.api.until(&job, running(1));
+    let paused = world.api.post(&format!("{path}/pause"), &json!({})).expect(202);
+    assert_eq!(paused["status"], "paused");
+    world.api.until(&job, running(0));
+    let resumed = world.api.post(&format!("{path}/resume"), &json!({})).expect(202);
+    assert_eq!(resumed["status"], "running");
+    world.api.until(&job, running(1));
+    world.api.post(&format!("{path}/cancel"), &json!({})).expect(202);
+    world.api.until(&job, |job| job["status"] == "cancelled");
+    world.api.post(&format!("{path}/pause"), &json!({})).problem(409, "conflict");
+}
+
+#[test]
+fn a_client_says_in_which_order_and_where_its_jobs_run() {
+    let world = World::new();
+    let dataset = world.api.demo_dataset();
+    let spec = |more: Value| {
+        let mut spec =
+            json!({"dataset_id": dataset, "target": "y", "model": {"type": "perceptron"}});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        spec
+    };
+    let first = world.api.submit(&long(&dataset));
+    let second = world.api.submit(&spec(json!({"after": [first]})));
+    let job = world.api.get(&format!("/v1/jobs/{second}")).expect(200);
+    assert_eq!((&job["status"], &job["after"]), (&json!("waiting"), &json!([first])));
+    world.api.post(&format!("/v1/jobs/{first}/cancel"), &json!({})).expect(202);
+    let ended = world.api.finished(&second);
+    assert_eq!(ended["error"]["code"], "dependency_failed");
+    for path in ["/v1/jobs", "/v1/jobs?dry_run=true"] {
+        let answer = world.api.post(path, &spec(json!({"after": [first]})));
+        assert_eq!(answer.errors(422, "invalid_request")[0].0, "/after/0");
+    }
+    // Nobody has the label, which is no mistake, and said.
+    let gpu = spec(json!({"requires": {"gpu": "true"}, "priority": 7, "max_parallel": 3}));
+    let dry = world.api.post("/v1/jobs?dry_run=true", &gpu).expect(200);
+    assert_eq!(dry["warnings"][1]["code"], "no_worker", "{}", dry["warnings"]);
+    assert_eq!(dry["resolved_spec"]["requires"], json!({"gpu": "true"}));
+    let odd = spec(json!({"requires": {"g p u": "1"}, "priority": 101, "max_attempts": 0}));
+    let errors = world.api.post("/v1/jobs", &odd).errors(422, "invalid_request");
+    let pointers: Vec<&str> = errors.iter().map(|error| error.0.as_str()).collect();
+    assert_eq!(pointers, ["/priority", "/max_attempts", "/requires"]);
+    let workers = world.api.get("/v1/workers").expect(200);
+    assert_eq!(workers["data"][0]["status"], "alive", "{workers}");
+    assert_eq!(workers["data"][0]["cores"], 2);
+}
