@@ -1,17 +1,29 @@
-//! Hints that something changed, so that nobody has to poll often.
+//! Hints that something changed, so that nobody has to poll often. Those of this process go by memory;
+//! `notify` carries them to the others.
 //!
 //! A hint is only that: it can be lost or come for nothing. Whoever waits for one also looks again
 //! after a second or two, and what the database says is true.
 
 use std::sync::Arc;
 
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, mpsc};
 
 use crate::domain::ids::JobId;
+
+/// What changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Hint {
+    Work,
+    Stop,
+    MoveOn,
+    Job(JobId),
+}
 
 /// Wakes workers and those who wait for a job.
 #[derive(Clone, Debug)]
 pub struct Hints {
+    /// Where those go that other processes should hear of.
+    others: Option<mpsc::Sender<Hint>>,
     work: Arc<Notify>,
     stop: Arc<Notify>,
     move_on: Arc<Notify>,
@@ -21,30 +33,54 @@ pub struct Hints {
 impl Default for Hints {
     fn default() -> Self {
         let (work, stop, move_on) = Default::default();
-        Self { work, stop, move_on, jobs: broadcast::channel(1024).0 }
+        Self { others: None, work, stop, move_on, jobs: broadcast::channel(1024).0 }
     }
 }
 
 impl Hints {
+    /// The same hints, given to others too, who take them from the channel.
+    pub(super) fn shared(self) -> (Self, mpsc::Receiver<Hint>) {
+        let (others, hints) = mpsc::channel(1024);
+        (Self { others: Some(others), ..self }, hints)
+    }
+
+    fn give(&self, hint: Hint) {
+        self.heard(hint);
+        if let Some(others) = &self.others {
+            // One hint too many can be left out.
+            let _ = others.try_send(hint);
+        }
+    }
+
+    /// Passes on, within this process, what it was given or another one has told.
+    pub(super) fn heard(&self, hint: Hint) {
+        match hint {
+            Hint::Work => self.work.notify_one(),
+            Hint::Stop => self.stop.notify_one(),
+            Hint::MoveOn => self.move_on.notify_one(),
+            // Nobody waiting is no failure.
+            Hint::Job(job) => _ = self.jobs.send(job),
+        }
+    }
+
     /// A task became available.
     pub fn work_available(&self) {
-        self.work.notify_one();
+        self.give(Hint::Work);
     }
 
     /// Running tasks should stop: their job was cancelled or has failed.
     pub fn tasks_should_stop(&self) {
-        self.stop.notify_one();
+        self.give(Hint::Stop);
     }
 
     /// A job has ended, for which others may have waited.
     pub fn jobs_should_move(&self) {
-        self.move_on.notify_one();
+        self.give(Hint::MoveOn);
     }
 
     /// A job or its events changed.
     pub fn job_changed(&self, job: JobId) {
-        // Nobody waiting is no failure.
-        let _ = self.jobs.send(job);
+        self.give(Hint::Job(job));
     }
 
     /// Waits for [`work_available`](Self::work_available), also if it came before the call.

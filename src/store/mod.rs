@@ -31,6 +31,7 @@ pub mod hints;
 pub mod idempotency;
 pub mod jobs;
 pub mod models;
+mod notify;
 pub mod tasks;
 pub mod workers;
 
@@ -179,6 +180,7 @@ impl Store {
             .connect_with(options.application_name("trainyard"))
             .await?;
         sqlx::migrate!("migrations/postgres").run(&pool).await?;
+        let hints = notify::share(&pool, hints).await?;
         Ok(Self { db: Db::Postgres(pool), hints, contexts: Contexts::default() })
     }
 

@@ -150,13 +150,19 @@ fn a_fit_goes_on_from_where_it_was_saved() {
     assert!(stopped.child.wait().unwrap().success());
     assert!(gone.elapsed() < Duration::from_secs(10));
     let last = start();
+    std::thread::sleep(Duration::from_millis(1_200));
+    last.api.post(&format!("/v1/jobs/{id}/pause"), &json!({})).expect(202);
+    let rests = |job: &Value| job["tasks"]["running"] == 0 && job["status"] == "paused";
+    last.api.until(&id, rests);
+    last.api.post(&format!("/v1/jobs/{id}/resume"), &json!({})).expect(202);
     let job = last.api.finished(&id);
     assert_eq!(learned(&last.api, &job), whole);
     let events = last.api.get(&format!("/v1/jobs/{id}/events")).expect(200);
     let kinds: Vec<&str> =
         events["data"].as_array().unwrap().iter().map(|e| e["type"].as_str().unwrap()).collect();
     let n_resumed = kinds.iter().filter(|kind| **kind == "resumed").count();
-    assert_eq!(n_resumed, 2, "{kinds:?}");
+    // After the kill, after SIGTERM and after the rest.
+    assert_eq!(n_resumed, 3, "{kinds:?}");
 }
 
 pub fn refused(arguments: &[&str]) -> String {

@@ -261,7 +261,26 @@ async fn workers_are_listed_until_an_hour_after_they_were_lost(on: Database) {
     assert!(yard.store.workers().await.unwrap().is_empty());
 }
 
+async fn other_processes_hear_at_once_what_changed(on: Database) {
+    let yard = empty(on).await;
+    let Some(other) = yard.another_process().await else { return };
+    let soon = Duration::from_millis(800);
+    // What came before is over.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let _ = tokio::time::timeout(Duration::from_millis(50), other.hints().work()).await;
+    let _ = tokio::time::timeout(Duration::from_millis(50), other.hints().stop()).await;
+    let job = yard.submit(2).await;
+    tokio::time::timeout(soon, other.hints().work()).await.expect("of work");
+    let mut watch = other.hints().watch(job);
+    yard.store.cancel_job(PROJECT, job).await.unwrap();
+    tokio::time::timeout(soon, other.hints().stop()).await.expect("that tasks should stop");
+    tokio::time::timeout(soon, watch.changed()).await.expect("that a job changed");
+    // Both go away without waiting for each other.
+    tokio::time::timeout(soon, other.close()).await.expect("closed");
+}
+
 on_both! {
+    other_processes_hear_at_once_what_changed,
     priority_decides_before_age,
     a_project_with_many_tasks_does_not_starve_one_with_few,
     no_more_folds_run_at_once_than_may,

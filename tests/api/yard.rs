@@ -103,6 +103,8 @@ pub struct Yard {
     pub job: JobId,
     pub dataset: Dataset,
     beside: Mutex<Beside>,
+    /// Of PostgreSQL's.
+    url: Option<String>,
     _directory: TempDir,
 }
 
@@ -110,17 +112,18 @@ impl Yard {
     pub async fn new(on: Database) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = Clock::system();
-        let (store, beside) = match on {
+        let (store, beside, url) = match on {
             Database::Sqlite => {
                 let path = directory.path().join("test.db");
                 let store = Store::open(&path, Hints::default()).await.unwrap();
                 let url = format!("sqlite://{}", path.display());
-                (store, Beside::Sqlite(SqliteConnection::connect(&url).await.unwrap()))
+                (store, Beside::Sqlite(SqliteConnection::connect(&url).await.unwrap()), None)
             }
             Database::Postgres => {
                 let url = Database::new_postgres(&clock.new_uuid().to_string()).await;
                 let store = Store::connect(&url, Hints::default()).await.unwrap();
-                (store, Beside::Postgres(PgConnection::connect(&url).await.unwrap()))
+                let beside = PgConnection::connect(&url).await.unwrap();
+                (store, Beside::Postgres(beside), Some(url))
             }
         };
         let rows: String = (0..40).map(|i| format!("{i},{}\n", i % 2)).collect();
@@ -150,10 +153,19 @@ impl Yard {
             clock,
             dataset,
             beside: Mutex::new(beside),
+            url,
             _directory: directory,
         };
         yard.job = yard.submit(4).await;
         yard
+    }
+
+    /// The same database as another process of PostgreSQL's has it; `None` of SQLite's, which has none.
+    pub async fn another_process(&self) -> Option<Store> {
+        match &self.url {
+            Some(url) => Some(Store::connect(url, Hints::default()).await.unwrap()),
+            None => None,
+        }
     }
 
     /// Another project, with the same dataset.

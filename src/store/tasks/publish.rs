@@ -117,7 +117,7 @@ impl Store {
             by_job.entry(item.task.job.id).or_default().push((index, item));
         }
         let jobs: Vec<JobId> = by_job.keys().copied().collect();
-        let mut any_ended = false;
+        let (mut any_ended, mut any_freed) = (false, false);
         let mut tx = self.db.begin().await?;
         let now = tx.now().await?;
         let mut leases = leases(&mut tx, finished.iter().map(|item| item.task.id)).await?;
@@ -143,7 +143,7 @@ impl Store {
                 }
             }
             any_ended |= tally.end.is_some();
-            apply_to_job(&mut tx, (project, job), status, tally, now).await?;
+            any_freed |= apply_to_job(&mut tx, (project, job), status, tally, now).await?;
         }
         tx.commit().await?;
         if any_ended {
@@ -155,8 +155,9 @@ impl Store {
         for job in jobs {
             self.hints.job_changed(job);
         }
-        // A reduce task may have become available, or one to try again.
-        self.hints.work_available();
+        if any_freed {
+            self.hints.work_available();
+        }
         Ok(accepted)
     }
 }
@@ -382,13 +383,14 @@ async fn insert_model(
     Ok(())
 }
 
+/// Whether a task became available.
 async fn apply_to_job(
     tx: &mut Tx,
     (project, job): (ProjectId, JobId),
     status: JobStatus,
     tally: Tally,
     now: Timestamp,
-) -> Result<()> {
+) -> Result<bool> {
     let n_folds = tally.folds.len() as i64;
     insert_folds(tx, (project, job), tally.folds).await?;
     insert_histories(tx, (project, job), tally.histories).await?;
@@ -407,9 +409,10 @@ async fn apply_to_job(
     .bind(tally.load_us)
     .one(&mut *tx)
     .await?;
+    let mut frees = false;
     match (status, tally.end) {
-        (JobStatus::Cancelling, _) => settle_cancelled(tx, (project, job), now).await,
-        (_, Some(End::Failed(error))) => fail_job(tx, (project, job), status, &error, now).await,
+        (JobStatus::Cancelling, _) => settle_cancelled(tx, (project, job), now).await?,
+        (_, Some(End::Failed(error))) => fail_job(tx, (project, job), status, &error, now).await?,
         (_, Some(End::Succeeded(result))) => {
             let status = status.after(JobEvent::AllTasksSucceeded)?;
             tracing::info!(%job, "a job succeeded");
@@ -422,13 +425,14 @@ async fn apply_to_job(
             .bind(now.0)
             .execute(&mut *tx)
             .await?;
-            Ok(())
         }
         (JobStatus::Running, None) if n_folds > 0 && (n_pending == 0 || is_limited) => {
-            let_go(tx, job).await
+            let_go(tx, job).await?;
+            frees = true;
         }
-        (_, None) => Ok(()),
+        (_, None) => {}
     }
+    Ok(frees)
 }
 
 /// Ends a job for which a task failed for good; what else runs of it loses its lease.

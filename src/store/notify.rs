@@ -1,0 +1,93 @@
+//! Carries hints between processes by PostgreSQL's LISTEN and NOTIFY.
+//!
+//! Each process sends what it was given, gathered, and hears what the others send. While the database
+//! is away hints are lost; who waits for one polls anyway.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use sqlx::postgres::{PgListener, PgPool};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use super::Result;
+use super::hints::{Hint, Hints};
+
+const CHANNEL: &str = "trainyard";
+
+/// NOTIFY takes a lock that all of the database's transactions share: a process sends no more often.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// A message has room for 8,000 bytes, of which a job takes 41.
+const MOST: usize = 150;
+
+/// After a failure this is waited.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Sends what is given to these hints to other processes, and gives them what those send.
+pub(super) async fn share(pool: &PgPool, hints: Hints) -> Result<Hints> {
+    let me: String = sqlx::query_scalar("SELECT gen_random_uuid()::text").fetch_one(pool).await?;
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(CHANNEL).await?;
+    let (hints, given) = hints.shared();
+    tokio::spawn(hear(listener, me.clone(), hints.clone()));
+    tokio::spawn(tell(pool.clone(), me, given));
+    Ok(hints)
+}
+
+/// Ends with the pool.
+async fn hear(mut listener: PgListener, me: String, hints: Hints) {
+    loop {
+        match listener.recv().await {
+            Ok(message) => {
+                let Some((from, words)) = message.payload().split_once(' ') else { continue };
+                if from != me {
+                    words.split(' ').filter_map(read).for_each(|hint| hints.heard(hint));
+                }
+            }
+            Err(sqlx::Error::PoolClosed) => return,
+            Err(error) => {
+                tracing::warn!(%error, "hints of other processes are not heard");
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Ends with the pool, or with the last clone of the hints.
+async fn tell(pool: PgPool, me: String, mut given: mpsc::Receiver<Hint>) {
+    let mut batch = Vec::new();
+    while given.recv_many(&mut batch, MOST).await > 0 {
+        let mut known = HashSet::new();
+        let words: Vec<String> =
+            batch.drain(..).filter(|hint| known.insert(*hint)).map(written).collect();
+        let message = format!("{me} {}", words.join(" "));
+        let sent = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(message);
+        match sent.execute(&pool).await {
+            Ok(_) => sleep(GATHER).await,
+            Err(sqlx::Error::PoolClosed) => return,
+            Err(error) => {
+                tracing::warn!(%error, "hints are not told to other processes");
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+fn written(hint: Hint) -> String {
+    match hint {
+        Hint::Work => "work".to_owned(),
+        Hint::Stop => "stop".to_owned(),
+        Hint::MoveOn => "move".to_owned(),
+        Hint::Job(job) => job.to_string(),
+    }
+}
+
+fn read(word: &str) -> Option<Hint> {
+    match word {
+        "work" => Some(Hint::Work),
+        "stop" => Some(Hint::Stop),
+        "move" => Some(Hint::MoveOn),
+        job => job.parse().ok().map(Hint::Job),
+    }
+}
