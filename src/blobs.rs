@@ -68,6 +68,11 @@ pub enum BlobError {
 }
 
 impl BlobError {
+    /// Whether there is no such blob.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Store(object_store::Error::NotFound { .. }))
+    }
+
     /// Whether the disk is full.
     pub fn is_disk_full(&self) -> bool {
         let mut source: Option<&(dyn std::error::Error + 'static)> = Some(self);
@@ -218,6 +223,42 @@ impl Blobs {
         } else {
             Err(BlobError::Changed { name: name.to_owned(), found })
         }
+    }
+
+    /// Reads a blob from its start to its end, its hash checked.
+    ///
+    /// # Errors
+    /// When the store fails or the bytes have changed.
+    pub async fn check(&self, name: &str) -> Result<(), BlobError> {
+        let (mut hash, mut bytes) = (Sha256::new(), self.stream(name, None).await?);
+        while let Some(chunk) = bytes.try_next().await? {
+            hash.update(&chunk);
+        }
+        let found = hex(&hash.finalize());
+        if found == name {
+            Ok(())
+        } else {
+            Err(BlobError::Changed { name: name.to_owned(), found })
+        }
+    }
+
+    /// Copies a blob, unless the other store has it, its hash checked; how many bytes it has.
+    ///
+    /// # Errors
+    /// When a store fails or the bytes have changed.
+    pub async fn copy_to(&self, name: &str, other: &Self) -> Result<u64, BlobError> {
+        let path = path_of(name);
+        if let Ok(known) = other.store.head(&path).await {
+            return Ok(known.size);
+        }
+        let staged = other.stage(self.stream(name, None).await?, u64::MAX).await?;
+        if staged.sha256 != name {
+            let found = staged.sha256.clone();
+            other.discard(staged).await;
+            return Err(BlobError::Changed { name: name.to_owned(), found });
+        }
+        other.keep(&staged).await?;
+        Ok(staged.size_bytes)
     }
 
     /// Deletes a blob that nothing refers to any more, and that nobody else can have stored.

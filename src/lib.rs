@@ -15,4 +15,5 @@ pub mod scratch;
 pub mod server;
 pub mod store;
 pub mod tables;
+pub mod upkeep;
 pub mod worker;

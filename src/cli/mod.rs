@@ -5,6 +5,7 @@ pub mod demo;
 mod serve;
 pub mod submit;
 pub mod table;
+mod upkeep;
 pub mod watch;
 
 use std::process::ExitCode;
@@ -27,6 +28,10 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Submit a job to a server, and follow it.
     Submit(submit::SubmitArgs),
+    /// Write the database and all that it names to a new folder, while the server works.
+    Backup(upkeep::BackupArgs),
+    /// Check what is stored: the database, and every byte of the datasets and models.
+    Fsck(upkeep::Stored),
     /// Print the API's document as YAML.
     Openapi,
 }
@@ -37,6 +42,8 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(*args),
         Command::Demo(args) => demo::run(&args),
         Command::Submit(args) => submit::run(&args, &mut std::io::stdout(), &mut std::io::stderr()),
+        Command::Backup(args) => upkeep::backup(&args),
+        Command::Fsck(stored) => upkeep::fsck(&stored),
         Command::Openapi => openapi(),
     }
 }

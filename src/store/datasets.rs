@@ -173,16 +173,4 @@ impl Store {
         tx.commit().await?;
         Ok(if deleted == 0 { Deleted::NotFound } else { Deleted::Yes })
     }
-
-    /// The names of all blobs that some row refers to.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn blobs_in_use(&self) -> Result<std::collections::HashSet<String>> {
-        let names: Vec<String> = sql("SELECT sha256 FROM datasets UNION SELECT sha256 FROM models
-                 UNION SELECT sha256 FROM checkpoints")
-        .column(&self.db)
-        .await?;
-        Ok(names.into_iter().collect())
-    }
 }

@@ -33,12 +33,13 @@ pub mod jobs;
 pub mod models;
 mod notify;
 pub mod tasks;
+pub mod upkeep;
 pub mod workers;
 
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use sqlx::{ConnectOptions, Connection};
@@ -173,12 +174,7 @@ impl Store {
     /// # Errors
     /// When it cannot be reached, or a newer version has changed its schema.
     pub async fn connect(url: &str, hints: Hints) -> Result<Self> {
-        let options: PgConnectOptions = url.parse()?;
-        let pool = PgPoolOptions::new()
-            .max_connections(N_CONNECTIONS)
-            .acquire_timeout(Duration::from_secs(10))
-            .connect_with(options.application_name("trainyard"))
-            .await?;
+        let pool = postgres(url).await?;
         sqlx::migrate!("migrations/postgres").run(&pool).await?;
         let hints = notify::share(&pool, hints).await?;
         Ok(Self { db: Db::Postgres(pool), hints, contexts: Contexts::default() })
@@ -202,6 +198,14 @@ impl Store {
     pub async fn close(&self) {
         self.db.close().await;
     }
+}
+
+async fn postgres(url: &str) -> Result<PgPool> {
+    let options: PgConnectOptions = url.parse()?;
+    let pool = PgPoolOptions::new()
+        .max_connections(N_CONNECTIONS)
+        .acquire_timeout(Duration::from_secs(10));
+    Ok(pool.connect_with(options.application_name("trainyard")).await?)
 }
 
 fn json<T: serde::Serialize>(what: &'static str, value: &T) -> Result<String> {

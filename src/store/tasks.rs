@@ -279,6 +279,18 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let now = tx.now().await?;
         let mut held = Vec::new();
+        // In the order of their ids, in which whoever publishes locks them too.
+        let lock = tx.for_update();
+        if !lock.is_empty() && !lease_tokens.is_empty() {
+            let (tokens, args) = tuples(lease_tokens.iter().map(|token| [(&**token).into()]), 0);
+            composed(format!(
+                "SELECT id FROM tasks WHERE state = 'running' AND lease_token IN (VALUES {tokens})
+                 ORDER BY id{lock}"
+            ))
+            .bind_all(args)
+            .column::<i64>(&mut tx)
+            .await?;
+        }
         for token in lease_tokens {
             let rows: Vec<(i64, String)> = sql(
                 "UPDATE tasks SET lease_until = $2 WHERE lease_token = $1 AND state = 'running'

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Each part with what it may use of the others.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("domain", &["domain"]),
     ("cache", &[]),
     ("blobs", &["domain"]),
@@ -16,7 +16,8 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("worker", &["domain", "blobs", "cache", "meters", "scratch", "store", "tables", "worker"]),
     ("http", &["domain", "blobs", "meters", "store", "tables", "http"]),
     ("server", &["domain", "blobs", "meters", "scratch", "store", "tables", "worker", "http"]),
-    ("cli", &["domain", "http", "server", "cli"]),
+    ("upkeep", &["blobs", "domain", "store"]),
+    ("cli", &["blobs", "domain", "http", "server", "store", "upkeep", "cli"]),
 ];
 
 fn uses(path: &Path, found: &mut Vec<(String, String)>) {

@@ -38,4 +38,5 @@ mod splits;
 mod suggestions;
 mod support;
 mod targets;
+mod upkeep;
 mod yard;

@@ -268,7 +268,7 @@ impl Schedule<'_> {
 
     /// What must be true of the tables at any time.
     async fn check(&mut self) {
-        let broken = self.yard.texts(BROKEN).await;
+        let broken = self.yard.store.contradictions().await.unwrap();
         assert!(broken.is_empty(), "{broken:?}");
         for job in self.jobs.clone() {
             self.status(job).await;
@@ -303,54 +303,6 @@ impl Schedule<'_> {
         panic!("the jobs do not end");
     }
 }
-
-/// Jobs and tasks that contradict each other; each branch names itself.
-const BROKEN: &str = "
-    SELECT 'ended, with open tasks: ' || jobs.id FROM jobs
-    WHERE status IN ('succeeded', 'failed', 'cancelled') AND EXISTS (
-        SELECT 1 FROM tasks WHERE job_id = jobs.id AND state IN ('queued', 'blocked', 'running'))
-    UNION ALL
-    SELECT 'pending is not what is missing: ' || jobs.id FROM jobs
-    WHERE n_pending <> (SELECT COUNT(*) FROM tasks WHERE job_id = jobs.id AND kind = 'fold')
-                     - (SELECT COUNT(*) FROM folds WHERE job_id = jobs.id)
-    UNION ALL
-    SELECT 'a fold without a task that succeeded: ' || folds.job_id FROM folds
-    WHERE NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.job_id = folds.job_id AND kind = 'fold'
-                      AND tasks.idx = folds.idx AND state = 'succeeded')
-    UNION ALL
-    SELECT 'cancelling, with nothing to wait for: ' || jobs.id FROM jobs
-    WHERE status = 'cancelling' AND NOT EXISTS (
-        SELECT 1 FROM tasks WHERE job_id = jobs.id AND state = 'running')
-    UNION ALL
-    SELECT 'succeeded, with a task that did not: ' || jobs.id FROM jobs
-    WHERE status = 'succeeded' AND EXISTS (
-        SELECT 1 FROM tasks WHERE job_id = jobs.id AND state <> 'succeeded')
-    UNION ALL
-    SELECT 'nothing is left to do: ' || jobs.id FROM jobs
-    WHERE status IN ('queued', 'running') AND NOT EXISTS (
-        SELECT 1 FROM tasks WHERE job_id = jobs.id AND state IN ('queued', 'running'))
-    UNION ALL
-    SELECT 'rests, with a task in the line: ' || jobs.id FROM jobs
-    WHERE status IN ('paused', 'waiting') AND EXISTS (
-        SELECT 1 FROM tasks WHERE job_id = jobs.id AND state = 'queued')
-    UNION ALL
-    SELECT 'nothing is left to do after its rest: ' || jobs.id FROM jobs
-    WHERE status IN ('paused', 'waiting') AND NOT EXISTS (
-        SELECT 1 FROM tasks WHERE job_id = jobs.id AND state IN ('blocked', 'running'))
-    UNION ALL
-    SELECT 'more at once than may: ' || jobs.id FROM jobs
-    WHERE max_parallel < (SELECT COUNT(*) FROM tasks WHERE job_id = jobs.id AND kind = 'fold'
-                          AND state IN ('queued', 'running'))
-    UNION ALL
-    SELECT 'started before what it comes after: ' || job_id FROM dependencies
-    JOIN jobs ON jobs.id = job_id JOIN jobs AS other ON other.id = after_id
-    WHERE jobs.started_at IS NOT NULL AND other.status <> 'succeeded'
-    UNION ALL
-    SELECT 'not in its place: event ' || events.seq || ' of ' || events.job_id FROM events
-    WHERE seq > (SELECT COUNT(*) FROM events AS others WHERE others.job_id = events.job_id)
-    UNION ALL
-    SELECT 'ended twice: ' || job_id FROM events
-    WHERE type IN ('succeeded', 'failed', 'cancelled') GROUP BY job_id HAVING COUNT(*) > 1";
 
 fn reduced(task: &ClaimedTask) -> Finished {
     let result = JobResult::default();

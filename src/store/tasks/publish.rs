@@ -117,7 +117,7 @@ impl Store {
             by_job.entry(item.task.job.id).or_default().push((index, item));
         }
         let jobs: Vec<JobId> = by_job.keys().copied().collect();
-        let (mut any_ended, mut any_freed) = (false, false);
+        let (mut any_failed, mut any_ended, mut any_freed) = (false, false, false);
         let mut tx = self.db.begin().await?;
         let now = tx.now().await?;
         let mut leases = leases(&mut tx, finished.iter().map(|item| item.task.id)).await?;
@@ -142,14 +142,16 @@ impl Store {
                     add(&mut tx, item, &mut tally, now).await?;
                 }
             }
+            any_failed |= matches!(tally.end, Some(End::Failed(_)));
             any_ended |= tally.end.is_some();
             any_freed |= apply_to_job(&mut tx, (project, job), status, tally, now).await?;
         }
         tx.commit().await?;
-        if any_ended {
-            // What else runs of a failed job has lost its lease and should hear of it; others may have
-            // waited for one that succeeded.
+        if any_failed {
+            // What else runs of a failed job has lost its lease and should hear of it.
             self.hints.tasks_should_stop();
+        }
+        if any_ended {
             self.hints.jobs_should_move();
         }
         for job in jobs {

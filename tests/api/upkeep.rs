@@ -1,0 +1,163 @@
+//! `trainyard backup` and `trainyard fsck`, on servers that work.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+use crate::process::Process;
+use crate::yard::Database;
+
+fn trainyard(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_trainyard")).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The model of a small job, and what it predicts.
+fn model(process: &Process) -> (String, Value) {
+    let dataset = process.api.demo_dataset();
+    let job = process.api.run(&json!({
+        "dataset_id": dataset, "target": "y", "model": {"type": "perceptron"},
+        "cv": {"type": "kfold", "n_splits": 3}
+    }));
+    let model = job["result"]["model_id"].as_str().unwrap().to_owned();
+    let predicted = predicted(process, &model);
+    (model, predicted)
+}
+
+fn predicted(process: &Process, model: &str) -> Value {
+    let body = json!({"rows": [vec![0.5; 10], vec![-0.5; 10]]});
+    process.api.post(&format!("/v1/models/{model}/predict"), &body).expect(200)
+}
+
+/// Backs up while jobs come in, and says where to.
+fn backed_up(process: &Process, folder: &Path, arguments: &[&str]) -> PathBuf {
+    let backup = folder.join("backup");
+    let to = backup.display().to_string();
+    let dataset = process.api.demo_dataset();
+    let output = std::thread::scope(|scope| {
+        let load = scope.spawn(|| {
+            for seed in 0..30 {
+                process.api.submit(&json!({
+                    "dataset_id": dataset, "target": "y", "model": {"type": "perceptron"},
+                    "cv": {"type": "repeated_kfold", "n_splits": 5}, "random_state": seed
+                }));
+            }
+        });
+        let output = trainyard(&[&["backup", "--to", &to], arguments].concat());
+        load.join().unwrap();
+        output
+    });
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    // It would mix with what is there.
+    let again = trainyard(&[&["backup", "--to", &to], arguments].concat());
+    assert!(!again.status.success());
+    assert!(text(&again.stderr).contains("is not empty"), "{}", text(&again.stderr));
+    backup
+}
+
+#[test]
+fn a_server_goes_on_from_a_backup_that_was_made_while_it_worked() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let process = Process::start(&data);
+    let (model, expected) = model(&process);
+    let data = data.display().to_string();
+    let backup = backed_up(&process, directory.path(), &["--data-dir", &data]);
+    drop(process);
+    let folder = backup.display().to_string();
+    let checked = trainyard(&["fsck", "--data-dir", &folder]);
+    assert!(checked.status.success(), "{}", text(&checked.stdout));
+    let restored = Process::start(&backup);
+    assert_eq!(predicted(&restored, &model), expected);
+    // What was queued when the backup was made runs now.
+    let jobs = restored.api.get("/v1/jobs?limit=100").expect(200);
+    for job in jobs["data"].as_array().unwrap() {
+        let job = restored.api.finished(job["id"].as_str().unwrap());
+        assert_eq!(job["status"], "succeeded", "{job}");
+    }
+}
+
+#[test]
+fn fsck_tells_everything_that_is_wrong() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let process = Process::start(&data);
+    let (_, _) = model(&process);
+    let (_, _) = model(&process);
+    let folder = data.display().to_string();
+    let checked = trainyard(&["fsck", "--data-dir", &folder]);
+    assert!(checked.status.success(), "while it is used: {}", text(&checked.stdout));
+    drop(process);
+    let mut blobs = Vec::new();
+    for entry in std::fs::read_dir(data.join("blobs")).unwrap() {
+        for blob in std::fs::read_dir(entry.unwrap().path()).unwrap() {
+            blobs.push(blob.unwrap().path());
+        }
+    }
+    // The model of the second job is the first's, apart from its name; the dataset is the same.
+    assert!(blobs.len() >= 2, "{blobs:?}");
+    std::fs::remove_file(&blobs[0]).unwrap();
+    std::fs::write(&blobs[1], b"other bytes").unwrap();
+    let database = let_one_task_fail(&data.join("trainyard.db"));
+    assert_eq!(database, 1);
+    let checked = trainyard(&["fsck", "--data-dir", &folder]);
+    assert!(!checked.status.success());
+    let found = text(&checked.stdout);
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    assert!(found.contains(&format!("blob {} is missing", name(&blobs[0]))), "{found}");
+    assert!(found.contains(&format!("blob {} has changed", name(&blobs[1]))), "{found}");
+    assert!(found.contains("succeeded, with a task that did not: job_"), "{found}");
+    assert!(!trainyard(&["fsck", "--data-dir", "nowhere"]).status.success());
+}
+
+/// Lets one task of one job look as if it had failed.
+fn let_one_task_fail(database: &Path) -> u64 {
+    use sqlx::{Connection, SqliteConnection};
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let url = format!("sqlite://{}", database.display());
+        let mut beside = SqliteConnection::connect(&url).await.unwrap();
+        let change = "UPDATE tasks SET state = 'failed' WHERE kind = 'reduce' AND id = (
+                          SELECT MIN(id) FROM tasks WHERE kind = 'reduce')";
+        let changed = sqlx::query(change).execute(&mut beside).await.unwrap();
+        beside.close().await.unwrap();
+        changed.rows_affected()
+    })
+}
+
+#[test]
+fn a_backup_of_postgresql_is_of_one_state_and_comes_back() {
+    if !Database::Postgres.is_there() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let new = |name: &str| {
+        let id = trainyard::domain::clock::Clock::system().new_uuid();
+        runtime.block_on(Database::new_postgres(&format!("{name}-{id}")))
+    };
+    let url = new("first");
+    let artifacts = format!("file://{}", directory.path().join("artifacts").display());
+    let stored = ["--database-url", &url, "--artifact-url", &artifacts];
+    let process = Process::start_with(&directory.path().join("data"), &stored);
+    let (model, expected) = model(&process);
+    let backup = backed_up(&process, directory.path(), &stored);
+    drop(process);
+    let restored_url = new("second");
+    let restored = Command::new("pg_restore")
+        .args(["--no-owner", "--exit-on-error", "--dbname", &restored_url])
+        .arg(backup.join("trainyard.pgdump"))
+        .output()
+        .unwrap();
+    assert!(restored.status.success(), "{}", text(&restored.stderr));
+    let artifacts = format!("file://{}", backup.display());
+    let stored = ["--database-url", &restored_url, "--artifact-url", &artifacts];
+    let checked = trainyard(&[&["fsck"], &stored[..]].concat());
+    assert!(checked.status.success(), "{}", text(&checked.stdout));
+    let process = Process::start_with(&directory.path().join("again"), &stored);
+    assert_eq!(predicted(&process, &model), expected);
+}
