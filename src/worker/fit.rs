@@ -13,7 +13,9 @@ use trainyard_learn::preprocess::{Preprocessor, Report, TargetTransform};
 use trainyard_learn::problem::Problem;
 use trainyard_learn::random::stream::derive;
 use trainyard_learn::scalar::Scalar;
-use trainyard_learn::training::{self, End, FitError, Fitted, History, TrainingSpec, hold_out};
+use trainyard_learn::training::{
+    self, End, FitError, Fitted, History, Observer as _, TrainingSpec, hold_out,
+};
 
 use super::observe::{Context, Watch};
 use super::prepare::{Prepared, Unprepared};
@@ -152,14 +154,7 @@ fn fit_perceptron(
     let class_weight = spec
         .class_weights(&labels, &y)
         .map_err(|found| Failure::permanent("class_weight", found[0].detail.clone()))?;
-    let mut watch = Watch::new(context, started, None);
-    let mut observer = |Epoch { class, n_problems, epoch, max_iter, .. }: Epoch| {
-        // One weight vector after the other; of two classes the only one has the number 1.
-        let n_before = if n_problems == 1 { 0 } else { class };
-        let share = (n_before as f64 + epoch as f64 / max_iter as f64) / n_problems as f64;
-        watch.report(share, || None);
-        if watch.must_stop() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    };
+    let mut observer = PerceptronWatch(Watch::new(context, started, None));
     let model = perceptron::fit_present(spec, x.view(), &y, &class_weight, &mut observer).map_err(
         |error| match error {
             perceptron::FitError::Cancelled => stopped(context),
@@ -182,6 +177,32 @@ fn fit_perceptron(
     };
     let (model, preprocessor) = (Model::Perceptron(model), Some(preprocessor));
     Ok(Fit { model, preprocessor, target_transform: None, summary, history: None })
+}
+
+/// Listens on behalf of a perceptron.
+struct PerceptronWatch<'a>(Watch<'a>);
+
+impl perceptron::Observer for PerceptronWatch<'_> {
+    fn epoch(&mut self, epoch: Epoch) -> ControlFlow<()> {
+        let Epoch { class, n_problems, epoch, max_iter, .. } = epoch;
+        // One weight vector after the other; of two classes the only one has the number 1.
+        let n_before = if n_problems == 1 { 0 } else { class };
+        let share = (n_before as f64 + epoch as f64 / max_iter as f64) / n_problems as f64;
+        self.0.report(share, || None);
+        if self.0.must_stop() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn resume(&mut self) -> Option<Vec<u8>> {
+        self.0.resume()
+    }
+
+    fn wants_checkpoint(&mut self) -> bool {
+        self.0.wants_checkpoint()
+    }
+
+    fn checkpoint(&mut self, state: Vec<u8>) {
+        self.0.checkpoint(state);
+    }
 }
 
 fn fit_network(

@@ -8,7 +8,7 @@ use std::path::Path;
 use ndarray::{Array1, Array2, Axis};
 use serde::Deserialize;
 use trainyard_learn::perceptron::{
-    ClassWeight, Epoch, FitError, Penalty, Perceptron, PerceptronSpec, fit, fit_present,
+    ClassWeight, Epoch, FitError, Observer, Penalty, Perceptron, PerceptronSpec, fit, fit_present,
 };
 use trainyard_learn::splits::{SplitRows, SplitSpec};
 
@@ -123,6 +123,71 @@ fn every_case_is_scikit_learns() {
             }
         }
     }
+}
+
+/// Ends a training after some epochs, with its state; or goes on from one.
+#[derive(Default)]
+struct Interruptions {
+    n_epochs: usize,
+    ends_after: Option<usize>,
+    state: Option<Vec<u8>>,
+}
+
+impl Observer for Interruptions {
+    fn epoch(&mut self, _: Epoch) -> ControlFlow<()> {
+        self.n_epochs += 1;
+        if self.ends_after == Some(self.n_epochs) {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn resume(&mut self) -> Option<Vec<u8>> {
+        self.state.take()
+    }
+
+    fn wants_checkpoint(&mut self) -> bool {
+        self.ends_after == Some(self.n_epochs + 1)
+    }
+
+    fn checkpoint(&mut self, state: Vec<u8>) {
+        self.state = Some(state);
+    }
+}
+
+#[test]
+fn a_training_that_goes_on_from_its_state_ends_with_the_same_bits() {
+    let golden = golden();
+    let mut n_resumed = 0;
+    for case in &golden.cases {
+        let (x, y) = golden.data[&case.data].arrays();
+        let train = |observer: &mut Interruptions| {
+            train_observed(&case.params, &golden.labels, &x, &y, observer)
+        };
+        let mut whole = Interruptions::default();
+        let Ok(expected) = train(&mut whole) else { continue };
+        for cut in [1, 2, whole.n_epochs / 2, whole.n_epochs - 1] {
+            let mut broken = Interruptions { ends_after: Some(cut), ..Interruptions::default() };
+            if train(&mut broken).is_ok() {
+                continue;
+            }
+            // After the last epoch of a weight vector there is no state: that of the epochs before
+            // would do, and here is none, so that it begins anew.
+            n_resumed += usize::from(broken.state.is_some());
+            let mut rest = Interruptions { state: broken.state, ..Interruptions::default() };
+            let resumed = train(&mut rest).expect("trains");
+            let bits = |model: &Perceptron| -> Vec<u64> {
+                model.coef.iter().chain(&model.intercept).map(|value| value.to_bits()).collect()
+            };
+            assert_eq!(bits(&resumed), bits(&expected), "{:?} after {cut}", case.params);
+            assert_eq!((resumed.n_iter, resumed.converged), (expected.n_iter, expected.converged));
+        }
+        // Another training's state, or none, is passed over.
+        let nonsense = Some(vec![1, 2, 3]);
+        let mut rest = Interruptions { state: nonsense, ..Interruptions::default() };
+        assert_eq!(train(&mut rest).expect("trains"), expected);
+    }
+    assert!(n_resumed > 200, "{n_resumed}");
 }
 
 #[test]
@@ -360,7 +425,7 @@ fn train_observed(
     labels: &[String],
     x: &Array2<f64>,
     y: &[u32],
-    observer: &mut dyn FnMut(Epoch) -> ControlFlow<()>,
+    observer: &mut dyn Observer,
 ) -> Result<Perceptron, FitError> {
     let n_classes = y.iter().max().map_or(0, |&class| class as usize + 1);
     let weights = spec.class_weights(&labels[..n_classes], y).expect("weights");

@@ -1,10 +1,8 @@
 //! Training rows that lack some of the classes.
 
-use std::ops::ControlFlow;
-
 use ndarray::{Array1, Array2, ArrayView2};
 
-use super::{Epoch, FitError, Perceptron, PerceptronSpec, fit};
+use super::{FitError, Observer, Perceptron, PerceptronSpec, fit};
 
 /// Trains as [`fit`] does on rows that may lack classes, which are then told apart without them, as
 /// scikit-learn would that never heard of them.
@@ -20,7 +18,7 @@ pub fn fit_present(
     x: ArrayView2<'_, f64>,
     y: &[u32],
     class_weight: &[f64],
-    observer: &mut dyn FnMut(Epoch) -> ControlFlow<()>,
+    observer: &mut dyn Observer,
 ) -> Result<Perceptron, FitError> {
     let n_classes = class_weight.len();
     let mut is_present = vec![false; n_classes];

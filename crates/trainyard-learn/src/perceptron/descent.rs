@@ -3,10 +3,10 @@
 //! This is what scikit-learn's `SGDClassifier` does for the perceptron loss at a constant learning
 //! rate: the same visits in the same order, and the same roundings.
 
-use std::ops::ControlFlow;
+use serde::{Deserialize, Serialize};
 
 use super::weights::{ScaledWeights, dot};
-use super::{Epoch, FitError, Penalty, PerceptronSpec};
+use super::{Epoch, FitError, Observer, Penalty, PerceptronSpec};
 
 /// Training rows as one contiguous slice, row after row.
 #[derive(Clone, Copy, Debug)]
@@ -54,11 +54,41 @@ pub(super) struct Descent {
     pub(super) n_iter: usize,
 }
 
-/// Trains `weights` from zero until the stopping rule holds or the epochs are over.
+/// A descent between two epochs.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct State {
+    n_iter: usize,
+    order: Vec<u32>,
+    values: Vec<f64>,
+    scale: f64,
+    squared_l2_norm: f64,
+    l1_norm: f64,
+    intercept: f64,
+    /// What an L1 penalty has done so far.
+    l1: Option<(f64, Vec<f64>)>,
+    best: f64,
+    n_without_improvement: usize,
+}
+
+impl State {
+    /// Whether it is one of so many rows and features.
+    pub(super) fn fits(&self, n_rows: usize, n_features: usize) -> bool {
+        let l1_fits = self.l1.as_ref().is_none_or(|(_, received)| received.len() == n_features);
+        self.order.len() == n_rows
+            && self.order.iter().all(|row| (*row as usize) < n_rows)
+            && self.values.len() == n_features
+            && l1_fits
+    }
+}
+
+/// Trains `weights`, from zero or where a state has left off, until the stopping rule holds or the
+/// epochs are over. `save` makes of a state what the observer is given.
 pub(super) fn descend(
     problem: &BinaryProblem<'_>,
     weights: &mut [f64],
-    observer: &mut dyn FnMut(Epoch) -> ControlFlow<()>,
+    state: Option<State>,
+    observer: &mut dyn Observer,
+    save: impl Fn(State) -> Vec<u8>,
 ) -> Result<Descent, FitError> {
     let spec = problem.spec;
     let max_iter = spec.max_iter as usize;
@@ -67,6 +97,13 @@ pub(super) fn descend(
     let mut learner = Learner::new(problem, weights);
     let mut stopping = StoppingRule::new(spec);
     let mut n_iter = 0;
+    if let Some(state) = state {
+        n_iter = state.n_iter;
+        stopping.best = state.best;
+        stopping.n_without_improvement = state.n_without_improvement;
+        order.order.copy_from_slice(&state.order);
+        learner.resume(&state);
+    }
     while n_iter < max_iter {
         n_iter += 1;
         let objective = learner.train_epoch(order.next_epoch()) / n_train as f64;
@@ -82,10 +119,14 @@ pub(super) fn descend(
             objective,
             validation_score,
         };
-        if observer(epoch).is_break() {
+        let stops = stopping.stops_after(validation_score.unwrap_or(-objective));
+        if !stops && n_iter < max_iter && observer.wants_checkpoint() {
+            observer.checkpoint(save(learner.state(n_iter, &order, &stopping)));
+        }
+        if observer.epoch(epoch).is_break() {
             return Err(FitError::Cancelled);
         }
-        if stopping.stops_after(validation_score.unwrap_or(-objective)) {
+        if stops {
             break;
         }
     }
@@ -110,6 +151,34 @@ impl<'a> Learner<'a> {
             weights,
             intercept: 0.0,
             regularizer: Regularizer::new(problem.spec, problem.rows.n_features),
+        }
+    }
+
+    fn state(&self, n_iter: usize, order: &VisitingOrder, stopping: &StoppingRule) -> State {
+        let regularizer = self.regularizer.as_ref();
+        State {
+            n_iter,
+            order: order.order.clone(),
+            values: self.weights.values.to_vec(),
+            scale: self.weights.scale,
+            squared_l2_norm: self.weights.squared_l2_norm,
+            l1_norm: self.weights.l1_norm,
+            intercept: self.intercept,
+            l1: regularizer.map(|l1| (l1.l1_due, l1.l1_received.clone())),
+            best: stopping.best,
+            n_without_improvement: stopping.n_without_improvement,
+        }
+    }
+
+    fn resume(&mut self, state: &State) {
+        self.weights.values.copy_from_slice(&state.values);
+        self.weights.scale = state.scale;
+        self.weights.squared_l2_norm = state.squared_l2_norm;
+        self.weights.l1_norm = state.l1_norm;
+        self.intercept = state.intercept;
+        if let (Some(regularizer), Some((due, received))) = (&mut self.regularizer, &state.l1) {
+            regularizer.l1_due = *due;
+            regularizer.l1_received.copy_from_slice(received);
         }
     }
 

@@ -5,15 +5,15 @@
 //! the same visits, the same stopping, the same weights to the last digits.
 //!
 //! It is deliberately not all of scikit-learn's class: there are no sample weights, no
-//! continuation of an earlier fit, and no threads of its own.
+//! continuation of an earlier fit by other rows, and no threads of its own.
 
 mod absent;
 mod descent;
+mod observer;
 mod spec;
 mod weights;
 
 use std::borrow::Cow;
-use std::ops::ControlFlow;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
@@ -21,14 +21,16 @@ use crate::random::RandomState;
 use crate::splits::{ShuffleSplitError, stratified_shuffle_split};
 pub use absent::fit_present;
 use descent::{BinaryProblem, HeldOut, Rows, descend};
+pub use observer::Observer;
+use observer::Saved;
 pub use spec::{ClassWeight, ClassWeightPreset, Penalty, PerceptronSpec};
 
 /// Trains a perceptron on the rows of `x`, whose classes `y` gives as indices.
 ///
 /// `class_weight` holds the weight of each class, and so says how many there are; take it from
 /// [`PerceptronSpec::class_weights`]. The spec is expected to have passed
-/// [`PerceptronSpec::check`]. After every epoch `observer` hears how it went and may end the
-/// training by breaking.
+/// [`PerceptronSpec::check`]. After every epoch `observer` hears how it went, may end the training by
+/// breaking, and may keep its state.
 ///
 /// Two classes make one weight vector, more make one for each class against the others.
 #[expect(clippy::needless_pass_by_value, reason = "a view is passed as ndarray passes it")]
@@ -37,7 +39,7 @@ pub fn fit(
     x: ArrayView2<'_, f64>,
     y: &[u32],
     class_weight: &[f64],
-    observer: &mut dyn FnMut(Epoch) -> ControlFlow<()>,
+    observer: &mut dyn Observer,
 ) -> Result<Perceptron, FitError> {
     let values =
         x.as_slice().map_or_else(|| Cow::Owned(x.iter().copied().collect()), Cow::Borrowed);
@@ -52,7 +54,22 @@ pub fn fit(
     let mut n_iter = 0;
     let mut signs = vec![0.0; y.len()];
     let mut weights = vec![0.0; rows.n_features];
-    for (index, &(class, seed)) in problems.iter().enumerate() {
+    let shape = (problems.len(), y.len(), rows.n_features);
+    let saved = observer.resume().and_then(|bytes| Saved::from_bytes(&bytes, shape));
+    let (n_done, mut state) = match saved {
+        None => (0, None),
+        Some(saved) => {
+            n_iter = saved.n_iter;
+            for (index, value) in saved.intercept.iter().enumerate() {
+                let from = index * rows.n_features;
+                let done = &saved.coef[from..from + rows.n_features];
+                coef.row_mut(index).assign(&ArrayView1::from(done));
+                intercept[index] = *value;
+            }
+            (saved.intercept.len(), Some(saved.descent))
+        }
+    };
+    for (index, &(class, seed)) in problems.iter().enumerate().skip(n_done) {
         for (sign, &label) in signs.iter_mut().zip(y) {
             *sign = if label as usize == class { 1.0 } else { -1.0 };
         }
@@ -68,7 +85,12 @@ pub fn fit(
             class,
             n_problems: problems.len(),
         };
-        let descent = descend(&problem, &mut weights, observer)?;
+        let save = |descent| {
+            let coef = coef.rows().into_iter().take(index).flatten().copied().collect();
+            let intercept = intercept.iter().take(index).copied().collect();
+            Saved { coef, intercept, n_iter, descent }.to_bytes()
+        };
+        let descent = descend(&problem, &mut weights, state.take(), observer, save)?;
         coef.row_mut(index).assign(&ArrayView1::from(&weights));
         intercept[index] = descent.intercept;
         n_iter = n_iter.max(descent.n_iter);

@@ -14,8 +14,8 @@ pub(super) struct ScaledWeights<'a> {
     pub(super) values: &'a mut [f64],
     /// The factor of every value.
     pub(super) scale: f64,
-    squared_l2_norm: f64,
-    l1_norm: f64,
+    pub(super) squared_l2_norm: f64,
+    pub(super) l1_norm: f64,
 }
 
 impl<'a> ScaledWeights<'a> {
