@@ -16,4 +16,5 @@ pub mod server;
 pub mod store;
 pub mod tables;
 pub mod upkeep;
+pub mod webhooks;
 pub mod worker;

@@ -27,6 +27,7 @@ use crate::scratch::Scratch;
 use crate::store::hints::Hints;
 use crate::store::{Store, StoreError};
 use crate::tables::{Kept, Tables};
+use crate::webhooks::{self, Receivers};
 use crate::worker::{Resources, Worker};
 
 /// What a server is told.
@@ -54,6 +55,8 @@ pub struct Settings {
     pub memory_bytes: u64,
     /// How long after its end a job is kept that says nothing else; for ever if none.
     pub retention: Option<Duration>,
+    /// Whom webhooks' messages may be sent to.
+    pub webhooks: Receivers,
     /// Whether something in front authenticates and encrypts.
     pub behind_proxy: bool,
     /// Hosts that requests may name, beside the loopback's.
@@ -129,6 +132,7 @@ pub struct Server {
     state: AppState,
     store: Store,
     worker: Option<Worker>,
+    sender: Option<JoinHandle<()>>,
     sweeper: JoinHandle<()>,
     stop: watch::Sender<bool>,
     acceptor: JoinHandle<()>,
@@ -231,9 +235,10 @@ impl Server {
             store.clone(),
             blobs.clone(),
             tables,
-            clock,
+            clock.clone(),
             settings.limits.clone(),
             meters,
+            settings.webhooks,
         );
         // Behind a proxy, the names that clients use are the proxy's to check, unless listed here.
         let allowed = Allowed {
@@ -247,9 +252,12 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let acceptor =
             tokio::spawn(accept(listener, router, settings.limits.max_connections, stopped));
+        let sends = settings.role != Role::Worker && settings.webhooks != Receivers::Off;
+        let sender = sends
+            .then(|| tokio::spawn(webhooks::send(store.clone(), clock.clone(), settings.webhooks)));
         let sweeper = tokio::spawn(sweep(store.clone(), blobs, kept, settings.retention));
         tracing::info!(%address, n_threads = settings.n_threads, "ready");
-        Ok(Self { address, state, store, worker, sweeper, stop, acceptor, _lock: lock })
+        Ok(Self { address, state, store, worker, sender, sweeper, stop, acceptor, _lock: lock })
     }
 
     /// Where it listens.
@@ -262,6 +270,9 @@ impl Server {
         tracing::info!("going away");
         self.state.drain();
         self.sweeper.abort();
+        if let Some(sender) = &self.sender {
+            sender.abort();
+        }
         let _ = self.stop.send(true);
         let worker = async {
             if let Some(worker) = self.worker {
@@ -394,6 +405,9 @@ async fn sweep(store: Store, blobs: Blobs, tables: Arc<Tables>, retention: Optio
         };
         if let Err(error) = store.forget_workers(false).await {
             tracing::error!(%error, "lost workers could not be forgotten");
+        }
+        if let Err(error) = store.forget_old_deliveries().await {
+            tracing::error!(%error, "old messages of webhooks could not be forgotten");
         }
         if let Err(error) = store.forget_old_keys().await {
             tracing::error!(%error, "old idempotency keys could not be forgotten");

@@ -16,6 +16,7 @@ use crate::domain::clock::Clock;
 use crate::domain::labels::Labels;
 use crate::domain::limits::Limits;
 use crate::server::{Role, Server, Settings};
+use crate::webhooks::Receivers;
 
 /// The same data as scikit-learn's `make_classification` makes.
 const DATASET: &str = r#"{"name": "demo", "generator": {"type": "make_classification", "n_samples": 1000, "n_features": 10, "n_informative": 10, "n_redundant": 0, "random_state": 1}}"#;
@@ -68,6 +69,7 @@ fn with_server(args: &DemoArgs) -> Result<(), Box<dyn std::error::Error>> {
         labels: Labels::default(),
         memory_bytes: serve::memory_bytes(),
         retention: None,
+        webhooks: Receivers::Off,
         behind_proxy: false,
         allowed_hosts: Vec::new(),
         limits: Limits::default(),

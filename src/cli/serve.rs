@@ -18,6 +18,7 @@ use crate::domain::clock::Clock;
 use crate::domain::labels::Labels;
 use crate::domain::limits::Limits;
 use crate::server::{Role, Server, Settings};
+use crate::webhooks::Receivers;
 
 /// How to serve.
 #[derive(Debug, Args)]
@@ -62,6 +63,9 @@ pub(super) struct ServeArgs {
     /// model stays. For ever if left out.
     #[arg(long, env = "TRAINYARD_RETENTION_DAYS", value_parser = clap::value_parser!(u32).range(1..))]
     retention_days: Option<u32>,
+    /// Whom webhooks' messages may be sent to.
+    #[arg(long, env = "TRAINYARD_WEBHOOKS", value_enum, default_value_t)]
+    webhooks: Receivers,
     /// A proxy in front authenticates and encrypts; allows an address that others can reach.
     #[arg(long, env = "TRAINYARD_BEHIND_PROXY", value_parser = BoolishValueParser::new())]
     behind_proxy: bool,
@@ -100,6 +104,7 @@ pub(super) fn run(args: ServeArgs) -> ExitCode {
         labels: args.labels,
         memory_bytes: args.memory_megabytes.map_or_else(memory_bytes, |megabytes| megabytes << 20),
         retention: args.retention_days.map(|days| Duration::from_secs(u64::from(days) * 86_400)),
+        webhooks: args.webhooks,
         behind_proxy: args.behind_proxy,
         allowed_hosts: args.allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
         limits: args.limits,

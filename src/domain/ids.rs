@@ -90,6 +90,11 @@ id!(
 );
 
 id!(
+    /// A webhook.
+    WebhookId,
+    "wh_"
+);
+id!(
     /// A worker: a process that trains.
     WorkerId,
     "wrk_"

@@ -19,4 +19,5 @@ pub mod predictions;
 pub mod spec;
 pub mod suggest;
 pub mod suggestion;
+pub mod webhook;
 pub mod worker;

@@ -31,6 +31,7 @@ mod suggestion;
 mod upload;
 mod validate;
 mod variants;
+mod webhooks;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,6 +61,7 @@ use crate::domain::limits::Limits;
 use crate::meters::Meters;
 use crate::store::Store;
 use crate::tables::Tables;
+use crate::webhooks::Receivers;
 pub use guard::Allowed;
 use loaded::LoadedModels;
 
@@ -81,6 +83,7 @@ pub struct Shared {
     limits: Limits,
     models: LoadedModels,
     meters: Meters,
+    receivers: Receivers,
     started: Timestamp,
     /// How many tables may be made or understood at once: each may need gigabytes.
     ingesting: Semaphore,
@@ -96,6 +99,7 @@ impl AppState {
         clock: Clock,
         limits: Limits,
         meters: Meters,
+        receivers: Receivers,
     ) -> Self {
         let models = LoadedModels::default();
         let started = clock.now();
@@ -108,6 +112,7 @@ impl AppState {
                 limits,
                 models,
                 meters,
+                receivers,
                 started,
                 ingesting: Semaphore::new(CONCURRENT_INGESTIONS),
                 draining: AtomicBool::new(false),
@@ -162,6 +167,10 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(route!(jobs::pause))
         .routes(route!(jobs::resume))
         .routes(route!(operations::workers))
+        .routes(route!(webhooks::list, webhooks::create))
+        .routes(route!(webhooks::get, webhooks::delete))
+        .routes(route!(webhooks::deliveries))
+        .routes(route!(webhooks::replay))
         .routes(route!(events::events))
         .routes(route!(models::list))
         .routes(route!(models::get, models::delete))

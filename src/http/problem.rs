@@ -85,6 +85,7 @@ codes! {
     MalformedJson = "malformed_json", BAD_REQUEST, "The body is not JSON";
     IncompleteBody = "incomplete_body", BAD_REQUEST, "The body broke off";
     HostNotAllowed = "host_not_allowed", FORBIDDEN, "The request was meant for another host";
+    WebhooksOff = "webhooks_off", FORBIDDEN, "Webhooks are off";
     NotFound = "not_found", NOT_FOUND, "There is nothing here";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This method does nothing here";
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request took too long to arrive";

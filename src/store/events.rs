@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::db::{Arg, Tx, sql, values};
-use super::{Result, Store, from_json};
+use super::{Result, Store, from_json, webhooks};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{JobId, ProjectId};
 
@@ -16,7 +16,7 @@ pub struct Event {
     /// When it was stored.
     pub time: Timestamp,
     /// What happened: `queued`, `started`, `fold_finished`, `model_stored`, `retrying`, `resumed`,
-    /// `cancelling`, `succeeded`, `failed` or `cancelled`.
+    /// `waiting`, `paused`, `unpaused`, `cancelling`, `succeeded`, `failed` or `cancelled`.
     #[serde(rename = "type")]
     pub kind: String,
     /// More about it, by type.
@@ -54,7 +54,10 @@ pub(super) async fn append_all(
         [job, seq.into(), project, time.0.into(), (*kind).into(), data.to_string().into()]
     });
     let insert = "INSERT INTO events (job_id, seq, project_id, time, type, data)";
-    values(insert, rows, "").execute(tx).await?;
+    values(insert, rows, "").execute(&mut *tx).await?;
+    for ((kind, data), seq) in events.iter().zip(last + 1..) {
+        webhooks::tell(tx, (project, job), (seq, time), kind, data).await?;
+    }
     Ok(())
 }
 

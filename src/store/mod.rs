@@ -34,6 +34,7 @@ pub mod models;
 mod notify;
 pub mod tasks;
 pub mod upkeep;
+pub mod webhooks;
 pub mod workers;
 
 use std::path::Path;

@@ -18,7 +18,7 @@ use crate::store::{Store, StoreError};
 const CLAIM_BUDGET_US: i64 = 200_000;
 
 /// A claim is one transaction, and so is its publication: neither should become long.
-const MAX_CLAIMED: i64 = 256;
+const MAX_CLAIMED: i64 = 48;
 
 /// Finished tasks wait at most so long for others to be published with.
 const GATHER: Duration = Duration::from_millis(100);

@@ -71,6 +71,10 @@ pub struct Resources {
     pub memory_bytes: u64,
 }
 
+/// Training yields to whoever answers: requests, claims, renewals, the database beside it. A thread's
+/// helpers inherit it.
+const NICENESS: i32 = 5;
+
 /// The worker of a process.
 #[derive(Debug)]
 pub struct Worker {
@@ -96,6 +100,8 @@ impl Worker {
             let (queue, runner) = (Arc::clone(&queue), Arc::clone(&runner));
             let done_sender = done_sender.clone();
             thread::Builder::new().name(format!("train-{index}")).spawn(move || {
+                // Where this is not allowed, all are equal.
+                let _ = rustix::process::nice(NICENESS);
                 // Its helpers start when a fit first needs them, and rest when it does not.
                 let mut crew = Crew::new(n_threads);
                 while let Some(flight) = queue.take() {

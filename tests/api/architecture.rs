@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Each part with what it may use of the others.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("domain", &["domain"]),
     ("cache", &[]),
     ("blobs", &["domain"]),
@@ -14,10 +14,14 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("store", &["domain", "store"]),
     ("tables", &["blobs", "cache"]),
     ("worker", &["domain", "blobs", "cache", "meters", "scratch", "store", "tables", "worker"]),
-    ("http", &["domain", "blobs", "meters", "store", "tables", "http"]),
-    ("server", &["domain", "blobs", "meters", "scratch", "store", "tables", "worker", "http"]),
+    ("http", &["domain", "blobs", "meters", "store", "tables", "webhooks", "http"]),
+    (
+        "server",
+        &["domain", "blobs", "meters", "scratch", "store", "tables", "webhooks", "worker", "http"],
+    ),
+    ("webhooks", &["domain", "store"]),
     ("upkeep", &["blobs", "domain", "store"]),
-    ("cli", &["blobs", "domain", "http", "server", "store", "upkeep", "cli"]),
+    ("cli", &["blobs", "domain", "http", "server", "store", "upkeep", "webhooks", "cli"]),
 ];
 
 fn uses(path: &Path, found: &mut Vec<(String, String)>) {

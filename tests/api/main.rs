@@ -39,4 +39,5 @@ mod suggestions;
 mod support;
 mod targets;
 mod upkeep;
+mod webhooks;
 mod yard;

@@ -12,6 +12,7 @@ use trainyard::domain::clock::Clock;
 use trainyard::domain::labels::Labels;
 use trainyard::domain::limits::Limits;
 use trainyard::server::{Role, Server, Settings};
+use trainyard::webhooks::Receivers;
 
 pub struct World {
     runtime: Runtime,
@@ -42,6 +43,7 @@ impl World {
             labels: Labels::default(),
             memory_bytes: 8 << 30,
             retention: None,
+            webhooks: Receivers::Any,
             behind_proxy: false,
             allowed_hosts: vec![],
             limits,

@@ -1,0 +1,207 @@
+//! Webhooks, with a receiver that checks what it gets as Standard Webhooks says.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use trainyard::domain::clock::Clock;
+use trainyard::domain::webhook::signature;
+
+use crate::process::Process;
+use crate::support::World;
+
+/// What came: the headers' values by their names, and the body.
+type Message = (Vec<(String, String)>, String);
+
+/// Listens, and answers each message with the next of these statuses, and 200 after the last.
+fn receiver(statuses: &'static [&'static str]) -> (String, Receiver<Message>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let (sender, messages) = channel();
+    std::thread::spawn(move || {
+        let mut statuses = statuses.iter();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let message = read(&mut stream);
+            let status = statuses.next().unwrap_or(&"200 OK");
+            let _ = write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+            if sender.send(message).is_err() {
+                return;
+            }
+        }
+    });
+    (url, messages)
+}
+
+fn read(stream: &mut TcpStream) -> Message {
+    let mut reader = BufReader::new(stream);
+    let mut headers = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let line = line.trim_end();
+        if line.is_empty() {
+            break;
+        }
+        if let Some((name, value)) = line.split_once(": ") {
+            headers.push((name.to_ascii_lowercase(), value.to_owned()));
+        }
+    }
+    let length = header(&headers, "content-length").parse().unwrap();
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    (headers, String::from_utf8(body).unwrap())
+}
+
+fn header<'a>(headers: &'a [(String, String)], name: &str) -> &'a str {
+    headers.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+}
+
+fn next(messages: &Receiver<Message>) -> Message {
+    messages.recv_timeout(Duration::from_secs(20)).expect("a message")
+}
+
+/// What the message says, once it is known whose it is.
+fn verified((headers, body): &Message, secret: &str) -> (String, Value) {
+    let id = header(headers, "webhook-id");
+    let timestamp: i64 = header(headers, "webhook-timestamp").parse().unwrap();
+    assert!((Clock::system().now().0 / 1_000 - timestamp).abs() < 60);
+    let expected = signature(secret, id, timestamp, body).unwrap();
+    assert_eq!(header(headers, "webhook-signature"), expected);
+    assert_eq!(header(headers, "content-type"), "application/json");
+    (id.to_owned(), serde_json::from_str(body).unwrap())
+}
+
+fn job(world: &World) -> String {
+    let dataset = world.api.demo_dataset();
+    let spec = json!({"dataset_id": dataset, "target": "y", "name": "told",
+                      "model": {"type": "perceptron"}});
+    let id = world.api.submit(&spec);
+    assert_eq!(world.api.finished(&id)["status"], "succeeded");
+    id
+}
+
+fn deliveries(world: &World, webhook: &str, query: &str) -> Vec<Value> {
+    let path = format!("/v1/webhooks/{webhook}/deliveries{query}");
+    world.api.get(&path).expect(200)["data"].as_array().unwrap().clone()
+}
+
+/// Waits until the sender has noted how it went.
+fn settled(world: &World, webhook: &str, is: impl Fn(&Value) -> bool) -> Value {
+    for _ in 0..100 {
+        let found = deliveries(world, webhook, "");
+        if let Some(delivery) = found.first().filter(|delivery| is(delivery)) {
+            return delivery.clone();
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("{:?}", deliveries(world, webhook, ""))
+}
+
+#[test]
+fn a_receiver_is_told_signed_and_again_until_it_answers() {
+    let world = World::new();
+    let (url, messages) = receiver(&["503 Service Unavailable"]);
+    let body = json!({"url": url, "events": ["job.succeeded"]});
+    let key = ("Idempotency-Key", "hook");
+    let made = world.api.post_with("/v1/webhooks", key, &body).expect(201);
+    let again = world.api.post_with("/v1/webhooks", key, &body).expect(201);
+    assert_eq!(made["id"], again["id"]);
+    let (id, secret) = (made["id"].as_str().unwrap(), made["secret"].as_str().unwrap());
+    assert!(world.api.get(&format!("/v1/webhooks/{id}")).expect(200).get("secret").is_none());
+    let job = job(&world);
+    let (message, told) = verified(&next(&messages), secret);
+    assert_eq!((&told["type"], &told["data"]["job_id"]), (&json!("job.succeeded"), &json!(job)));
+    assert_eq!(told["data"]["name"], "told");
+    let failed = settled(&world, id, |delivery| delivery["last_status"] == 503);
+    assert_eq!((&failed["state"], &failed["attempt"]), (&json!("pending"), &json!(1)));
+    // Five seconds later, under the same id.
+    let (second, same) = verified(&next(&messages), secret);
+    assert_eq!((second, same), (message, told));
+    let delivered = settled(&world, id, |delivery| delivery["state"] == "delivered");
+    assert_eq!((&delivered["attempt"], &delivered["last_error"]), (&json!(2), &json!(null)));
+    assert_eq!(deliveries(&world, id, "?state=failed").len(), 0);
+    // Asked for, it comes once more.
+    let path = format!("/v1/webhooks/{id}/deliveries/{}/replay", delivered["id"]);
+    world.api.post(&path, &json!({})).expect(202);
+    verified(&next(&messages), secret);
+    world.api.post(&path.replace("replay", "again"), &json!({})).problem(404, "not_found");
+    assert_eq!(world.api.delete(&format!("/v1/webhooks/{id}")).status, 204);
+    world.api.get(&format!("/v1/webhooks/{id}/deliveries")).problem(404, "not_found");
+}
+
+#[test]
+fn what_is_not_wanted_is_not_told_and_who_is_gone_is_given_up() {
+    let world = World::new();
+    let (url, messages) = receiver(&["410 Gone"]);
+    let made = world.api.post("/v1/webhooks", &json!({"url": url})).expect(201);
+    let (other, others) = receiver(&[]);
+    let only = json!({"url": other, "events": ["job.failed", "job.cancelled"]});
+    world.api.post("/v1/webhooks", &only).expect(201);
+    job(&world);
+    let secret = made["secret"].as_str().unwrap();
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        told.push(verified(&next(&messages), secret).1["type"].as_str().unwrap().to_owned());
+    }
+    told.sort();
+    assert_eq!(told, ["job.started", "job.succeeded"]);
+    let id = made["id"].as_str().unwrap();
+    for _ in 0..100 {
+        if deliveries(&world, id, "?state=failed").len() == 1 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let failed = deliveries(&world, id, "?state=failed");
+    assert_eq!(failed[0]["last_status"], 410, "{failed:?}");
+    assert!(others.try_recv().is_err(), "nothing of what it wants to hear of has happened");
+}
+
+#[test]
+fn a_url_that_leads_inside_is_refused_and_without_permission_all_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let off = Process::start(&directory.path().join("off"));
+    let body = json!({"url": "https://example.com/hook"});
+    off.api.post("/v1/webhooks", &body).problem(403, "webhooks_off");
+    let public = Process::start_with(&directory.path().join("public"), &["--webhooks", "public"]);
+    public.api.post("/v1/webhooks", &body).expect(201);
+    for url in [
+        "http://example.com/",
+        "https://127.0.0.1/",
+        "https://[::1]/",
+        "https://10.0.0.1:8443/",
+        "https://169.254.169.254/latest/meta-data",
+        "https://[::ffff:127.0.0.1]/",
+        "https://2130706433/",
+        "https://user:password@example.com/",
+        "file:///etc/passwd",
+        "nonsense",
+        "",
+    ] {
+        let answer = public.api.post("/v1/webhooks", &json!({"url": url}));
+        assert_eq!(answer.errors(422, "invalid_request")[0].0, "/url", "{url}");
+    }
+    // A name that leads inside is found out when it is looked up.
+    let (url, messages) = receiver(&[]);
+    let port = url.split(':').nth(2).unwrap().split('/').next().unwrap().to_owned();
+    let url = format!("https://localhost:{port}/");
+    let made = public.api.post("/v1/webhooks", &json!({"url": url})).expect(201);
+    let dataset = public.api.demo_dataset();
+    let spec = json!({"dataset_id": dataset, "target": "y", "model": {"type": "perceptron"}});
+    public.api.finished(&public.api.submit(&spec));
+    let path = format!("/v1/webhooks/{}/deliveries", made["id"].as_str().unwrap());
+    let mut error = String::new();
+    for _ in 0..100 {
+        let found = public.api.get(&path).expect(200);
+        if let Some(text) = found["data"][0]["last_error"].as_str() {
+            error = text.to_owned();
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(error.contains("not the internet's"), "{error}");
+    assert!(messages.try_recv().is_err());
+}
