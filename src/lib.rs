@@ -15,6 +15,7 @@ pub mod scratch;
 pub mod server;
 pub mod store;
 pub mod tables;
+pub mod telemetry;
 pub mod upkeep;
 pub mod webhooks;
 pub mod worker;

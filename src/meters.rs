@@ -25,6 +25,8 @@ pub struct Meters {
     pub leases_expired: Counter,
     /// Seconds of a claim's transaction.
     pub claim_seconds: Histogram,
+    /// Seconds that a task waited, from when it could have been claimed.
+    pub wait_seconds: Histogram,
     /// Seconds from a task's start to its end.
     pub task_seconds: Histogram,
     /// Rows that folds trained on, times their epochs.
@@ -45,14 +47,17 @@ pub struct Ended {
 pub struct Waiting {
     /// The project's name.
     pub project: String,
+    /// The labels that they require of a worker, such as `gpu=true`.
+    pub requires: String,
     /// `queued` or `running`.
     pub state: &'static str,
 }
 
 impl Default for Meters {
     fn default() -> Self {
-        // From half a millisecond to a minute, and to two days.
+        // From half a millisecond to half a minute; from a millisecond to nearly a day.
         let claim_seconds = Histogram::new(exponential_buckets(0.0005, 2.0, 17));
+        let wait_seconds = Histogram::new(exponential_buckets(0.001, 4.0, 14));
         let task_seconds = Histogram::new(exponential_buckets(0.001, 4.0, 14));
         let mut meters = Self {
             registry: Arc::default(),
@@ -61,6 +66,7 @@ impl Default for Meters {
             late_results_refused: Counter::default(),
             leases_expired: Counter::default(),
             claim_seconds,
+            wait_seconds,
             task_seconds,
             rows_trained: Counter::default(),
             queue: Family::default(),
@@ -75,6 +81,8 @@ impl Default for Meters {
         all.register("leases_expired", "Leases taken back", m.leases_expired.clone());
         let help = "Time of a claim's transaction";
         all.register_with_unit("claim", help, Unit::Seconds, m.claim_seconds.clone());
+        let help = "Time that a task waited, from when it could have been claimed";
+        all.register_with_unit("task_wait", help, Unit::Seconds, m.wait_seconds.clone());
         let help = "Time from a task's start to its end";
         all.register_with_unit("task", help, Unit::Seconds, m.task_seconds.clone());
         let help = "Rows that folds trained on, times their epochs";

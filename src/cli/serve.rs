@@ -12,12 +12,15 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
 use crate::domain::clock::Clock;
 use crate::domain::labels::Labels;
 use crate::domain::limits::Limits;
 use crate::server::{Role, Server, Settings};
+use crate::telemetry::Traces;
 use crate::webhooks::Receivers;
 
 /// How to serve.
@@ -89,9 +92,10 @@ enum LogFormat {
 }
 
 pub(super) fn run(args: ServeArgs) -> ExitCode {
-    if let Err(error) = start_log(&args) {
-        return fail(&error);
-    }
+    let traces = match start_log(&args) {
+        Ok(traces) => traces,
+        Err(error) => return fail(&error),
+    };
     let settings = Settings {
         bind: args.bind,
         data_dir: args.data_dir,
@@ -116,6 +120,9 @@ pub(super) fn run(args: ServeArgs) -> ExitCode {
         runtime.shutdown_timeout(Duration::from_secs(1));
         served
     });
+    if let Some(traces) = traces {
+        traces.end();
+    }
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
@@ -175,17 +182,17 @@ pub(super) fn stop_signal() -> impl Future<Output = io::Result<()>> {
     }
 }
 
-fn start_log(args: &ServeArgs) -> Result<(), String> {
+/// Starts the log, and traces where the environment asks for them.
+fn start_log(args: &ServeArgs) -> Result<Option<Traces>, String> {
     let filter = EnvFilter::try_new(&args.log).map_err(|error| format!("--log: {error}"))?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr);
-    match args.log_format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().init(),
-    }
-    Ok(())
+    let traces = Traces::start().map_err(|error| format!("OTEL_EXPORTER_OTLP_…: {error}"))?;
+    let log = fmt::layer().with_ansi(io::stderr().is_terminal()).with_writer(io::stderr);
+    let log = match args.log_format {
+        LogFormat::Text => log.with_filter(filter).boxed(),
+        LogFormat::Json => log.json().with_filter(filter).boxed(),
+    };
+    registry().with(log).with(traces.as_ref().map(Traces::layer)).init();
+    Ok(traces)
 }
 
 fn fail(error: &str) -> ExitCode {

@@ -191,6 +191,8 @@ pub struct Job {
     pub after: Vec<JobId>,
     /// How many tasks there are, by state.
     pub tasks: TaskCounts,
+    /// What a task was expected to need, and what one was seen to need.
+    pub memory: Memory,
     /// How long it took.
     pub timings: Timings,
     /// What came out; null until it has succeeded.
@@ -224,6 +226,16 @@ pub enum JobPhase {
     Refit,
     /// Nothing any more.
     Done,
+}
+
+/// The memory of a job's largest task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Memory {
+    /// By estimate, the dataset included; by which tasks are let run beside each other.
+    pub estimated_bytes: i64,
+    /// By how much its process grew while it ran, with whatever ran beside it; null while nothing has
+    /// been measured, as where tasks are too small to tell.
+    pub peak_bytes: Option<i64>,
 }
 
 /// A job's tasks by state: one for each fold, and a last one that reduces and refits.

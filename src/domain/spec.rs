@@ -353,3 +353,10 @@ pub struct Estimate {
     #[serde(skip)]
     pub task_cost_us: i64,
 }
+
+impl Estimate {
+    /// Seconds that all tasks are expected to take on one thread.
+    pub fn fit_s(&self) -> f64 {
+        self.n_tasks as f64 * self.task_cost_us as f64 / 1e6
+    }
+}

@@ -34,6 +34,7 @@ use crate::domain::worker::{Worker, WorkerStatus};
 use crate::store::Deleted;
 use crate::store::idempotency::Created;
 use crate::store::jobs::{BadDependency, JobFilter, NewJob, Submitted};
+use crate::telemetry;
 
 /// How to submit.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -62,6 +63,9 @@ pub(super) struct DryRun {
     /// What it would take.
     #[serde(flatten)]
     estimate: Estimate,
+    /// Seconds that all tasks are expected to take on one thread, to an order of magnitude; they run
+    /// beside each other on as many threads as workers have.
+    fit_s: f64,
     /// The spec with every default filled in.
     resolved_spec: JobSpec,
     /// What the user should know.
@@ -105,9 +109,11 @@ pub(super) async fn create(
     if query.dry_run {
         let CheckedJob { spec: resolved_spec, warnings, estimate, after, .. } = checked;
         state.store.check_dependencies(state.project(), &after).await?.map_err(bad_dependencies)?;
-        return Ok(Json(DryRun { estimate, resolved_spec, warnings }).into_response());
+        let fit_s = estimate.fit_s();
+        return Ok(Json(DryRun { estimate, fit_s, resolved_spec, warnings }).into_response());
     }
-    let new = NewJob { id: JobId::new(&state.clock), checked, spec };
+    let traceparent = telemetry::traceparent();
+    let new = NewJob { id: JobId::new(&state.clock), checked, spec, traceparent };
     let most = state.limits.max_unfinished_jobs;
     match state.store.create_job(state.project(), new, key.as_ref(), most).await? {
         Submitted::Job(created) => submitted(created),

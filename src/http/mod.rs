@@ -38,7 +38,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, MatchedPath};
 use axum::middleware;
 use http::{HeaderName, HeaderValue, Request, header};
 use tokio::sync::Semaphore;
@@ -61,6 +61,7 @@ use crate::domain::limits::Limits;
 use crate::meters::Meters;
 use crate::store::Store;
 use crate::tables::Tables;
+use crate::telemetry;
 use crate::webhooks::Receivers;
 pub use guard::Allowed;
 use loaded::LoadedModels;
@@ -210,12 +211,19 @@ fn layered(router: Router<AppState>, state: AppState, allowed: Allowed) -> Route
         .make_span_with(|request: &Request<axum::body::Body>| {
             let id = request.extensions().get::<RequestId>();
             let request_id = id.and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
-            tracing::info_span!(
+            let span = tracing::info_span!(
                 "request",
                 method = %request.method(),
                 path = request.uri().path(),
                 request_id
-            )
+            );
+            let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+            telemetry::follow(&span, parent);
+            // By the route, so that requests for one thing and another count together.
+            if let Some(route) = request.extensions().get::<MatchedPath>() {
+                telemetry::rename(&span, format!("{} {}", request.method(), route.as_str()));
+            }
+            span
         })
         .on_request(())
         .on_failure(())

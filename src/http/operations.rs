@@ -14,6 +14,7 @@ use super::openapi;
 use super::problem::{ApiError, Code, ProblemBody};
 use crate::domain::worker::Worker;
 use crate::meters::Waiting;
+use crate::store::tasks::QueueDepth;
 
 /// Whether the process answers.
 #[utoipa::path(get, path = "/livez", tag = "operations", responses(
@@ -53,7 +54,8 @@ pub(super) async fn metrics(State(state): State<AppState>) -> Result<Response, A
         .into_iter()
         .map(|queue| {
             let state = if queue.is_running { "running" } else { "queued" };
-            (Waiting { project: queue.project, state }, queue.n_tasks)
+            let QueueDepth { project, requires, n_tasks, .. } = queue;
+            (Waiting { project, requires, state }, n_tasks)
         })
         .collect();
     let uptime = state.clock.now().seconds_since(state.started);

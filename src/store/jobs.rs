@@ -30,6 +30,8 @@ pub struct NewJob {
     pub checked: CheckedJob,
     /// The spec as the client sent it.
     pub spec: Value,
+    /// The trace that its tasks go on, as W3C's Trace Context writes it.
+    pub traceparent: Option<String>,
 }
 
 /// What became of a new job.
@@ -133,8 +135,8 @@ impl Store {
         let variants = (!variants.is_empty()).then(|| to_json("variants", variants)).transpose()?;
         sql("INSERT INTO jobs (id, project_id, name, dataset_id, status, spec, resolved_spec,
                                classes, warnings, n_pending, created_at, variants, priority,
-                               max_parallel, max_ms, retention_ms)
-             VALUES ($1, $2, $3, $4, $12, $5, $6, $7, $8, $9, $10, $11, $13, $14, $15, $16)")
+                               max_parallel, max_ms, retention_ms, traceparent)
+             VALUES ($1, $2, $3, $4, $12, $5, $6, $7, $8, $9, $10, $11, $13, $14, $15, $16, $17)")
         .bind(new.id.to_string())
         .bind(project.to_string())
         .bind(&spec.name)
@@ -151,6 +153,7 @@ impl Store {
         .bind(spec.max_parallel.map(i64::from))
         .bind(spec.max_seconds.map(millis))
         .bind(spec.retention_s.map(millis))
+        .bind(new.traceparent.as_deref())
         .execute(&mut tx)
         .await?;
         insert_dependencies(&mut tx, (project, new.id), &new.checked.after).await?;

@@ -37,6 +37,8 @@ use report::forget_progress;
 pub struct QueueDepth {
     /// The project's name.
     pub project: String,
+    /// What they require of a worker, such as `gpu=true`; empty where they require nothing.
+    pub requires: String,
     /// Whether they run; otherwise they wait for a worker.
     pub is_running: bool,
     /// How many.
@@ -76,6 +78,8 @@ pub struct ClaimedTask {
     pub lease_token: Arc<str>,
     /// What it may need, by estimate.
     pub memory_bytes: u64,
+    /// How long it waited, from when it could have been claimed, in milliseconds.
+    pub waited_ms: i64,
     /// From where an earlier attempt's fit can go on.
     pub checkpoint: Option<Checkpoint>,
     /// What to do.
@@ -118,6 +122,8 @@ pub struct JobContext {
     pub data_sha256: String,
     /// How to read it.
     pub reading: ReadOptions,
+    /// The trace that its tasks go on.
+    pub traceparent: Option<String>,
 }
 
 impl JobContext {
@@ -137,6 +143,9 @@ pub struct Held {
     /// Whether its job rests.
     pub paused: bool,
 }
+
+/// Of a task: id, job, kind, index, attempt and the most of them, memory, since when it waited.
+type ClaimedRow = (i64, String, String, i64, i64, i64, i64, i64);
 
 /// Tasks are tried again after this many milliseconds, times their attempts.
 const BACKOFF_MS: i64 = 1_000;
@@ -158,7 +167,7 @@ impl Store {
         let skip_locked = tx.for_update_skip_locked();
         let requirements = request.requirements.iter().map(|text| [text.as_str().into()]);
         let (requirements, args) = tuples(requirements, 7);
-        let mut rows: Vec<(i64, String, String, i64, i64, i64, i64)> = composed(format!(
+        let mut rows: Vec<ClaimedRow> = composed(format!(
             "WITH line AS MATERIALIZED (
                  SELECT id, cost_us, priority, turn FROM tasks
                  WHERE state = 'queued' AND available_at <= $4 AND memory_bytes <= $7
@@ -172,7 +181,7 @@ impl Store {
                                 ORDER BY priority DESC, turn, id
                             ) - cost_us AS before_us FROM line
                  ) AS sized WHERE before_us < $6)
-             RETURNING id, job_id, kind, idx, attempt, max_attempts, memory_bytes",
+             RETURNING id, job_id, kind, idx, attempt, max_attempts, memory_bytes, available_at",
         ))
         .bind(&request.lease_token)
         .bind(now.0 + request.lease_ms)
@@ -194,7 +203,7 @@ impl Store {
         let ids: Vec<i64> = rows.iter().map(|row| row.0).collect();
         let mut saved = checkpoints::of_tasks(&mut tx, &ids).await?;
         let lease_token: Arc<str> = request.lease_token.as_str().into();
-        for (id, job_id, kind, idx, attempt, max_attempts, memory_bytes) in rows {
+        for (id, job_id, kind, idx, attempt, max_attempts, memory_bytes, available_at) in rows {
             if !jobs.contains_key(&job_id) {
                 let context = self.start(&mut tx, &job_id, now).await?;
                 jobs.insert(job_id.clone(), context);
@@ -224,6 +233,7 @@ impl Store {
                 max_attempts,
                 lease_token,
                 memory_bytes: memory_bytes.unsigned_abs(),
+                waited_ms: (now.0 - available_at).max(0),
                 checkpoint,
                 kind,
                 job,
@@ -242,7 +252,7 @@ impl Store {
         Ok(tasks)
     }
 
-    /// How many tasks wait and run, by project.
+    /// How many tasks wait and run, by project and by what they require.
     ///
     /// # Errors
     /// When the database fails.
@@ -251,15 +261,18 @@ impl Store {
         for is_running in [false, true] {
             // Each state has an index of its own.
             let text = if is_running {
-                "SELECT name, COUNT(*) FROM tasks JOIN projects ON projects.id = tasks.project_id
-                 WHERE state = 'running' GROUP BY name"
+                "SELECT name, requires, COUNT(*)
+                 FROM tasks JOIN projects ON projects.id = tasks.project_id
+                 WHERE state = 'running' GROUP BY name, requires"
             } else {
-                "SELECT name, COUNT(*) FROM tasks JOIN projects ON projects.id = tasks.project_id
-                 WHERE state = 'queued' GROUP BY name"
+                "SELECT name, requires, COUNT(*)
+                 FROM tasks JOIN projects ON projects.id = tasks.project_id
+                 WHERE state = 'queued' GROUP BY name, requires"
             };
-            let rows: Vec<(String, i64)> = sql(text).all(&self.db).await?;
-            found.extend(rows.into_iter().map(|(project, n_tasks)| QueueDepth {
+            let rows: Vec<(String, String, i64)> = sql(text).all(&self.db).await?;
+            found.extend(rows.into_iter().map(|(project, requires, n_tasks)| QueueDepth {
                 project,
+                requires,
                 is_running,
                 n_tasks,
             }));
@@ -474,13 +487,13 @@ async fn fail_unreadable(
 }
 
 async fn context(tx: &mut Tx, (project, id): (ProjectId, JobId)) -> Result<JobContext> {
-    let row: (String, String, String, String, String, Option<String>) =
-        sql("SELECT resolved_spec, classes, warnings, sha256, reading, variants
+    let row: (String, String, String, String, String, Option<String>, Option<String>) =
+        sql("SELECT resolved_spec, classes, warnings, sha256, reading, variants, traceparent
          FROM jobs JOIN datasets ON datasets.id = jobs.dataset_id WHERE jobs.id = $1")
         .bind(id.to_string())
         .one(&mut *tx)
         .await?;
-    let (spec, classes, warnings, data_sha256, reading, variants) = row;
+    let (spec, classes, warnings, data_sha256, reading, variants, traceparent) = row;
     let variants = variants.map(|text| from_json("variants", &text)).transpose()?;
     Ok(JobContext {
         id,
@@ -491,6 +504,7 @@ async fn context(tx: &mut Tx, (project, id): (ProjectId, JobId)) -> Result<JobCo
         warnings: from_json("warnings", &warnings)?,
         data_sha256,
         reading: from_json("dataset's reading", &reading)?,
+        traceparent,
     })
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::Span;
 
 use super::queue::{Flights, Queue, Stop};
 use super::run::Ended;
@@ -13,6 +14,7 @@ use crate::meters::{self, Meters};
 use crate::store::tasks::{ClaimRequest, ClaimedTask, Finished, Outcome};
 use crate::store::workers::NewWorker;
 use crate::store::{Store, StoreError};
+use crate::telemetry;
 
 /// Expected work that one thread's part of a claim should hold.
 const CLAIM_BUDGET_US: i64 = 200_000;
@@ -113,6 +115,9 @@ impl Dispatcher {
                 let n = tasks.len();
                 self.meters.claim_seconds.observe(start.elapsed().as_secs_f64());
                 self.meters.tasks_claimed.inc_by(n as u64);
+                for task in &tasks {
+                    self.meters.wait_seconds.observe(task.waited_ms as f64 / 1e3);
+                }
                 self.queue.put(tasks.into_iter().map(|task| self.flights.add(task)));
                 n
             }
@@ -172,6 +177,9 @@ impl Dispatcher {
     }
 
     async fn publish(&self, finished: &[Finished]) {
+        // With its model a job's trace ends.
+        let last = finished.iter().filter(|item| matches!(item.outcome, Outcome::Reduced { .. }));
+        let _spans: Vec<Span> = last.map(|item| published(&item.task)).collect();
         for attempt in 1..=PUBLISH_ATTEMPTS {
             match self.store.publish(finished).await {
                 Ok(accepted) => {
@@ -225,6 +233,13 @@ impl Dispatcher {
         batch.extend(untaken.into_iter().map(|flight| Ended::Interrupted(flight.task)));
         self.settle(batch).await;
     }
+}
+
+/// The span of a publication, in the trace of the task's job.
+fn published(task: &ClaimedTask) -> Span {
+    let span = tracing::info_span!("publish", job = %task.job.id, task = task.id);
+    telemetry::follow(&span, task.job.traceparent.as_deref());
+    span
 }
 
 fn count(meters: &Meters, item: &Finished) {

@@ -69,6 +69,7 @@ pub(super) fn fit(
     crew: &mut Crew,
     context: Context<'_>,
 ) -> Result<Fit, Failure> {
+    let _span = tracing::info_span!("fit").entered();
     let started = Instant::now();
     let mut fitted = match &job.spec.model {
         ModelSpec::Perceptron(spec) => fit_perceptron(spec, job, data, rows, started, context)?,

@@ -14,6 +14,7 @@ mod evaluate;
 mod fit;
 mod learning;
 mod observe;
+mod peak;
 mod prepare;
 mod queue;
 mod reduce;

@@ -118,6 +118,7 @@ pub(super) fn reduce(
     let bytes = trained.to_bytes().map_err(|error| Failure::permanent("internal", error))?;
     let size_bytes = bytes.len() as u64;
     // Durable before the transaction that names it.
+    let _span = tracing::info_span!("store_model", size_bytes).entered();
     let sha256 = runner
         .runtime
         .block_on(runner.resources.blobs.put(bytes))

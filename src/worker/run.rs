@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use tokio::runtime::Handle;
+use tracing::span::EnteredSpan;
 use trainyard_learn::kernels::Crew;
 use trainyard_learn::model::{Predicted, Truth};
 use trainyard_learn::preprocess::Unseen;
@@ -20,6 +21,7 @@ use super::evaluate::evaluate;
 use super::fit::{Fit, Part, fit, predict, unprepared};
 use super::learning;
 use super::observe::Context;
+use super::peak::Peaks;
 use super::prepare::Prepared;
 use super::queue::{Flight, Signal, Stop};
 use super::reduce;
@@ -33,6 +35,7 @@ use crate::domain::spec::curve::CurveSpec;
 use crate::domain::spec::{JobSpec, ModelSpec};
 use crate::store::tasks::{ClaimedTask, Finished, JobContext, Outcome, TaskKind};
 use crate::tables::TableError;
+use crate::telemetry;
 
 /// How a task came back from its thread.
 #[derive(Debug)]
@@ -51,6 +54,7 @@ pub(super) struct Runner {
     pub(super) resources: Resources,
     pub(super) runtime: Handle,
     pub(super) cores: Cores,
+    peaks: Peaks,
     reporter: Reporter,
     checkpoints: Checkpoints,
     /// By job and, where they are prepared differently, by variant.
@@ -119,7 +123,8 @@ impl Runner {
         let prepared = SharedCache::new(n_threads.max(2));
         let cores = Cores { n_threads, n_busy: AtomicUsize::new(0) };
         let checkpoints = Checkpoints::new(resources.clone(), runtime.clone());
-        Self { resources, runtime, cores, reporter, checkpoints, prepared }
+        let peaks = Peaks::default();
+        Self { resources, runtime, cores, peaks, reporter, checkpoints, prepared }
     }
 
     /// Runs a task, whatever happens in it.
@@ -133,6 +138,8 @@ impl Runner {
     fn run_task(&self, flight: Flight, crew: &mut Crew) -> Ended {
         let clock = &self.resources.clock;
         let Flight { task, signal } = flight;
+        let _span = entered(&task);
+        self.peaks.begin(task.id, task.memory_bytes);
         let load = Instant::now();
         let mut started_us = clock.now_us();
         let mut load_us = 0;
@@ -150,7 +157,10 @@ impl Runner {
             if let (TaskKind::Reduce { folds }, Some(spec)) = (&task.kind, task.job.spec.evaluate) {
                 return Ok(reduce::evaluated(&task.job, spec.model_id, folds));
             }
-            let data = self.prepared(&task.job, variant)?;
+            let data = {
+                let _span = tracing::info_span!("load").entered();
+                self.prepared(&task.job, variant)?
+            };
             load_us = load.elapsed().as_micros() as i64;
             started_us = clock.now_us();
             let context = self.context(&task, &signal);
@@ -169,6 +179,7 @@ impl Runner {
         }))
         .unwrap_or_else(|_| Err(Failure::passing("internal", "training stopped unexpectedly")));
         let ended_us = clock.now_us();
+        let peak_bytes = self.peaks.end(task.id);
         let outcome = match (outcome, signal.stop()) {
             (_, Some(Stop::LeaseLost)) => return Ended::LeaseLost(task),
             (Ok(outcome), _) => outcome,
@@ -178,7 +189,8 @@ impl Runner {
             (Err(Failure::Diverged(error, history)), _) => Outcome::Failed { error, history },
             (Err(Failure::Passing(error)), _) => Outcome::Retry(error),
         };
-        Ended::Finished(Box::new(Finished { task, outcome, started_us, ended_us, load_us }))
+        let finished = Finished { task, outcome, started_us, ended_us, load_us, peak_bytes };
+        Ended::Finished(Box::new(finished))
     }
 
     /// The data as they are prepared for one of the job's variants.
@@ -220,6 +232,19 @@ impl Runner {
             span: (0.0, 1.0),
         }
     }
+}
+
+/// The span of a task, in the trace of its job.
+fn entered(task: &ClaimedTask) -> EnteredSpan {
+    let (kind, idx) = match task.kind {
+        TaskKind::Fold { idx } => ("fold", Some(idx)),
+        TaskKind::Reduce { .. } => ("reduce", None),
+    };
+    let ClaimedTask { id, attempt, job, .. } = task;
+    let span = tracing::info_span!("task", job = %job.id, task = id, kind, idx, attempt);
+    telemetry::follow(&span, job.traceparent.as_deref());
+    telemetry::rename(&span, kind.to_owned());
+    span.entered()
 }
 
 /// Which of the variants a fold's task is of.
@@ -311,6 +336,7 @@ fn fold(
     let job = &*of_chosen;
     let fitted = fit(job, data, &split.train, part, crew, context)
         .map_err(|failure| failure.of(|error| of_fold(job, error, (number, point))))?;
+    let _span = tracing::info_span!("score").entered();
     let score = Instant::now();
     let (predicted, met) = predict(job, data, &fitted, &split.test, crew)?;
     let truth = data.truth_of(&split.test);

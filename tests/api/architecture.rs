@@ -5,23 +5,40 @@ use std::fs;
 use std::path::Path;
 
 /// Each part with what it may use of the others.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("domain", &["domain"]),
     ("cache", &[]),
     ("blobs", &["domain"]),
     ("scratch", &[]),
     ("meters", &[]),
+    ("telemetry", &[]),
     ("store", &["domain", "store"]),
     ("tables", &["blobs", "cache"]),
-    ("worker", &["domain", "blobs", "cache", "meters", "scratch", "store", "tables", "worker"]),
-    ("http", &["domain", "blobs", "meters", "store", "tables", "webhooks", "http"]),
+    (
+        "worker",
+        &[
+            "domain",
+            "blobs",
+            "cache",
+            "meters",
+            "scratch",
+            "store",
+            "tables",
+            "telemetry",
+            "worker",
+        ],
+    ),
+    ("http", &["domain", "blobs", "meters", "store", "tables", "telemetry", "webhooks", "http"]),
     (
         "server",
         &["domain", "blobs", "meters", "scratch", "store", "tables", "webhooks", "worker", "http"],
     ),
     ("webhooks", &["domain", "store"]),
     ("upkeep", &["blobs", "domain", "store"]),
-    ("cli", &["blobs", "domain", "http", "server", "store", "upkeep", "webhooks", "cli"]),
+    (
+        "cli",
+        &["blobs", "domain", "http", "server", "store", "telemetry", "upkeep", "webhooks", "cli"],
+    ),
 ];
 
 fn uses(path: &Path, found: &mut Vec<(String, String)>) {

@@ -135,6 +135,7 @@ fn the_metrics_count_what_was_done() {
         ("trainyard_tasks_claimed_total", 6.0),
         ("trainyard_tasks_published_total{outcome=\"succeeded\"}", 6.0),
         ("trainyard_task_seconds_count", 6.0),
+        ("trainyard_task_wait_seconds_count", 6.0),
         // Five folds, each of three epochs over 800 of 1,000 rows.
         ("trainyard_rows_trained_total", 12_000.0),
         ("trainyard_late_results_refused_total", 0.0),

@@ -20,10 +20,15 @@ impl Process {
     }
 
     pub fn start_with(data_dir: &Path, arguments: &[&str]) -> Self {
+        Self::start_in(data_dir, arguments, &[])
+    }
+
+    pub fn start_in(data_dir: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_trainyard"))
             .args(["serve", "--bind", "127.0.0.1:0", "--log", "warn", "--data-dir"])
             .arg(data_dir)
             .args(arguments)
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

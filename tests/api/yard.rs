@@ -215,7 +215,7 @@ impl Yard {
         let request = serde_json::from_value(spec.clone()).unwrap();
         let checked = check(request, &dataset, &Limits::default()).unwrap();
         let job = JobId::new(&self.clock);
-        let new = NewJob { id: job, checked, spec };
+        let new = NewJob { id: job, checked, spec, traceparent: None };
         (job, self.store.create_job(project, new, None, i64::MAX).await.unwrap())
     }
 
@@ -280,7 +280,8 @@ impl Yard {
 }
 
 pub fn finished(task: &ClaimedTask, outcome: Outcome) -> Finished {
-    Finished { task: task.clone(), outcome, started_us: 5, ended_us: 9, load_us: 1 }
+    let task = task.clone();
+    Finished { task, outcome, started_us: 5, ended_us: 9, load_us: 1, peak_bytes: Some(7) }
 }
 
 pub fn fold(task: &ClaimedTask) -> Finished {

@@ -97,14 +97,17 @@ pub(super) async fn join_line(
         .bind(now.0)
         .execute(&mut *tx)
         .await?;
-    let_go(tx, job).await
+    let_go(tx, job, now).await
 }
 
 /// Opens what a job that runs keeps blocked and may run now: as many folds as may run at once, and
 /// once all are published the task that puts them together.
-pub(in crate::store) async fn let_go(tx: &mut Tx, job: JobId) -> Result<()> {
+pub(in crate::store) async fn let_go(tx: &mut Tx, job: JobId, now: Timestamp) -> Result<()> {
     let job = job.to_string();
-    sql("UPDATE tasks SET state = 'queued' WHERE id IN (
+    // What pauses before another attempt goes on pausing.
+    sql("UPDATE tasks SET state = 'queued',
+             available_at = CASE WHEN available_at < $2 THEN $2 ELSE available_at END
+         WHERE id IN (
              SELECT id FROM tasks WHERE job_id = $1 AND kind = 'fold' AND state = 'blocked'
              ORDER BY idx
              LIMIT (SELECT CASE WHEN most.room < 0 THEN 0 ELSE most.room END FROM (
@@ -113,11 +116,15 @@ pub(in crate::store) async fn let_go(tx: &mut Tx, job: JobId) -> Result<()> {
                      AND state IN ('queued', 'running')) AS room
                  FROM jobs WHERE id = $1) AS most))")
     .bind(&job)
+    .bind(now.0)
     .execute(&mut *tx)
     .await?;
-    sql("UPDATE tasks SET state = 'queued' WHERE job_id = $1 AND kind = 'reduce'
-         AND state = 'blocked' AND EXISTS (SELECT 1 FROM jobs WHERE id = $1 AND n_pending = 0)")
+    sql("UPDATE tasks SET state = 'queued',
+             available_at = CASE WHEN available_at < $2 THEN $2 ELSE available_at END
+         WHERE job_id = $1 AND kind = 'reduce' AND state = 'blocked'
+         AND EXISTS (SELECT 1 FROM jobs WHERE id = $1 AND n_pending = 0)")
     .bind(&job)
+    .bind(now.0)
     .execute(&mut *tx)
     .await?;
     Ok(())

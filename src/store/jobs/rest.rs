@@ -70,7 +70,7 @@ impl Store {
                                 WHERE job_id = $1 AND state = 'queued'";
                     sql(rest).bind(id.to_string()).execute(&mut tx).await?;
                 }
-                Wish::Resume => let_go(&mut tx, id).await?,
+                Wish::Resume => let_go(&mut tx, id, now).await?,
             }
             let kind = if wish == Wish::Pause { "paused" } else { "unpaused" };
             events::append(&mut tx, (project, id), now, kind, json!({})).await?;

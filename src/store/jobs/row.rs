@@ -7,7 +7,7 @@ use super::JobFilter;
 use super::rest::dependencies;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{JobId, ProjectId};
-use crate::domain::job::{Job, JobPhase, JobStatus, TaskCounts, Timings};
+use crate::domain::job::{Job, JobPhase, JobStatus, Memory, TaskCounts, Timings};
 use crate::store::db::{Tx, sql};
 use crate::store::{Result, StoreError, from_json, parsed};
 
@@ -89,15 +89,19 @@ pub(super) async fn read(tx: &mut Tx, project: ProjectId, id: JobId) -> Result<O
 }
 
 async fn with_tasks(tx: &mut Tx, row: Row, now: Timestamp) -> Result<Job> {
-    let states: Vec<(String, i64, i64, f64)> =
-        sql("SELECT state, COUNT(*), MAX(attempt), SUM(progress) FROM tasks
-         WHERE job_id = $1 GROUP BY state")
-        .bind(&row.id)
-        .all(&mut *tx)
-        .await?;
+    let states: Vec<(String, i64, i64, f64, i64, Option<i64>)> = sql(
+        "SELECT state, COUNT(*), MAX(attempt), SUM(progress), MAX(memory_bytes), MAX(peak_bytes)
+         FROM tasks WHERE job_id = $1 GROUP BY state",
+    )
+    .bind(&row.id)
+    .all(&mut *tx)
+    .await?;
     let mut tasks = TaskCounts::default();
+    let mut memory = Memory::default();
     let mut n_done = 0.0;
-    for (state, n, _, progress) in &states {
+    for (state, n, _, progress, estimated_bytes, peak_bytes) in &states {
+        memory.estimated_bytes = memory.estimated_bytes.max(*estimated_bytes);
+        memory.peak_bytes = memory.peak_bytes.max(*peak_bytes);
         tasks.total += n;
         n_done += if state == "succeeded" { *n as f64 } else { *progress };
         match state.as_str() {
@@ -108,16 +112,16 @@ async fn with_tasks(tx: &mut Tx, row: Row, now: Timestamp) -> Result<Job> {
             _ => {}
         }
     }
-    let attempt = states.iter().map(|(_, _, attempt, _)| *attempt).max().unwrap_or(0);
+    let attempt = states.iter().map(|(_, _, attempt, ..)| *attempt).max().unwrap_or(0);
     let progress = (n_done / tasks.total.max(1) as f64).min(1.0);
     let after = dependencies(tx, &row.id).await?;
-    row.job(tasks, progress, attempt, (after, now))
+    row.job((tasks, memory), progress, attempt, (after, now))
 }
 
 impl Row {
     fn job(
         self,
-        tasks: TaskCounts,
+        (tasks, memory): (TaskCounts, Memory),
         progress: f64,
         attempt: i64,
         (after, now): (Vec<JobId>, Timestamp),
@@ -150,6 +154,7 @@ impl Row {
             dataset_id: parsed("dataset id", &self.dataset_id)?,
             after,
             tasks,
+            memory,
             timings: Timings {
                 queued_s: started_at.map(|started| started.seconds_since(created_at)),
                 load_s: self.load_us.map(seconds),

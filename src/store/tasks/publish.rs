@@ -30,6 +30,8 @@ pub struct Finished {
     pub ended_us: i64,
     /// Microseconds it waited for the dataset.
     pub load_us: i64,
+    /// By how much its process's memory grew meanwhile, where that was measured.
+    pub peak_bytes: Option<u64>,
 }
 
 /// How a task ended.
@@ -265,7 +267,14 @@ async fn release(
 
 /// Adds one accepted outcome to what its job will be told.
 async fn add(tx: &mut Tx, item: &Finished, tally: &mut Tally, now: Timestamp) -> Result<()> {
-    let Finished { task, outcome, started_us, ended_us, load_us } = item;
+    let Finished { task, outcome, started_us, ended_us, load_us, peak_bytes } = item;
+    if let Some(peak_bytes) = peak_bytes {
+        sql("UPDATE tasks SET peak_bytes = $2 WHERE id = $1")
+            .bind(task.id)
+            .bind(i64::try_from(*peak_bytes).unwrap_or(i64::MAX))
+            .execute(&mut *tx)
+            .await?;
+    }
     if matches!(outcome, Outcome::Fold { .. } | Outcome::Reduced { .. }) {
         tally.started_us = Some(tally.started_us.unwrap_or(i64::MAX).min(*started_us));
         tally.ended_us = Some(tally.ended_us.unwrap_or(i64::MIN).max(*ended_us));
@@ -281,6 +290,9 @@ async fn add(tx: &mut Tx, item: &Finished, tally: &mut Tally, now: Timestamp) ->
             });
             if let Some(point) = result.point {
                 data["point"] = point.into();
+            }
+            if let Some(peak_bytes) = peak_bytes {
+                data["peak_bytes"] = (*peak_bytes).into();
             }
             tally.events.push(("fold_finished", data));
             let predictions = predictions.as_ref().map(FoldPredictions::pack);
@@ -429,7 +441,7 @@ async fn apply_to_job(
             .await?;
         }
         (JobStatus::Running, None) if n_folds > 0 && (n_pending == 0 || is_limited) => {
-            let_go(tx, job).await?;
+            let_go(tx, job, now).await?;
             frees = true;
         }
         (_, None) => {}

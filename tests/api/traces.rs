@@ -1,0 +1,75 @@
+//! Traces, with a collector that reads what is sent as OpenTelemetry's own messages.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
+use serde_json::json;
+
+use crate::process::Process;
+use crate::receiver::receiver;
+
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn one_trace_leads_from_the_post_of_a_job_to_its_model() {
+    let (url, messages) = receiver(&[]);
+    let directory = tempfile::tempdir().unwrap();
+    let environment = [
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", url.as_str()),
+        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+        ("OTEL_SERVICE_NAME", "yard"),
+    ];
+    let process = Process::start_in(directory.path(), &[], &environment);
+    let api = &process.api;
+    let dataset = api.demo_dataset();
+    let spec = json!({
+        "dataset_id": dataset, "target": "y", "model": {"type": "perceptron"},
+        "cv": {"type": "stratified_kfold", "n_splits": 3},
+    });
+    let parent = format!("00-{TRACE}-b7ad6b7169203331-01");
+    let job = api.post_with("/v1/jobs", ("traceparent", &parent), &spec).expect(202);
+    let job = job["id"].as_str().unwrap();
+    assert_eq!(api.finished(job)["status"], "succeeded");
+
+    // What belongs to the client's trace, until the model is published.
+    let mut spans: HashMap<String, Vec<Span>> = HashMap::new();
+    let mut services = Vec::new();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !spans.contains_key("publish") {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let (_, body) = messages.recv_timeout(left).expect("spans until the model's publication");
+        let request = ExportTraceServiceRequest::decode(body.as_slice()).unwrap();
+        for resource in request.resource_spans {
+            services.extend(resource.resource.unwrap().attributes);
+            for span in resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
+                if hex(&span.trace_id) == TRACE {
+                    spans.entry(span.name.clone()).or_default().push(span);
+                }
+            }
+        }
+    }
+    let named = services.iter().any(|attribute| {
+        attribute.key == "service.name" && format!("{:?}", attribute.value).contains("yard")
+    });
+    assert!(named, "{services:?}");
+    let [post] = &spans["POST /v1/jobs"][..] else { panic!("{spans:?}") };
+    assert_eq!(hex(&post.parent_span_id), "b7ad6b7169203331");
+    let count = |name: &str| spans.get(name).map_or(0, Vec::len);
+    assert_eq!((count("fold"), count("reduce"), count("publish")), (3, 1, 1), "{spans:?}");
+    assert_eq!((count("fit"), count("score"), count("store_model")), (4, 3, 1), "{spans:?}");
+    for task in spans["fold"].iter().chain(&spans["reduce"]).chain(&spans["publish"]) {
+        assert_eq!(task.parent_span_id, post.span_id, "{task:?}");
+        let of_job = task.attributes.iter().find(|attribute| attribute.key == "job").unwrap();
+        assert!(format!("{of_job:?}").contains(job));
+    }
+    let inner = &spans["store_model"][0];
+    assert_eq!(inner.parent_span_id, spans["reduce"][0].span_id);
+    assert!(post.end_time_unix_nano <= spans["publish"][0].start_time_unix_nano);
+}
