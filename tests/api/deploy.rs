@@ -73,7 +73,8 @@ fn flags(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Sequence(items) => {
             let serves = items.first().and_then(Value::as_str) == Some("serve");
-            let texts = items.iter().filter_map(Value::as_str).filter(|text| text.starts_with("--"));
+            let texts =
+                items.iter().filter_map(Value::as_str).filter(|text| text.starts_with("--"));
             found.extend(texts.filter(|_| serves).map(str::to_owned));
             items.iter().for_each(|item| flags(item, found));
         }
@@ -115,10 +116,8 @@ fn every_metric_in_docker_is_written_or_recorded() {
     let registered = meters.filter_map(|text| text.split('"').next());
     families.extend(registered.map(|name| format!("trainyard_{name}")));
     let rules = fs::read_to_string(Path::new(ROOT).join("docker/cluster/rules.yaml")).unwrap();
-    let records: BTreeSet<&str> = rules
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("- record: "))
-        .collect();
+    let records: BTreeSet<&str> =
+        rules.lines().filter_map(|line| line.trim().strip_prefix("- record: ")).collect();
     let mut used = BTreeSet::new();
     for (path, text) in texts() {
         let ending = path.extension().and_then(|ending| ending.to_str());
@@ -126,7 +125,8 @@ fn every_metric_in_docker_is_written_or_recorded() {
             continue;
         }
         for name in words(&text, "trainyard_", "_:") {
-            let is_of = |end| name.strip_suffix(end).is_some_and(|family| families.contains(family));
+            let is_of =
+                |end| name.strip_suffix(end).is_some_and(|family| families.contains(family));
             let is_written = ["", "_total", "_bucket", "_sum", "_count"].into_iter().any(is_of);
             assert!(is_written, "{}: no process writes {name}", path.display());
             used.insert(name.to_owned());
