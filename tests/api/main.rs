@@ -12,6 +12,7 @@ mod cluster;
 mod compare;
 mod curves;
 mod datasets;
+mod deploy;
 mod evaluate;
 mod formats;
 mod hostile;

@@ -1,0 +1,3 @@
+-- A process that hears hints (store/notify.rs), and now and then reads what it heard.
+LISTEN trainyard;
+\sleep 2 s

@@ -1,0 +1,177 @@
+//! What `docker/` says of the server is true: its settings, its metrics, and its tables.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::Deserialize as _;
+use yaml_serde::{Deserializer, Value};
+
+use crate::support::World;
+use crate::yard::{Database, Yard};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Every file below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// Every file below `docker/`, with its text.
+fn texts() -> Vec<(PathBuf, String)> {
+    let found = files(&Path::new(ROOT).join("docker"));
+    found.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+}
+
+/// The documents of every YAML file, by the file.
+fn documents() -> Vec<(PathBuf, Value)> {
+    let is_yaml = |path: &Path| path.extension().is_some_and(|ending| ending == "yaml");
+    let mut all = Vec::new();
+    for (path, text) in texts().into_iter().filter(|(path, _)| is_yaml(path)) {
+        for document in Deserializer::from_str(&text) {
+            let value = Value::deserialize(document)
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            all.push((path.clone(), value));
+        }
+    }
+    assert!(all.len() > 15, "{}", all.len());
+    all
+}
+
+/// The words of a text that begin in a way; of letters, digits, and what `more` has.
+fn words<'a>(text: &'a str, begin: &'a str, more: &'a str) -> impl Iterator<Item = &'a str> {
+    text.split(move |c: char| !c.is_ascii_alphanumeric() && !more.contains(c))
+        .filter(move |word| word.starts_with(begin) && word.len() > begin.len())
+}
+
+fn help() -> String {
+    let binary = env!("CARGO_BIN_EXE_trainyard");
+    let output = Command::new(binary).args(["serve", "--help"]).output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn every_setting_in_docker_is_one_of_serve() {
+    let help = help();
+    let known: BTreeSet<&str> = words(&help, "TRAINYARD_", "_").collect();
+    assert!(known.contains("TRAINYARD_ALLOWED_HOSTS"), "{known:?}");
+    let mut n_used = 0;
+    for (path, text) in texts() {
+        for name in words(&text, "TRAINYARD_", "_") {
+            assert!(known.contains(name), "{}: serve reads no {name}", path.display());
+            n_used += 1;
+        }
+    }
+    assert!(n_used > 20, "{n_used}");
+}
+
+/// The flags of each list that begins with `serve`, as containers are given them.
+fn flags(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Sequence(items) => {
+            let serves = items.first().and_then(Value::as_str) == Some("serve");
+            let texts =
+                items.iter().filter_map(Value::as_str).filter(|text| text.starts_with("--"));
+            found.extend(texts.filter(|_| serves).map(str::to_owned));
+            items.iter().for_each(|item| flags(item, found));
+        }
+        Value::Mapping(entries) => entries.values().for_each(|value| flags(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_flag_in_docker_is_one_of_serve() {
+    let help = help();
+    let known: BTreeSet<&str> = words(&help, "--", "-").collect();
+    assert!(known.contains("--allowed-host"), "{known:?}");
+    let mut used = Vec::new();
+    for (_, document) in documents() {
+        flags(&document, &mut used);
+    }
+    for (_, text) in texts() {
+        let lines = text.lines().filter(|line| line.contains("trainyard serve"));
+        used.extend(lines.flat_map(|line| words(line, "--", "-")).map(str::to_owned));
+    }
+    assert!(used.len() >= 2, "{used:?}");
+    for flag in used {
+        let name = flag.split('=').next().unwrap_or_default();
+        assert!(known.contains(name), "serve has no {name}");
+    }
+}
+
+#[test]
+fn every_metric_in_docker_is_written_or_recorded() {
+    let world = World::new();
+    let written = world.api.get("/metrics").text();
+    let mut families: BTreeSet<String> = written
+        .lines()
+        .filter_map(|line| Some(line.strip_prefix("# TYPE ")?.split(' ').next()?.to_owned()))
+        .collect();
+    // Those with labels are written once there is something to write of them.
+    let meters = include_str!("../../src/meters.rs").split("register(\"").skip(1);
+    let registered = meters.filter_map(|text| text.split('"').next());
+    families.extend(registered.map(|name| format!("trainyard_{name}")));
+    let rules = fs::read_to_string(Path::new(ROOT).join("docker/cluster/rules.yaml")).unwrap();
+    let records: BTreeSet<&str> =
+        rules.lines().filter_map(|line| line.trim().strip_prefix("- record: ")).collect();
+    let mut used = BTreeSet::new();
+    for (path, text) in texts() {
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        if !path.starts_with(Path::new(ROOT).join("docker/cluster")) || ending == Some("env") {
+            continue;
+        }
+        for name in words(&text, "trainyard_", "_:") {
+            let is_of =
+                |end| name.strip_suffix(end).is_some_and(|family| families.contains(family));
+            let is_written = ["", "_total", "_bucket", "_sum", "_count"].into_iter().any(is_of);
+            assert!(is_written, "{}: no process writes {name}", path.display());
+            used.insert(name.to_owned());
+        }
+        for name in words(&text, "trainyard:", "_:") {
+            assert!(records.contains(name), "{}: no rule records {name}", path.display());
+        }
+    }
+    assert!(used.len() > 7, "{used:?}");
+}
+
+#[test]
+fn the_dashboard_is_json_whose_panels_ask_for_something() {
+    let path = Path::new(ROOT).join("docker/cluster/grafana/trainyard.json");
+    let text = fs::read_to_string(path).unwrap();
+    let dashboard: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    assert!(panels.len() > 10);
+    for panel in panels {
+        let targets = panel["targets"].as_array().unwrap();
+        assert!(!targets.is_empty() && targets.iter().all(|target| target["expr"].is_string()));
+    }
+}
+
+/// The query by which KEDA decides how many workers there are.
+fn scaling_query() -> String {
+    let is_scaled = |(_, document): &(PathBuf, Value)| document["kind"] == "ScaledObject";
+    let (_, scaled) = documents().into_iter().find(is_scaled).unwrap();
+    let query = &scaled["spec"]["triggers"][0]["metadata"]["query"];
+    query.as_str().unwrap().trim().to_owned()
+}
+
+#[tokio::test]
+async fn the_scaling_query_counts_what_waits_and_runs() {
+    if !Database::Postgres.is_there() {
+        return;
+    }
+    let yard = Yard::new(Database::Postgres).await;
+    let query = format!("SELECT CAST(({}) AS TEXT)", scaling_query());
+    assert_eq!(yard.texts(&query).await, ["1"], "four short folds are one thread's work");
+    yard.change("UPDATE tasks SET cost_us = 30000000").await;
+    assert_eq!(yard.texts(&query).await, ["4"], "four long ones are that of four");
+    let claimed = yard.claim(60_000, 1).await;
+    assert_eq!(claimed.len(), 1);
+    assert_eq!(yard.texts(&query).await, ["4"], "one of which runs now");
+    yard.change("UPDATE tasks SET state = 'cancelled' WHERE state = 'queued'").await;
+    assert_eq!(yard.texts(&query).await, ["1"], "what runs keeps its thread");
+}
