@@ -54,6 +54,8 @@ pub struct ClaimRequest<'a> {
     pub lease_token: String,
     /// How long the lease lasts unless renewed.
     pub lease_ms: i64,
+    /// How many tasks it could begin at once.
+    pub n_idle: i64,
     /// Expected microseconds of work to take; at least one task is taken if there is any.
     pub budget_us: i64,
     /// At most so many tasks.
@@ -144,8 +146,9 @@ pub struct Held {
     pub paused: bool,
 }
 
-/// Of a task: id, job, kind, index, attempt and the most of them, memory, since when it waited.
-type ClaimedRow = (i64, String, String, i64, i64, i64, i64, i64);
+/// Of a task: id, job, kind, index, attempt and the most of them, memory, since when it waited, and
+/// its cost.
+type ClaimedRow = (i64, String, String, i64, i64, i64, i64, i64, i64);
 
 /// Tasks are tried again after this many milliseconds, times their attempts.
 const BACKOFF_MS: i64 = 1_000;
@@ -163,36 +166,17 @@ impl Store {
     async fn claim_once(&self, request: &ClaimRequest<'_>) -> Result<Vec<ClaimedTask>> {
         let mut tx = self.db.begin().await?;
         let now = tx.now().await?;
-        // What another worker is claiming at this moment is passed over.
-        let skip_locked = tx.for_update_skip_locked();
-        let requirements = request.requirements.iter().map(|text| [text.as_str().into()]);
-        let (requirements, args) = tuples(requirements, 7);
-        let mut rows: Vec<ClaimedRow> = composed(format!(
-            "WITH line AS MATERIALIZED (
-                 SELECT id, cost_us, priority, turn FROM tasks
-                 WHERE state = 'queued' AND available_at <= $4 AND memory_bytes <= $7
-                 AND requires IN (VALUES {requirements})
-                 ORDER BY priority DESC, turn, id LIMIT $5{skip_locked})
-             UPDATE tasks SET state = 'running', attempt = attempt + 1, lease_token = $1,
-                              lease_until = $2, worker = $3
-             WHERE id IN (
-                 SELECT id FROM (
-                     SELECT id, SUM(cost_us) OVER (
-                                ORDER BY priority DESC, turn, id
-                            ) - cost_us AS before_us FROM line
-                 ) AS sized WHERE before_us < $6)
-             RETURNING id, job_id, kind, idx, attempt, max_attempts, memory_bytes, available_at",
-        ))
-        .bind(&request.lease_token)
-        .bind(now.0 + request.lease_ms)
-        .bind(request.worker)
-        .bind(now.0)
-        .bind(request.max_tasks)
-        .bind(request.budget_us)
-        .bind(request.max_memory_bytes)
-        .bind_all(args)
-        .all(&mut tx)
-        .await?;
+        // What is looked at and not taken is hidden from other workers meanwhile. So as many as could
+        // begin now come first, and only if they are short about as many more as there is budget for.
+        let most = request.n_idle.clamp(1, request.max_tasks);
+        let mut rows = take(&mut tx, request, now, (most, request.budget_us)).await?;
+        let n = rows.len() as i64;
+        let spent_us: i64 = rows.iter().map(|row| row.8).sum();
+        let left_us = request.budget_us - spent_us;
+        if n == most && left_us > 0 && n < request.max_tasks {
+            let more = (left_us / (spent_us / n).max(1) + 1).min(request.max_tasks - n);
+            rows.extend(take(&mut tx, request, now, (more, left_us)).await?);
+        }
         if rows.is_empty() {
             return Ok(Vec::new());
         }
@@ -203,7 +187,7 @@ impl Store {
         let ids: Vec<i64> = rows.iter().map(|row| row.0).collect();
         let mut saved = checkpoints::of_tasks(&mut tx, &ids).await?;
         let lease_token: Arc<str> = request.lease_token.as_str().into();
-        for (id, job_id, kind, idx, attempt, max_attempts, memory_bytes, available_at) in rows {
+        for (id, job_id, kind, idx, attempt, max_attempts, memory_bytes, available_at, _) in rows {
             if !jobs.contains_key(&job_id) {
                 let context = self.start(&mut tx, &job_id, now).await?;
                 jobs.insert(job_id.clone(), context);
@@ -447,6 +431,16 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<Arc<JobContext>>> {
         let id: JobId = parsed("job id", job_id)?;
+        // A job that runs stays as it is, and workers that claim of it need not wait for each other:
+        // whoever ends, pauses or cancels it locks its tasks too.
+        let is_running: bool =
+            sql("SELECT EXISTS (SELECT 1 FROM jobs WHERE id = $1 AND status = 'running')")
+                .bind(job_id)
+                .scalar(&mut *tx)
+                .await?;
+        if let (true, Some(context)) = (is_running, self.contexts.get(id)) {
+            return Ok(Some(context));
+        }
         let Some((project, before)) = project_and_status(tx, id).await? else { return Ok(None) };
         let status = before.after(JobEvent::TaskClaimed)?;
         if status != before {
@@ -467,6 +461,46 @@ impl Store {
             Err(error) => fail_unreadable(tx, (project, id), error, now).await.map(|()| None),
         }
     }
+}
+
+/// Takes the first tasks in line, of at most so many those whose predecessors fit the budget.
+async fn take(
+    tx: &mut Tx,
+    request: &ClaimRequest<'_>,
+    now: Timestamp,
+    (most, budget_us): (i64, i64),
+) -> Result<Vec<ClaimedRow>> {
+    // What another worker is claiming at this moment is passed over.
+    let skip_locked = tx.for_update_skip_locked();
+    let requirements = request.requirements.iter().map(|text| [text.as_str().into()]);
+    let (requirements, args) = tuples(requirements, 7);
+    composed(format!(
+        "WITH line AS MATERIALIZED (
+                 SELECT id, cost_us, priority, turn FROM tasks
+                 WHERE state = 'queued' AND available_at <= $4 AND memory_bytes <= $7
+                 AND requires IN (VALUES {requirements})
+                 ORDER BY priority DESC, turn, id LIMIT $5{skip_locked})
+             UPDATE tasks SET state = 'running', attempt = attempt + 1, lease_token = $1,
+                              lease_until = $2, worker = $3
+             WHERE id IN (
+                 SELECT id FROM (
+                     SELECT id, SUM(cost_us) OVER (
+                                ORDER BY priority DESC, turn, id
+                            ) - cost_us AS before_us FROM line
+                 ) AS sized WHERE before_us < $6)
+             RETURNING id, job_id, kind, idx, attempt, max_attempts, memory_bytes, available_at,
+                       cost_us",
+    ))
+    .bind(&request.lease_token)
+    .bind(now.0 + request.lease_ms)
+    .bind(request.worker)
+    .bind(now.0)
+    .bind(most)
+    .bind(budget_us)
+    .bind(request.max_memory_bytes)
+    .bind_all(args)
+    .all(tx)
+    .await
 }
 
 /// Ends a running job whose documents this version cannot read; any other error is passed on.

@@ -63,6 +63,7 @@ impl Dispatcher {
                     worker: &id,
                     lease_token: self.clock.new_uuid().to_string(),
                     lease_ms: self.worker.lease_ms,
+                    n_idle: n_idle as i64,
                     budget_us: CLAIM_BUDGET_US * n_idle as i64,
                     max_tasks: MAX_CLAIMED,
                     max_memory_bytes: i64::try_from(self.worker.memory_bytes).unwrap_or(i64::MAX),

@@ -72,6 +72,7 @@ impl Schedule<'_> {
             worker: "schedule",
             lease_token: self.yard.clock.new_uuid().to_string(),
             lease_ms: 60_000,
+            n_idle: 1,
             budget_us: [1, 1_000_000_000][self.dice.below(2)],
             max_tasks: 1 + self.dice.below(4) as i64,
             max_memory_bytes: i64::MAX,

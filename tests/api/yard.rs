@@ -246,6 +246,7 @@ impl Yard {
             worker: "test",
             lease_token: self.clock.new_uuid().to_string(),
             lease_ms,
+            n_idle: 1,
             budget_us,
             max_tasks: 100,
             max_memory_bytes: i64::MAX,
