@@ -18,6 +18,7 @@ from dataclasses import dataclass
 # OpenBLAS picks the kernels that suit the processor unless this forces others. It reads this when numpy
 # loads it, so this comes first.
 os.environ.pop("OPENBLAS_CORETYPE", None)
+os.environ.pop("OPENBLAS_L2_SIZE", None)
 
 import numpy as np  # noqa: E402
 

@@ -110,7 +110,12 @@ pub(super) fn run(args: ServeArgs) -> ExitCode {
         retention: args.retention_days.map(|days| Duration::from_secs(u64::from(days) * 86_400)),
         webhooks: args.webhooks,
         behind_proxy: args.behind_proxy,
-        allowed_hosts: args.allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
+        allowed_hosts: args
+            .allowed_hosts
+            .iter()
+            .filter(|host| !host.is_empty())
+            .map(|host| host.to_ascii_lowercase())
+            .collect(),
         limits: args.limits,
     };
     raise_file_limit();
