@@ -13,6 +13,7 @@ use super::extract::{PathId, Query};
 use super::jobs::find;
 use super::problem::{ApiError, Code, ProblemBody};
 use crate::domain::ids::JobId;
+use crate::domain::job::Job;
 use crate::domain::suggest::nearest;
 use crate::store::jobs::StoredHistory;
 
@@ -43,7 +44,9 @@ pub(super) struct Metrics {
     finished: bool,
     /// All series that there are: losses, scores, `learning_rate`, and for each layer
     /// `grad_norm.0`, `weight_norm.0`, `update_ratio.0` (how much a step changes the weights) and
-    /// `dead_units.1` (the share of units of an activation that nothing moves).
+    /// `dead_units.1` (the share of units of an activation that nothing moves). Norms are those of the
+    /// epoch's last step: gradients before they are clipped, weights after it. Units are looked at over
+    /// the last steps that have 1,024 rows together.
     series: Vec<String>,
     /// A point an epoch: `epoch`, and the value of each series; null where there is none.
     #[schema(value_type = Vec<Object>)]
@@ -79,16 +82,27 @@ pub(super) async fn metrics(
     let Some(StoredHistory { epochs: history, finished }) =
         state.store.history(state.project(), id, fold).await?
     else {
-        let detail = if job.resolved_spec["model"]["type"] == "perceptron" {
-            "a perceptron keeps no record of its epochs"
-        } else {
-            "this training has not begun, or not yet shown its first epochs; look again in a second"
-        };
-        return Err(ApiError::new(Code::NotFound, detail));
+        return Err(ApiError::new(Code::NotFound, why_none(&job)));
     };
     let chosen = chosen(query.series.as_deref(), &history).map_err(ApiError::invalid)?;
     let data = points(&history, &chosen, max_points as usize);
     Ok(Json(Metrics { fold, finished, series: history.names().to_vec(), data }))
+}
+
+/// Why a training has no points to show, and what to do about it.
+fn why_none(job: &Job) -> String {
+    let failed_in = job.error.as_ref().and_then(|error| error.fold);
+    if job.resolved_spec["model"]["type"] == "perceptron" {
+        "a perceptron keeps no record of its epochs".to_owned()
+    } else if job.finished_at.is_none() {
+        "this training has not begun, or not yet shown its first epochs; look again in a second"
+            .to_owned()
+    } else if let (Some(fold), Value::Null) = (failed_in, &job.resolved_spec["curve"]) {
+        format!("this training has not begun: the job failed in fold {fold}; ask with ?fold={fold}")
+    } else {
+        "the job ended before this training had an epoch; ask for another fold with ?fold="
+            .to_owned()
+    }
 }
 
 /// The columns of the series asked for, or what is wrong with their names.

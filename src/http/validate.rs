@@ -82,7 +82,8 @@ impl Walk {
     fn value(&mut self, schema: &Value, value: &mut Value, pointer: &str) -> bool {
         let schema = resolve(schema);
         if let Some(variants) = schema["oneOf"].as_array() {
-            return self.one_of(variants, value, pointer);
+            let may_be_null = variants.iter().any(|variant| resolve(variant)["type"] == "null");
+            return value.is_null() && may_be_null || self.one_of(variants, value, pointer);
         }
         if !self.has_type(schema, value, pointer) {
             return false;
@@ -161,21 +162,28 @@ impl Walk {
     }
 
     fn one_of(&mut self, variants: &[Value], value: &mut Value, pointer: &str) -> bool {
-        let variants: Vec<&Value> = variants.iter().map(resolve).collect();
-        let tagged: Vec<(&str, &Value)> =
-            variants.iter().filter_map(|variant| Some((tag(variant)?, *variant))).collect();
-        let is_null = |variant: &Value| variant["type"] == "null";
-        if value.is_null() && variants.iter().any(|variant| is_null(variant)) {
-            return true;
-        }
-        if !tagged.is_empty() && tagged.len() == variants.iter().filter(|v| !is_null(v)).count() {
-            return self.tagged(&tagged, value, pointer);
-        }
+        let variants: Vec<&Value> =
+            variants.iter().map(resolve).filter(|variant| variant["type"] != "null").collect();
         let fitting: Vec<&Value> =
             variants.iter().copied().filter(|variant| type_fits(variant, value)).collect();
+        // An object's `type` says which variant is meant, also where a bare name would do.
+        let meant = if value.is_object() { &fitting } else { &variants };
+        let tagged: Vec<(&str, &Value)> =
+            meant.iter().filter_map(|variant| Some((tag(variant)?, *variant))).collect();
+        if !tagged.is_empty() && tagged.len() == meant.len() {
+            return self.tagged(&tagged, value, pointer);
+        }
+        if let Some(names) = value.as_str().and_then(|_| names(&fitting)) {
+            let known = names.iter().any(|name| value == name);
+            if !known {
+                self.unknown_name(value, names.into_iter(), pointer);
+            }
+            return known;
+        }
         match fitting.as_slice() {
             [] => {
-                let kinds: Vec<String> = variants.iter().map(|variant| kind(variant)).collect();
+                let mut kinds: Vec<String> = variants.iter().map(|variant| kind(variant)).collect();
+                kinds.dedup();
                 self.push(Problem::new(pointer, format!("must be {}", kinds.join(" or "))));
                 false
             }
@@ -330,6 +338,13 @@ fn tag(variant: &Value) -> Option<&str> {
     }
 }
 
+/// The names that texts of these variants may be, if each of them takes names only.
+fn names<'a>(variants: &[&'a Value]) -> Option<Vec<&'a str>> {
+    let of_each = variants.iter().map(|variant| variant["enum"].as_array());
+    let lists = of_each.collect::<Option<Vec<_>>>().filter(|lists| !lists.is_empty())?;
+    Some(lists.into_iter().flatten().filter_map(Value::as_str).collect())
+}
+
 fn types(schema: &Value) -> Vec<&str> {
     match &schema["type"] {
         Value::String(one) => vec![one],
@@ -381,16 +396,20 @@ fn kind(schema: &Value) -> String {
 fn placeholder(schema: &Value) -> Value {
     let schema = resolve(schema);
     if let Some(first) = schema["oneOf"].as_array().and_then(|variants| variants.first()) {
-        return match tag(resolve(first)) {
-            Some(name) => json!({"type": name}),
-            None => placeholder(first),
-        };
+        return placeholder(first);
+    }
+    if let Some(first) = schema["enum"].as_array().and_then(|names| names.first()) {
+        return first.clone();
     }
     match types(schema).first().copied() {
         Some("string") => json!(""),
         Some("integer" | "number") => json!(0),
         Some("array") => json!([]),
-        Some("object") => json!({}),
+        Some("object") => {
+            let required = schema["required"].as_array().into_iter().flatten();
+            let field = |name: &str| (name.to_owned(), placeholder(&schema["properties"][name]));
+            Value::Object(required.filter_map(Value::as_str).map(field).collect())
+        }
         Some("boolean") => json!(false),
         _ => Value::Null,
     }

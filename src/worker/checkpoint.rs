@@ -14,7 +14,7 @@ pub(super) struct Checkpoints {
     runtime: Handle,
 }
 
-/// A blob's bytes begin with so many that no other blob has, so that it is nobody else's.
+/// A blob's bytes end with so many that no other blob has, so that it is nobody else's.
 const MARK_BYTES: usize = 16;
 
 impl Checkpoints {
@@ -34,7 +34,9 @@ impl Checkpoints {
         match self.runtime.block_on(self.resources.blobs.get(sha256)) {
             Ok(bytes) => {
                 let spent = Duration::from_millis(spent_ms.unsigned_abs());
-                Some((bytes.get(MARK_BYTES..)?.to_vec(), spent))
+                let mut state = Vec::from(bytes);
+                state.truncate(state.len().checked_sub(MARK_BYTES)?);
+                Some((state, spent))
             }
             Err(error) => {
                 tracing::warn!(%error, task = task.id, "a checkpoint cannot be read");
@@ -44,11 +46,10 @@ impl Checkpoints {
     }
 
     /// Saves a state; where that fails the one before stays.
-    pub(super) fn save(&self, task: &ClaimedTask, state: &[u8], spent: Duration) {
+    pub(super) fn save(&self, task: &ClaimedTask, state: Vec<u8>, spent: Duration) {
         let Resources { store, blobs, clock, .. } = &self.resources;
-        let mut bytes = Vec::with_capacity(MARK_BYTES + state.len());
+        let mut bytes = state;
         bytes.extend(clock.new_uuid().into_bytes());
-        bytes.extend(state);
         let saved = self.runtime.block_on(async {
             let sha256 = blobs.put(bytes).await.map_err(|error| error.to_string())?;
             let spent_ms = spent.as_millis() as i64;

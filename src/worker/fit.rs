@@ -265,6 +265,10 @@ fn fit_network(
         let detail = error.to_string();
         match error {
             FitError::Cancelled => stopped(context),
+            FitError::NoWeight(_) => {
+                let advice = "; see class_weight and sample_weight";
+                Failure::permanent("no_weight", format!("{detail}{advice}"))
+            }
             FitError::Diverged { epoch, history, .. } => {
                 let advice = "; lower the learning rate, clip the gradients or scale the features";
                 let error = JobError::new("diverged", format!("{detail}{advice}"));

@@ -117,7 +117,7 @@ impl Observer for Watch<'_> {
 
     fn checkpoint(&mut self, state: Vec<u8>) {
         let spent = self.spent + self.started.elapsed();
-        self.context.checkpoints.save(self.context.task, &state, spent);
+        self.context.checkpoints.save(self.context.task, state, spent);
         self.saved = self.started.elapsed();
     }
 

@@ -134,19 +134,42 @@ fn a_resolved_spec_gives_the_same_model_again() {
     assert_eq!(hash(&job), hash(&again));
 }
 
+/// The same rows in three folds, and in the first of them alone: to the digit, whatever the threads.
 #[test]
 fn a_fold_is_the_same_alone_and_among_others() {
-    let world = World::new();
-    let dataset = world.api.dataset(&clouds());
-    let spec = colours(&dataset, &json!({"refit": false}));
-    let scores = |job: &Value| -> Vec<Value> {
-        let folds = job["result"]["folds"].as_array().unwrap();
-        folds.iter().map(|fold| fold["scores"].clone()).collect()
+    let csv = clouds();
+    let mut lines = csv.lines();
+    let mut folds = format!("{},folds,alone\n", lines.next().unwrap());
+    for (row, line) in lines.enumerate() {
+        let fold = row / 3 % 3;
+        folds += &format!("{line},{fold},{}\n", if fold == 0 { 0 } else { -1 });
+    }
+    // Of the first fold: probabilities and scores, and the curve of its training.
+    let first = |world: &World, dataset: &str, column: &str| {
+        let cv = json!({"type": "predefined", "test_fold": column});
+        let training = json!({"epochs": 8, "batch_size": 16, "validation_fraction": 0.2});
+        let model = json!({"type": "mlp", "hidden": [96, 64], "dropout": 0.2});
+        let changes = json!({"cv": cv, "training": training, "model": model, "refit": false});
+        let job = world.api.run(&colours(dataset, &changes));
+        assert_eq!(job["status"], "succeeded", "{job}");
+        let id = job["id"].as_str().unwrap();
+        let page = world.api.get(&format!("/v1/jobs/{id}/predictions?limit=300")).expect(200);
+        let of_fold = |row: &&Value| row["fold"] == 0;
+        let rows: Vec<Value> =
+            page["data"].as_array().unwrap().iter().filter(of_fold).cloned().collect();
+        assert_eq!(rows.len(), 102);
+        let metrics = world.api.get(&format!("/v1/jobs/{id}/metrics?fold=0")).expect(200);
+        (rows, job["result"]["folds"][0]["scores"].clone(), metrics["data"].clone())
     };
-    let alone = world.api.run(&spec);
-    let ids: Vec<String> = (0..4).map(|_| world.api.submit(&spec)).collect();
-    for id in ids {
-        assert_eq!(scores(&world.api.finished(&id)), scores(&alone));
+    let mut found = Vec::new();
+    for n_threads in [1, 2, 4] {
+        let world = World::with_threads(n_threads);
+        let dataset = world.api.dataset(&folds);
+        found.extend(["folds", "alone"].map(|column| first(&world, &dataset, column)));
+    }
+    let [one, others @ ..] = found.as_slice() else { panic!("six jobs") };
+    for other in others {
+        assert!(other == one, "{other:?}\n{one:?}");
     }
 }
 
@@ -200,6 +223,21 @@ fn a_diverging_fit_fails_with_its_epoch_and_its_history() {
 }
 
 #[test]
+fn the_history_of_a_fold_that_diverged_is_found() {
+    let world = World::new();
+    let dataset = world.api.dataset(&clouds());
+    let wild = json!({"type": "sgd", "learning_rate": 1e20});
+    let job = world.api.run(&colours(&dataset, &json!({"optimizer": wild})));
+    assert_eq!(job["error"]["code"], "diverged", "{job}");
+    let fold = &job["error"]["fold"];
+    let path = format!("/v1/jobs/{}/metrics", job["id"].as_str().unwrap());
+    let detail = world.api.get(&path).problem(404, "not_found")["detail"].to_string();
+    assert!(detail.contains(&format!("failed in fold {fold}")), "{detail}");
+    let points = world.api.get(&format!("{path}?fold={fold}")).expect(200)["data"].clone();
+    assert_eq!(points.as_array().unwrap().last().unwrap()["epoch"], job["error"]["epoch"]);
+}
+
+#[test]
 fn training_ends_early_by_its_rule_or_by_the_clock() {
     let world = World::new();
     let dataset = world.api.dataset(&clouds());
@@ -216,15 +254,24 @@ fn training_ends_early_by_its_rule_or_by_the_clock() {
     assert!(job["result"]["refit"]["fit_s"].as_f64().unwrap() < 5.0);
 }
 
-/// What a spec with these changes is refused for.
-fn refusals(world: &World, dataset: &str, changes: &Value) -> Vec<(String, String)> {
-    world.api.post("/v1/jobs", &colours(dataset, changes)).errors(422, "invalid_request")
+/// A residual layer in one, and so on, so many times.
+fn nested(depth: usize) -> Value {
+    let inside = if depth == 1 { json!({"type": "layer_norm"}) } else { nested(depth - 1) };
+    json!({"type": "residual", "layers": [inside]})
 }
 
+/// Where the ninth of them is.
+const DEEPEST: &str =
+    "/model/layers/0/layers/0/layers/0/layers/0/layers/0/layers/0/layers/0/layers/0/layers/0";
+
+/// Every case names all that is wrong and nothing else, each with what must hold or a way out.
 #[test]
 fn what_cannot_work_is_refused_before_anything_is_queued() {
     let world = World::new();
-    let dataset = world.api.dataset(&clouds());
+    let rows = clouds().replacen('\n', ",huge\n", 1);
+    let (head, rows) = rows.split_once('\n').unwrap();
+    let rows: String = rows.lines().map(|row| format!("{row},1e39\n")).collect();
+    let dataset = world.api.dataset(&format!("{head}\n{rows}"));
     let cases = [
         (json!({"training": {"batch_size": 201}}), "/training/batch_size"),
         (json!({"training": {"batch_size": 0}}), "/training/batch_size"),
@@ -291,12 +338,97 @@ fn what_cannot_work_is_refused_before_anything_is_queued() {
             "/optimizer/schedule/step_size",
         ),
         (json!({"preprocess": {"numeric": {"scale": "standart"}}}), "/preprocess/numeric/scale"),
+        (
+            json!({"preprocess": {"numeric": {"scale": {"type": "min_max", "clp": true}}},
+                "loss": {"type": "focl"}, "scoring": ["r2"]}),
+            "/loss/type /preprocess/numeric/scale/clp /scoring/0",
+        ),
+        (
+            json!({"model": {"type": "mlp", "activation": {"type": "leaky_relu", "negative_slop": 1},
+                "init": {"type": "orthogonal", "gain": "big"}}, "loss": {"type": "hubr"}}),
+            "/loss/type /model/activation/negative_slop /model/init/gain",
+        ),
+        (
+            json!({"model": {"type": "mlp", "hidden": [20000, 20000], "init": "orthogonal"}}),
+            "/model/hidden",
+        ),
+        (
+            json!({"model": {"type": "network", "layers": vec![json!({"type": "layer_norm"}); 513]}}),
+            "/model/layers",
+        ),
+        (json!({"model": {"type": "network", "layers": [nested(9)]}}), DEEPEST),
+        (
+            json!({"training": {"class_weight": {"red": 0, "green": 0, "blue": 0}}}),
+            "/training/class_weight",
+        ),
+        (json!({"training": {"class_weight": {"red": 1e39}}}), "/training/class_weight/red"),
+        (json!({"sample_weight": "huge"}), "/sample_weight"),
     ];
-    for (changes, pointer) in cases {
-        let found = refusals(&world, &dataset, &changes);
-        assert!(found.iter().any(|(at, _)| at == pointer), "{changes}: {found:?}");
+    let mut wrong = Vec::new();
+    for (changes, pointers) in cases {
+        let answer = world.api.post("/v1/jobs", &colours(&dataset, &changes));
+        let problem = answer.problem(422, "invalid_request");
+        let errors = problem["errors"].as_array().unwrap();
+        let mut found: Vec<&str> = errors.iter().map(|e| e["pointer"].as_str().unwrap()).collect();
+        found.sort_unstable();
+        let way_out = |error: &Value| {
+            let detail = error["detail"].as_str().unwrap();
+            error["suggestion"].is_string()
+                || detail.starts_with("must ")
+                || detail == "is required"
+        };
+        if found.join(" ") != pointers || !errors.iter().all(way_out) {
+            wrong.push(format!("{changes}: {errors:?}"));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(world.api.get("/v1/jobs").expect(200)["data"], json!([]));
+}
+
+/// The most hidden layers that the document allows, with all that may follow each.
+#[test]
+fn the_deepest_mlp_there_may_be_is_taken() {
+    let world = World::new();
+    let dataset = world.api.dataset(&clouds());
+    let model = json!({"type": "mlp", "hidden": vec![2; 64], "dropout": 0.1, "batch_norm": true,
+        "layer_norm": true});
+    let estimate =
+        world.api.post("/v1/jobs?dry_run=true", &colours(&dataset, &json!({"model": model})));
+    assert!(estimate.expect(200)["n_parameters"].as_u64().unwrap() > 64 * 4);
+}
+
+/// 200 rows are 13 batches of 16.
+#[test]
+fn steps_that_an_epoch_cannot_fill_are_warned_of() {
+    let world = World::new();
+    let dataset = world.api.dataset(&clouds());
+    let warned = |steps: u32| {
+        let training = json!({"batch_size": 16, "accumulation_steps": steps});
+        let spec = colours(&dataset, &json!({"training": training}));
+        let estimate = world.api.post("/v1/jobs?dry_run=true", &spec).expect(200);
+        let warnings = estimate["warnings"].as_array().unwrap();
+        warnings.iter().any(|warning| warning["code"] == "accumulation_cut")
+    };
+    assert!(warned(14) && !warned(13));
+}
+
+/// In fold 0 only rows of weight 0 are left to train on.
+#[test]
+fn rows_that_weigh_nothing_fail_the_job() {
+    let world = World::new();
+    let mut csv = "x,y,weight,fold\n".to_owned();
+    for row in 0..60 {
+        let fold = row % 2;
+        csv += &format!("{},{},{},{fold}\n", row * 7 % 13, row % 3, 1 - fold);
+    }
+    let dataset = world.api.dataset(&csv);
+    let job = world.api.run(&json!({
+        "dataset_id": dataset, "target": "y", "features": ["x"], "sample_weight": "weight",
+        "model": {"type": "linear"}, "task": "classification",
+        "cv": {"type": "predefined", "test_fold": "fold"}
+    }));
+    assert_eq!(job["status"], "failed", "{job}");
+    assert_eq!((&job["error"]["code"], &job["error"]["fold"]), (&json!("no_weight"), &json!(0)));
 }
 
 #[test]

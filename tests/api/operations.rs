@@ -77,6 +77,34 @@ fn every_error_code_is_documented() {
     }
 }
 
+/// The codes of errors that are made in a file of the source: what follows in quotes.
+fn codes_of_jobs(path: &std::path::Path, found: &mut std::collections::BTreeSet<String>) {
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).unwrap() {
+            codes_of_jobs(&entry.unwrap().path(), found);
+        }
+        return;
+    }
+    let text = std::fs::read_to_string(path).unwrap();
+    for made in ["Failure::permanent(", "Failure::passing(", "JobError::new("] {
+        for rest in text.split(made).skip(1) {
+            let code = rest.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next());
+            found.extend(code.map(str::to_owned));
+        }
+    }
+}
+
+#[test]
+fn every_code_that_a_job_ends_with_is_documented() {
+    let mut codes = std::collections::BTreeSet::new();
+    codes_of_jobs(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut codes);
+    assert!(codes.len() >= 20, "{codes:?}");
+    let guide = include_str!("../../docs/errors.md");
+    for code in codes {
+        assert!(guide.contains(&format!("| `{code}` | ")), "docs/errors.md lacks {code}");
+    }
+}
+
 /// Client generators name functions by them.
 #[test]
 fn every_operation_has_an_id_of_its_own() {

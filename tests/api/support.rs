@@ -27,6 +27,15 @@ impl World {
     }
 
     pub fn with_limits(limits: Limits) -> Self {
+        Self::build(limits, 2)
+    }
+
+    /// A server that trains on so many threads.
+    pub fn with_threads(n_threads: usize) -> Self {
+        Self::build(Limits::default(), n_threads)
+    }
+
+    fn build(limits: Limits, n_threads: usize) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -39,7 +48,7 @@ impl World {
             role: Role::All,
             lease: Duration::from_secs(30),
             checkpoint_every: Duration::from_secs(30),
-            n_threads: 2,
+            n_threads,
             labels: Labels::default(),
             memory_bytes: 8 << 30,
             retention: None,

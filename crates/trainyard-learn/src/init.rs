@@ -69,6 +69,9 @@ pub enum InitSpec {
     },
 }
 
+/// More floating-point operations than a minute's make no orthogonal matrix.
+const MAX_ORTHOGONAL_FLOPS: f64 = 1e11;
+
 fn one() -> f64 {
     1.0
 }
@@ -143,6 +146,21 @@ impl InitSpec {
             _ => {}
         }
         problems
+    }
+
+    /// What is wrong with it for weights of this shape: some would take too long to draw.
+    pub fn check_shape(&self, fan_in: usize, fan_out: usize) -> Option<Problem> {
+        let Self::Orthogonal { .. } = self else { return None };
+        let (n, length) = (fan_in.min(fan_out) as f64, fan_in.max(fan_out) as f64);
+        // Each of the n vectors is compared twice with each one before, four operations a number.
+        let flops = 4.0 * n * n * length;
+        (flops > MAX_ORTHOGONAL_FLOPS).then(|| {
+            let detail = format!(
+                "an orthogonal matrix of {fan_in}x{fan_out} takes {flops:.0e} operations; at most \
+                 {MAX_ORTHOGONAL_FLOPS:.0e} are allowed"
+            );
+            Problem::new("", detail).suggest("lecun_normal, or a narrower layer")
+        })
     }
 
     /// Fills weights of `fan_in` × `fan_out` that lead to the given activation.

@@ -128,6 +128,16 @@ fn check_orthogonal(case: &Case, squared_gain: f64) {
     }
 }
 
+/// What would take minutes is refused, with the way out; a wide layer is not.
+#[test]
+fn an_orthogonal_matrix_has_a_largest_size() {
+    let orthogonal = InitSpec::Orthogonal { gain: 1.0 };
+    assert_eq!(orthogonal.check_shape(2048, 4096), None);
+    assert_eq!(InitSpec::LecunNormal.check_shape(20_000, 20_000), None);
+    let problem = orthogonal.check_shape(20_000, 20_000).expect("a problem");
+    assert!(problem.suggestion.is_some_and(|way_out| way_out.contains("lecun_normal")));
+}
+
 #[test]
 fn weights_are_drawn_from_what_pytorch_draws_from() {
     let Golden { normal_quantiles, cases } = golden("init.json");

@@ -77,7 +77,8 @@ impl Case {
     }
 
     /// The largest terms that the loss of a row and its derivatives are sums of: 1, as the probability
-    /// that 1 is taken from; and for counts, which e^z is compared with, y·z and y. Times the weight.
+    /// that 1 is taken from; for counts, which e^z is compared with, y·z and y; for log-cosh, nothing that
+    /// single precision holds. Times the weight.
     fn largest_terms(&self, grid: &Grid, row: usize) -> (f64, f64) {
         let n = grid.n_outputs;
         let weight = self.row_weights.as_ref().map_or(1.0, |weights| f64::from(weights[row]))
@@ -89,6 +90,10 @@ impl Case {
                 of_loss = of_loss.max(f64::from(y * z).abs() / n as f64);
                 of_derivative = of_derivative.max(f64::from(*y) / n as f64);
             }
+        }
+        if self.loss() == LossSpec::LogCosh {
+            // Nothing cancels; only what single precision cannot hold is lost.
+            of_loss = f64::from(f32::MIN_POSITIVE);
         }
         (weight * of_loss, weight * of_derivative)
     }

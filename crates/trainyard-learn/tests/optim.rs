@@ -1,9 +1,10 @@
 //! Optimizers against PyTorch's, and what holds for every one of them.
 
-use std::fs;
-use std::ops::Range;
-use std::path::Path;
+mod common;
 
+use std::ops::Range;
+
+use common::variants;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use trainyard_learn::optim::clip::{self, Clip};
@@ -65,6 +66,19 @@ fn every_optimizer_is_pytorchs() {
             }
         }
         println!("{worst:.1e} {}", case.spec);
+    }
+}
+
+#[test]
+fn every_optimizer_is_among_the_examples_and_the_cases() {
+    let golden = golden();
+    let examples = OptimizerSpec::examples();
+    for name in variants::<OptimizerSpec>() {
+        assert!(examples.iter().any(|spec| spec.name() == name), "{name} is no example");
+        assert!(
+            golden.optimizers.iter().any(|case| case.spec["type"] == *name),
+            "{name} has no case"
+        );
     }
 }
 
@@ -451,7 +465,5 @@ fn spec(fields: Value) -> OptimizerSpec {
 }
 
 fn golden() -> Golden {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/optim.json");
-    let text = fs::read_to_string(path).expect("the golden file");
-    serde_json::from_str(&text).expect("the golden file's form")
+    common::golden("optim.json")
 }

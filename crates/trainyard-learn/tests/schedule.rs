@@ -1,8 +1,8 @@
 //! Learning-rate schedules against PyTorch's.
 
-use std::fs;
-use std::path::Path;
+mod common;
 
+use common::{golden, variants};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use trainyard_learn::schedule::ScheduleSpec;
@@ -37,10 +37,8 @@ enum Per {
 
 #[test]
 fn every_learning_rate_is_pytorchs() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/optim.json");
-    let text = fs::read_to_string(path).expect("the golden file");
-    let golden: Golden = serde_json::from_str(&text).expect("the golden file's form");
-    let Schedules { base_learning_rate, steps_per_epoch, epochs, cases } = golden.schedules;
+    let Golden { schedules } = golden("optim.json");
+    let Schedules { base_learning_rate, steps_per_epoch, epochs, cases } = schedules;
     let mut worst = 0.0_f64;
     for case in &cases {
         let spec: ScheduleSpec = serde_json::from_value(case.spec.clone()).unwrap();
@@ -62,6 +60,19 @@ fn every_learning_rate_is_pytorchs() {
         }
     }
     println!("{} schedules, the worst relative deviation is {worst:e}", cases.len());
+}
+
+#[test]
+fn every_schedule_is_among_the_examples_and_the_cases() {
+    let Golden { schedules } = golden("optim.json");
+    for name in variants::<ScheduleSpec>() {
+        let of_name = |spec: &ScheduleSpec| serde_json::to_value(spec).unwrap()["type"] == *name;
+        assert!(ScheduleSpec::examples().iter().any(of_name), "{name} is no example");
+        assert!(
+            schedules.cases.iter().any(|case| case.spec["type"] == *name),
+            "{name} has no case"
+        );
+    }
 }
 
 #[test]

@@ -30,7 +30,9 @@ struct Case {
     layers: Vec<LayerSpec>,
     loss: LossSpec,
     optimizer: OptimizerSpec,
-    accumulation_steps: u32,
+    /// What of the training is not at its default.
+    training: TrainingSpec,
+    row_weights: Option<Vec<f32>>,
     class_weight: Option<Vec<f32>>,
     n_classes: usize,
     n_outputs: usize,
@@ -54,7 +56,7 @@ fn whole_fits_are_pytorchs() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/training.json");
     let text = fs::read_to_string(path).expect("the golden file");
     let golden: Golden = serde_json::from_str(&text).expect("the golden file's form");
-    assert!(golden.cases.len() >= 45);
+    assert!(golden.cases.len() >= 54);
     for case in &golden.cases {
         let name = &case.name;
         let target = match (&case.classes, &case.values) {
@@ -65,12 +67,8 @@ fn whole_fits_are_pytorchs() {
         let n_outputs = case.loss.n_outputs(target.kind()).expect("a loss that fits");
         let network = Network::new(&case.layers, golden.n_features, n_outputs).expect("a network");
         let rows: Vec<u32> = (0..(case.x.len() / golden.n_features) as u32).collect();
-        let training = TrainingSpec {
-            epochs: golden.epochs,
-            shuffle: false,
-            accumulation_steps: case.accumulation_steps,
-            ..TrainingSpec::default()
-        };
+        let training =
+            TrainingSpec { epochs: golden.epochs, shuffle: false, ..case.training.clone() };
         let spec = Fit {
             network: &network,
             loss: &case.loss,
@@ -84,7 +82,7 @@ fn whole_fits_are_pytorchs() {
         let examples = Examples {
             x: (&case.x).into(),
             target,
-            weights: None,
+            weights: case.row_weights.as_deref(),
             class_weights: case.class_weight.as_deref(),
             train: &rows,
             validation: &[],
@@ -227,6 +225,57 @@ fn early_stopping_keeps_the_weights_of_the_best_epoch() {
     let short = TrainingSpec { epochs: best, ..training };
     let again = clouds.fit(&short, &adam(), &mut Unobserved).expect("a fit");
     assert!(again.parameters == fitted.parameters && again.buffers == fitted.buffers);
+}
+
+/// No change is large enough, so the first epoch stays the best.
+#[test]
+fn a_least_change_is_waited_for() {
+    let clouds = Clouds::new(300);
+    let stopped = |min_delta: f64, restore_best: bool| {
+        let stopping =
+            EarlyStopping { patience: 4, min_delta, restore_best, ..EarlyStopping::default() };
+        let training =
+            TrainingSpec { epochs: 200, early_stopping: Some(stopping), ..TrainingSpec::default() };
+        clouds.fit(&training, &adam(), &mut Unobserved).expect("a fit")
+    };
+    let (patient, strict) = (stopped(0.0, true), stopped(10.0, true));
+    assert_eq!((strict.best_epoch, strict.epochs), (Some(1), 5));
+    assert!(patient.epochs > strict.epochs, "{}", patient.epochs);
+    // Without the best weights those of the last epoch are kept.
+    let last = stopped(10.0, false);
+    assert_eq!((last.best_epoch, last.epochs), (None, 5));
+    let five = TrainingSpec { epochs: 5, ..TrainingSpec::default() };
+    let five = clouds.fit(&five, &adam(), &mut Unobserved).expect("a fit");
+    assert!(last.parameters == five.parameters && last.parameters != strict.parameters);
+}
+
+#[test]
+fn rows_that_weigh_nothing_train_nothing() {
+    let clouds = Clouds::new(60);
+    let (train, validation) = clouds.rows.split_at(40);
+    let layers = [LayerSpec::Dense { units: None, bias: true, init: None }];
+    let network = Network::new(&layers, N_FEATURES, 3).expect("a network");
+    let spec = Fit {
+        network: &network,
+        loss: &LossSpec::cross_entropy(),
+        optimizer: &adam(),
+        training: &TrainingSpec { epochs: 2, shuffle: false, ..TrainingSpec::default() },
+        batch_size: 20,
+        scorers: &[],
+        seed: 1,
+        initial: None,
+    };
+    let fit_with = |weights: &[f32]| {
+        let examples = Examples { weights: Some(weights), ..clouds.examples(train, validation) };
+        fit(&spec, &examples, &mut Crew::new(1), &mut Unobserved)
+    };
+    let weights =
+        |first: f32, second: f32, last: f32| [[first; 20], [second; 20], [last; 20]].concat();
+    assert_eq!(fit_with(&weights(0.0, 0.0, 1.0)).err(), Some(FitError::NoWeight("train on")));
+    assert_eq!(fit_with(&weights(1.0, 1.0, 0.0)).err(), Some(FitError::NoWeight("validate on")));
+    // A first batch without weight is none to compare later losses with.
+    let fitted = fit_with(&weights(0.0, 1.0, 1.0)).expect("a fit");
+    assert!(fitted.history.series("train_loss").expect("losses").iter().all(|l| l.is_finite()));
 }
 
 #[test]

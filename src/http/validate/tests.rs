@@ -64,6 +64,54 @@ fn what_is_wrong_does_not_hide_what_is_right() {
 }
 
 #[test]
+fn what_may_be_a_bare_name_is_told_by_the_variant_that_was_meant() {
+    let mut raw = good();
+    raw["model"] = json!({
+        "type": "mlp",
+        "activation": {"type": "leaky_relu", "negative_slop": 0.2},
+        "init": {"type": "uniform", "low": "least"}
+    });
+    raw["loss"] = json!({"type": "huber", "delta": -1});
+    raw["preprocess"] = json!({"numeric": {"scale": {"type": "min_max", "clp": true}}});
+    raw["conformal"] = json!({"type": "lacc"});
+    raw["target_transform"] = json!(7);
+    let found = problems(raw);
+    let at = |pointer: &str| {
+        found.iter().find(|(p, ..)| p == pointer).unwrap_or_else(|| panic!("{pointer}: {found:?}"))
+    };
+    assert_eq!(at("/model/activation/negative_slop").2.as_deref(), Some("negative_slope"));
+    assert_eq!(at("/model/init/low").1, "must be a number, not text");
+    assert_eq!(at("/loss/delta").1, "must be > 0");
+    assert_eq!(at("/preprocess/numeric/scale/clp").2.as_deref(), Some("clip"));
+    assert_eq!(at("/conformal/type").2.as_deref(), Some("lac"));
+    assert!(at("/target_transform").1.ends_with("or \"box_cox\" or an object"), "{found:?}");
+    assert_eq!(found.len(), 6, "{found:?}");
+}
+
+#[test]
+fn a_misspelt_name_is_compared_with_all_names_that_would_do() {
+    let mut raw = good();
+    raw["loss"] = json!("hubr");
+    assert_eq!(problems(raw.clone())[0].2.as_deref(), Some("huber"));
+    raw["loss"] = json!("qqq");
+    let known = problems(raw).remove(0).2.unwrap();
+    assert!(known.starts_with("one of: auto, cross_entropy, "), "{known}");
+    assert!(known.ends_with(", poisson"), "{known}");
+}
+
+#[test]
+fn a_wrong_name_where_one_is_needed_does_not_hide_the_rest() {
+    let mut raw = good();
+    let wrong = json!({"type": "activation", "activation": {"type": "rulu"}});
+    raw["model"] = json!({"type": "network", "layers": [wrong, {"type": "dense"}]});
+    raw["curve"] = json!({"type": "validation"});
+    let checked: Checked<JobRequest> = check(raw);
+    let pointers: Vec<&str> = checked.problems.iter().map(|p| p.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/model/layers/0/activation/type", "/curve/param", "/curve/values"]);
+    assert!(checked.value.is_some());
+}
+
+#[test]
 fn numbers_that_no_field_can_hold_are_told_of() {
     let mut raw = good();
     raw["random_state"] = json!(4_294_967_296_u64);

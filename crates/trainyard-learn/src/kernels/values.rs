@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use memmap2::MmapMut;
+use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A vector of a fixed length that begins at the start of a cache line, so that no load of a whole
@@ -128,7 +129,33 @@ impl Serialize for Values {
 
 impl<'de> Deserialize<'de> for Values {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self::from(Vec::deserialize(deserializer)?.as_slice()))
+        deserializer.deserialize_seq(ValuesVisitor)
+    }
+}
+
+/// Reads values to where they stay: large ones are not in memory twice.
+struct ValuesVisitor;
+
+impl<'de> Visitor<'de> for ValuesVisitor {
+    type Value = Values;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of numbers")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Values, A::Error> {
+        let Some(len) = list.size_hint() else {
+            let mut values = Vec::new();
+            while let Some(value) = list.next_element()? {
+                values.push(value);
+            }
+            return Ok(Values::from(values.as_slice()));
+        };
+        let mut values = Values::zeros(len);
+        for (at, value) in values.iter_mut().enumerate() {
+            *value = list.next_element()?.ok_or_else(|| A::Error::invalid_length(at, &self))?;
+        }
+        Ok(values)
     }
 }
 

@@ -68,12 +68,18 @@ simd! {
         })
     }
 
-    /// ln cosh r = |r| + ln(1 + e^(−2|r|)) − ln 2
+    /// ln cosh r = |r| + ln(1 + e^(−2|r|)) − ln 2, whose terms cancel where r is small: there, with
+    /// m = e^|r| − 1, cosh r = 1 + m²/(2·(m + 1)).
     pub(super) fn log_cosh(dz: Option<&mut [f32]>, rows: Rows<'_>) -> f64 {
         sum_values(dz, rows, |z, y| {
             let r = (z - y).abs();
-            let tail = math::ln_1p(math::exp(-2.0 * r));
-            (r + tail - std::f32::consts::LN_2, math::tanh(z - y))
+            let loss = if r < 1.0 {
+                let m = math::exp_m1(r);
+                math::ln_1p(0.5 * m * m / (m + 1.0))
+            } else {
+                r + math::ln_1p(math::exp(-2.0 * r)) - std::f32::consts::LN_2
+            };
+            (loss, math::tanh(z - y))
         })
     }
 

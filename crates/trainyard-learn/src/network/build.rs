@@ -34,7 +34,9 @@ impl Network {
         }
         if builder.n_layers > MAX_LAYERS {
             let detail = format!("{} layers; at most {MAX_LAYERS} are allowed", builder.n_layers);
-            builder.problems.push(Problem::new("", detail));
+            builder.problems.push(
+                Problem::new("", detail).suggest("fewer layers, and rather wider ones if need be"),
+            );
         }
         if !builder.problems.is_empty() {
             return Err(builder.problems);
@@ -148,7 +150,9 @@ impl Builder {
                 let init = init
                     .as_ref()
                     .map_or_else(|| InitSpec::for_activation(&activation), |init| (**init).clone());
-                self.check_all(init.check(), &format!("{}/init", place.pointer));
+                let mut found = init.check();
+                found.extend(init.check_shape(width, n_out));
+                self.check_all(found, &format!("{}/init", place.pointer));
                 let start = Start::Weights(init, activation);
                 self.tensor(place.name, "weight", vec![width, n_out], start);
                 if *bias {
@@ -209,12 +213,17 @@ impl Builder {
     fn residual(&mut self, layers: &[LayerSpec], width: usize, place: &Place<'_>) -> Kind {
         if place.depth >= MAX_DEPTH {
             let detail = format!("residual layers lie inside each other at most {MAX_DEPTH} deep");
-            self.problems.push(Problem::new(place.pointer, detail));
+            self.problems.push(
+                Problem::new(place.pointer, detail)
+                    .suggest("put its layers in its place, or after the layer around it"),
+            );
             return Kind::Residual(Vec::new());
         }
         let pointer = format!("{}/layers", place.pointer);
         if layers.is_empty() {
-            self.problems.push(Problem::new(&pointer, "must not be empty"));
+            self.problems.push(
+                Problem::new(&pointer, "must not be empty").suggest("leave the residual layer out"),
+            );
         }
         let inside = Place { pointer: &pointer, name: place.name, depth: place.depth + 1 };
         let (inner, ends_in) = self.chain(layers, width, &inside);
@@ -247,7 +256,10 @@ impl Builder {
             None if is_last => self.n_outputs,
             None => {
                 let detail = "is required: only the network's last layer follows from the target";
-                self.problems.push(Problem::new(format!("{}/units", place.pointer), detail));
+                self.problems.push(
+                    Problem::new(format!("{}/units", place.pointer), detail)
+                        .suggest("name them, such as 64"),
+                );
                 width
             }
         }

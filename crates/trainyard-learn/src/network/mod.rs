@@ -79,14 +79,15 @@ pub struct Training {
     /// The fit's seed.
     pub seed: u64,
     /// The batch's number in the fit, which names its random numbers.
-    pub batch: u32,
+    pub batch: u64,
     /// Whether gradients are added to those that are there.
     pub accumulate: bool,
 }
 
-/// Streams of random numbers of a fit are named by what they are for.
+/// The seeds of a fit's random numbers are named by what they are for; those of training are beside
+/// what draws them.
 pub(crate) const STREAM_INIT: u64 = 1;
-pub(crate) const STREAM_DROPOUT: u32 = 2;
+pub(crate) const STREAM_DROPOUT: u64 = 5;
 
 impl Network {
     /// Values of a row that goes in.
@@ -210,16 +211,15 @@ impl Network {
         layers::update_buffers(&self.layers, buffers, tape, n_rows);
     }
 
-    /// For each activation, its layer's name and the share of its units that were dead in the last
-    /// pass: whose derivative was zero in every row.
-    pub fn dead_units(&self, parameters: &[f32], tape: &Tape, n_rows: usize, dead: &mut [f32]) {
-        let mut next = 0;
-        layers::dead_units(&self.layers, parameters, tape, n_rows, dead, &mut next);
+    /// Notes which units of the activations were moved by the last pass: those whose derivative was
+    /// not zero in every row. `alive` holds the units of all [`Self::activations`], one after the other.
+    pub fn mark_alive(&self, parameters: &[f32], tape: &Tape, n_rows: usize, alive: &mut [bool]) {
+        layers::mark_alive(&self.layers, parameters, tape, n_rows, alive);
     }
 
-    /// The names of the layers that [`Self::dead_units`] tells of, in its order.
-    pub fn activation_names(&self) -> Vec<String> {
-        layers::activation_names(&self.layers)
+    /// The activations' layers, each with how many units it has.
+    pub fn activations(&self) -> Vec<(String, usize)> {
+        layers::activations(&self.layers)
     }
 
     /// The dense layers' weights, whose columns are the weights into one unit each.

@@ -6,8 +6,9 @@ use crate::activation::Activation;
 use crate::init::InitSpec;
 use crate::named::Named;
 
-/// At most so many layers, those inside residual ones included.
-pub const MAX_LAYERS: usize = 256;
+/// At most so many layers, those inside residual ones included; enough for an `mlp` of the most hidden
+/// layers with all that may follow each.
+pub const MAX_LAYERS: usize = 512;
 
 /// A linear, logistic or softmax regression, by the loss: one layer without activation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -116,7 +117,7 @@ impl MlpSpec {
 pub struct NetworkSpec {
     /// The layers, in order. The last must end in the outputs that the loss needs: a `dense` layer
     /// without `units` has just those.
-    #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 256))]
+    #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 512))]
     pub layers: Vec<LayerSpec>,
 }
 

@@ -36,7 +36,7 @@ impl<F: FnMut(Epoch) -> ControlFlow<()>> Observer for F {
 }
 
 /// The first of the bytes: their layout's version. It changes with any type that is part of them.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A training between two epochs.
 #[derive(Debug, Serialize, Deserialize)]

@@ -14,7 +14,11 @@ pub(super) struct Batches {
 }
 
 /// A full batch of more rows than this is computed in portions whose gradients are added.
-const MAX_PORTION: usize = 4096;
+pub(super) const MAX_PORTION: usize = 4096;
+
+/// Units are looked at over the last steps of an epoch that have so many rows together: in fewer a
+/// unit that lives may happen to be still.
+const ROWS_LOOKED_AT: usize = 1024;
 
 impl Batches {
     pub(super) fn new(n_rows: usize, fit: &Fit<'_>) -> Self {
@@ -39,6 +43,12 @@ impl Batches {
     /// Steps of an epoch.
     pub(super) fn n_steps(&self) -> usize {
         self.n_batches.div_ceil(self.per_step)
+    }
+
+    /// Whether a step is one of those over which units are looked at.
+    pub(super) fn looks(&self, step: usize) -> bool {
+        let n_last = ROWS_LOOKED_AT.div_ceil(self.size.saturating_mul(self.per_step));
+        step + n_last >= self.n_steps()
     }
 
     /// The batches of a step, each a range of the epoch's order.

@@ -9,11 +9,11 @@ use super::batches::Batches;
 use super::outputs::{Scratch, validate, weight_of};
 use super::record::{LayerNorms, Summary};
 use super::scored::{Said, judge, n_probabilities};
+use super::weights::{blend, penalize, shrink_columns};
 use super::{Examples, Fit, Target};
-use crate::kernels::simd::simd;
 use crate::kernels::{Crew, Values};
 use crate::losses::{TargetRows, Weights};
-use crate::network::{Pass, Tape, Training};
+use crate::network::{Pass, Training};
 use crate::optim::{MAX_SLOTS, Optimizer, State, Update};
 use crate::random::stream::{Stream, derive};
 use crate::schedule::{Progress, Schedule};
@@ -34,11 +34,9 @@ pub(super) struct Learner<'a> {
     gradients: Values,
     optimizer: Optimizer,
     schedule: Schedule,
-    tape: Tape,
+    scratch: Scratch,
     batch: Batch,
     validation: Option<Validation>,
-    /// Rows of the last portion, whose values are on the tape.
-    last_portion: usize,
     /// Where each tensor's parameters lie.
     tensors: Vec<Range<usize>>,
 }
@@ -54,10 +52,13 @@ pub(super) struct Memory {
     state: State,
     /// Steps and portions of batches since the fit began.
     n_steps: u64,
-    n_portions: u32,
+    n_portions: u64,
     learning_rate: f64,
     tally: Tally,
     first_loss: Option<f64>,
+    /// The units of all activations: what of them moved in the epoch's last steps, if these have begun.
+    alive: Vec<bool>,
+    has_looked: bool,
 }
 
 impl Memory {
@@ -70,7 +71,7 @@ impl Memory {
                 memory.buffers.len(),
                 memory.average.as_ref().map(|average| average.len()),
                 memory.state.slots.each_ref().map(|slot| slot.len()),
-                [classes.len(), values.len(), probabilities.len()],
+                [classes.len(), values.len(), probabilities.len(), memory.alive.len()],
             )
         };
         lengths(self) == lengths(other)
@@ -79,14 +80,14 @@ impl Memory {
 
 /// The rows that are computed at once.
 struct Batch {
-    x: Values,
+    /// How many, at the most.
+    n_rows: usize,
     classes: Vec<u32>,
     values: Vec<f32>,
     weights: Option<Vec<f32>>,
 }
 
 struct Validation {
-    scratch: Scratch,
     outputs: Vec<f32>,
     /// Rows × classes; empty unless a scorer needs them.
     probabilities: Vec<f32>,
@@ -139,6 +140,8 @@ impl<'a> Learner<'a> {
                 ..Tally::default()
             },
             first_loss: None,
+            alive: vec![false; network.activations().iter().map(|(_, units)| units).sum()],
+            has_looked: false,
         };
         Self {
             fit,
@@ -147,19 +150,17 @@ impl<'a> Learner<'a> {
             gradients: Values::zeros(n),
             optimizer,
             schedule: fit.optimizer.schedule().start(base, n_steps, epochs),
-            tape: network.tape(n_rows, true),
+            scratch: Scratch::new(network, n_rows_at_once(n_rows, n_validation), true),
             batch: Batch {
-                x: Values::zeros(n_rows * network.n_inputs()),
+                n_rows,
                 classes: vec![0; n_classes],
                 values: vec![0.0; n_values],
                 weights: examples.weights.map(|_| vec![0.0; n_rows]),
             },
             validation: (n_validation > 0).then(|| Validation {
-                scratch: Scratch::new(network, n_validation),
                 outputs: vec![0.0; n_validation * network.n_outputs()],
                 probabilities: vec![0.0; n_validation * n_probabilities],
             }),
-            last_portion: 0,
             tensors: network.tensors().iter().map(|tensor| tensor.range.clone()).collect(),
         }
     }
@@ -183,16 +184,19 @@ impl<'a> Learner<'a> {
         self.memory.tally.loss = 0.0;
         self.memory.tally.weight = 0.0;
         self.memory.tally.n_seen = 0;
+        self.memory.alive.fill(false);
+        self.memory.has_looked = false;
     }
 
-    /// One step over some batches, each a range of `order`. Tells `norms` of the layers, if given.
+    /// One step of an epoch whose rows come in this order. Tells `norms` of the layers, if given.
     pub(super) fn step(
         &mut self,
         order: &[u32],
-        batches: impl ExactSizeIterator<Item = Range<usize>>,
+        (batches, step): (&Batches, usize),
         norms: Option<&mut LayerNorms>,
         crew: &mut Crew,
     ) {
+        let (batches, looks) = (batches.of_step(step), batches.looks(step));
         let share = 1.0 / batches.len() as f64;
         let mut accumulate = false;
         for batch in batches {
@@ -200,19 +204,28 @@ impl<'a> Learner<'a> {
             let weight = self.weight(rows);
             // A batch whose rows all weigh nothing teaches nothing.
             let scale = if weight > 0.0 { (share / weight) as f32 } else { 0.0 };
-            for portion in rows.chunks(self.batch_rows()) {
+            for portion in rows.chunks(self.batch.n_rows) {
                 self.portion(portion, scale, accumulate, crew);
                 accumulate = true;
+                if looks {
+                    self.look(portion.len());
+                }
             }
             self.memory.tally.weight += weight;
         }
-        self.memory.first_loss.get_or_insert(self.memory.tally.loss / self.memory.tally.weight);
+        let Tally { loss, weight, .. } = self.memory.tally;
+        if weight > 0.0 {
+            self.memory.first_loss.get_or_insert(loss / weight);
+        }
         self.update(norms, crew);
         self.memory.n_steps += 1;
     }
 
-    fn batch_rows(&self) -> usize {
-        self.batch.x.len() / self.fit.network.n_inputs().max(1)
+    /// Notes which units the portion on the tape has moved.
+    fn look(&mut self, n_rows: usize) {
+        let Memory { parameters, alive, has_looked, .. } = &mut self.memory;
+        self.fit.network.mark_alive(parameters, &self.scratch.tape, n_rows, alive);
+        *has_looked = true;
     }
 
     /// What the rows' weights add up to.
@@ -227,7 +240,8 @@ impl<'a> Learner<'a> {
     fn portion(&mut self, rows: &[u32], scale: f32, accumulate: bool, crew: &mut Crew) {
         let Fit { network, loss, .. } = *self.fit;
         let n_rows = rows.len();
-        let x = &mut self.batch.x[..n_rows * network.n_inputs()];
+        let Scratch { x, tape, .. } = &mut self.scratch;
+        let x = &mut x[..n_rows * network.n_inputs()];
         self.examples.x.gather(x, rows, network.n_inputs(), crew);
         let target = match self.examples.target {
             Target::Classes { classes, .. } => {
@@ -252,27 +266,14 @@ impl<'a> Learner<'a> {
         };
         let training = Training { seed: self.fit.seed, batch: self.memory.n_portions, accumulate };
         let mut pass = Pass { n_rows, training: Some(training), crew };
-        network.forward(
-            x,
-            &self.memory.parameters,
-            &self.memory.buffers,
-            &mut self.tape,
-            &mut pass,
-        );
-        let (z, dz) = network.outputs_and_gradient(&mut self.tape, n_rows);
+        network.forward(x, &self.memory.parameters, &self.memory.buffers, tape, &mut pass);
+        let (z, dz) = network.outputs_and_gradient(tape, n_rows);
         self.memory.tally.loss +=
             loss.rows(Some(dz), z, network.n_outputs(), target, weights, scale);
         self.memory.tally.take(z, network.n_outputs(), self.fit);
-        network.backward(
-            &mut self.gradients,
-            x,
-            &self.memory.parameters,
-            &mut self.tape,
-            &mut pass,
-        );
-        network.update_buffers(&mut self.memory.buffers, &self.tape, n_rows);
+        network.backward(&mut self.gradients, x, &self.memory.parameters, tape, &mut pass);
+        network.update_buffers(&mut self.memory.buffers, tape, n_rows);
         self.memory.n_portions += 1;
-        self.last_portion = n_rows;
     }
 
     /// Changes the parameters by their gradients.
@@ -287,7 +288,6 @@ impl<'a> Learner<'a> {
         }
         if let Some(norms) = &mut norms {
             norms.of_gradients(&self.gradients);
-            norms.of_units(network, &self.memory.parameters, &self.tape, self.last_portion);
         }
         self.hold_back();
         self.memory.learning_rate = self.schedule.learning_rate(self.memory.n_steps);
@@ -341,14 +341,16 @@ impl<'a> Learner<'a> {
             train_loss: self.memory.tally.loss / self.memory.tally.weight,
             train_scores: judge(scorers, self.examples, &order[..n], said),
             learning_rate: self.memory.learning_rate,
+            dead_units: self.dead_units(),
             ..Summary::default()
         };
         if let Some(validation) = &mut self.validation {
-            let Validation { scratch, outputs, probabilities } = validation;
+            let Validation { outputs, probabilities } = validation;
             let learned = (
                 &**self.memory.average.as_ref().unwrap_or(&self.memory.parameters),
                 &*self.memory.buffers,
             );
+            let scratch = &mut self.scratch;
             let found = validate(network, loss, learned, self.examples, outputs, scratch, crew);
             summary.val_loss = Some(found);
             let n_outputs = network.n_outputs();
@@ -372,6 +374,18 @@ impl<'a> Learner<'a> {
             summary.val_scores = judge(scorers, self.examples, rows, said);
         }
         summary
+    }
+
+    /// For each activation the share of its units that nothing has moved; NaN where nobody looked.
+    fn dead_units(&self) -> Vec<f64> {
+        let mut rest = self.memory.alive.as_slice();
+        let mut share = |(_, n_units): (String, usize)| {
+            let units;
+            (units, rest) = rest.split_at(n_units);
+            let n_dead = units.iter().filter(|alive| !**alive).count();
+            if self.memory.has_looked { n_dead as f64 / n_units as f64 } else { f64::NAN }
+        };
+        self.fit.network.activations().into_iter().map(&mut share).collect()
     }
 
     pub(super) fn end_epoch(&mut self, summary: &Summary) {
@@ -417,6 +431,12 @@ impl<'a> Learner<'a> {
     pub(super) fn into_learned(self) -> (Values, Vec<f32>) {
         (self.memory.average.unwrap_or(self.memory.parameters), self.memory.buffers)
     }
+}
+
+/// Rows that a fit's scratch holds: a batch's portion, and to validate not all too few.
+pub(super) fn n_rows_at_once(n_of_batch: usize, n_validation: usize) -> usize {
+    const LEAST: usize = 32;
+    n_of_batch.max(n_validation.min(LEAST))
 }
 
 impl Tally {
@@ -474,45 +494,5 @@ fn apply(
         crew.for_blocks([w, g, s0, s1, s2], BLOCK, |_, [w, g, s0, s1, s2]| {
             change(w, g, [s0, s1, s2]);
         });
-    }
-}
-
-/// Scales down the columns of `w` whose norm is above `most`.
-fn shrink_columns(w: &mut [f32], width: usize, most: f64) {
-    const COLUMNS: usize = 256;
-    for start in (0..width).step_by(COLUMNS) {
-        let n = COLUMNS.min(width - start);
-        let mut squares = [0.0_f64; COLUMNS];
-        for row in w.chunks_exact(width) {
-            for (square, w) in squares.iter_mut().zip(&row[start..start + n]) {
-                *square += f64::from(*w) * f64::from(*w);
-            }
-        }
-        let factors = squares.map(|square| {
-            let norm = square.sqrt();
-            if norm > most { (most / norm) as f32 } else { 1.0 }
-        });
-        for row in w.chunks_exact_mut(width) {
-            for (w, factor) in row[start..start + n].iter_mut().zip(&factors) {
-                *w *= factor;
-            }
-        }
-    }
-}
-
-simd! {
-    /// g += l1·sign(w) + l2·w
-    fn penalize(g: &mut [f32], w: &[f32], l1: f32, l2: f32) {
-        for (g, w) in g.iter_mut().zip(w) {
-            let sign = if *w > 0.0 { l1 } else if *w < 0.0 { -l1 } else { 0.0 };
-            *g += l2.mul_add(*w, sign);
-        }
-    }
-
-    /// average = decay·average + (1 − decay)·w
-    fn blend(average: &mut [f32], w: &[f32], decay: f32) {
-        for (average, w) in average.iter_mut().zip(w) {
-            *average = decay.mul_add(*average - w, *w);
-        }
     }
 }

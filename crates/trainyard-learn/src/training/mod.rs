@@ -14,12 +14,14 @@ mod checkpoint;
 mod history;
 mod hold_out;
 mod learner;
+mod memory;
 mod outputs;
 mod record;
 mod rows;
 pub(crate) mod scored;
 mod spec;
 mod stopping;
+pub mod weights;
 
 use crate::kernels::{Crew, Values};
 use crate::losses::{LossSpec, TargetKind};
@@ -33,7 +35,9 @@ use checkpoint::Place;
 pub use history::History;
 pub use hold_out::hold_out;
 use learner::Learner;
+pub use memory::memory_bytes;
 pub use outputs::outputs;
+use outputs::weight_of;
 use record::Record;
 pub use rows::{Rows, StoredRows};
 pub use spec::{Averaging, EarlyStopping, GradientNoise, TrainingSpec};
@@ -138,8 +142,8 @@ pub trait Observer {
         false
     }
 
-    /// Called with the state where it was wanted: at most three times the parameters and what was
-    /// predicted in this epoch, and as much again with early stopping.
+    /// Called with the state where it was wanted: what [`memory_bytes`] counts of it. It has room for a
+    /// few bytes more, which whoever stores it may add.
     fn checkpoint(&mut self, _state: Vec<u8>) {}
 
     /// Called after every epoch with all that is known of the fit so far.
@@ -206,6 +210,9 @@ pub enum FitError {
         /// What the epochs were like, the last one included.
         history: Box<History>,
     },
+    /// The rows to train on, or those to validate on, weigh nothing.
+    #[error("the rows to {0} all weigh 0")]
+    NoWeight(&'static str),
     /// The observer cancelled it.
     #[error("training was cancelled")]
     Cancelled,
@@ -216,24 +223,31 @@ const STREAM_SHUFFLE: u64 = 2;
 /// Trains a network.
 ///
 /// # Errors
-/// When training diverges or is cancelled.
+/// When the rows weigh nothing, and when training diverges or is cancelled.
 pub fn fit(
     fit: &Fit<'_>,
     examples: &Examples<'_>,
     crew: &mut Crew,
     observer: &mut dyn Observer,
 ) -> Result<Fitted, FitError> {
+    for (rows, to) in [(examples.train, "train on"), (examples.validation, "validate on")] {
+        if !rows.is_empty() && !rows.iter().any(|row| weight_of(examples, *row as usize) > 0.0) {
+            return Err(FitError::NoWeight(to));
+        }
+    }
     let training = fit.training;
     let batches = Batches::new(examples.train.len(), fit);
     let mut order = examples.train.to_vec();
+    // Before anything else is there, so that a state and its bytes take no more than a fit that saves.
+    let saved = observer.resume().and_then(|bytes| checkpoint::read(&bytes));
     let mut learner = Learner::new(fit, examples, &batches);
     let mut record = Record::new(fit, examples);
     let mut stopping = Stopping::new(training.early_stopping.as_ref());
     let mut epochs = 0;
     let mut end = End::Completed;
     let mut place = Place { epoch: 1, step: 0 };
-    if let Some(saved) = observer.resume() {
-        place = checkpoint::resume(&saved, &batches, &mut learner, &mut stopping, &mut record)
+    if let Some(saved) = saved {
+        place = checkpoint::resume(saved, &batches, &mut learner, &mut stopping, &mut record)
             .unwrap_or(place);
         epochs = place.epoch - 1;
     }
@@ -262,7 +276,7 @@ pub fn fit(
             }
             crew.set_active(observer.threads());
             let norms = (step + 1 == n_steps).then_some(&mut record.layers);
-            learner.step(&order, batches.of_step(step), norms, crew);
+            learner.step(&order, (&batches, step), norms, crew);
             if let Some(reason) = learner.diverged() {
                 let history = Box::new(record.broken_off(epoch, learner.learning_rate()));
                 return Err(FitError::Diverged { epoch, reason, history });

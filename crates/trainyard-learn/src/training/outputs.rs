@@ -5,8 +5,8 @@ use crate::kernels::{Crew, Values};
 use crate::losses::{LossSpec, TargetRows, Weights};
 use crate::network::{Network, Pass, Tape};
 
-/// Rows of a portion.
-const PORTION: usize = 256;
+/// Rows of a portion, where there is nothing else to go by.
+pub(super) const PORTION: usize = 256;
 
 /// The outputs of the given rows of `x` (any rows × inputs), rows × outputs.
 pub fn outputs(
@@ -19,27 +19,28 @@ pub fn outputs(
 ) -> Vec<f32> {
     let mut all = vec![0.0; rows.len() * network.n_outputs()];
     let n_rows = rows.len().min(PORTION);
-    let mut scratch = Scratch::new(network, n_rows);
+    let mut scratch = Scratch::new(network, n_rows, false);
     each(network, parameters, buffers, x, rows, &mut scratch, crew, |at, y| {
         all[at * network.n_outputs()..][..y.len()].copy_from_slice(y);
     });
     all
 }
 
-/// What forward passes without a way back need.
+/// What passes over portions of rows need: the features of one, and its values in every layer.
 #[derive(Clone, Debug)]
 pub(super) struct Scratch {
-    x: Values,
-    tape: Tape,
+    pub(super) x: Values,
+    pub(super) tape: Tape,
     n_rows: usize,
 }
 
 impl Scratch {
-    pub(super) fn new(network: &Network, n_rows: usize) -> Self {
-        let n_rows = n_rows.clamp(1, PORTION);
+    /// For so many rows at once; without `gradients` it serves forward passes only.
+    pub(super) fn new(network: &Network, n_rows: usize, gradients: bool) -> Self {
+        let n_rows = n_rows.max(1);
         Self {
             x: Values::zeros(n_rows * network.n_inputs()),
-            tape: network.tape(n_rows, false),
+            tape: network.tape(n_rows, gradients),
             n_rows,
         }
     }

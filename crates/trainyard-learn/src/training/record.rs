@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{Examples, Fit, History};
 use crate::kernels::simd::simd;
-use crate::network::{Network, Tape};
+use crate::network::Network;
 
 /// What an epoch came to.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +16,8 @@ pub(super) struct Summary {
     pub(super) train_scores: Vec<Option<f64>>,
     pub(super) val_scores: Vec<Option<f64>>,
     pub(super) learning_rate: f64,
+    /// By activation, the share of its units that nothing moved in the last steps.
+    pub(super) dead_units: Vec<f64>,
 }
 
 /// The history of a fit as it grows.
@@ -55,12 +57,12 @@ impl Record {
             row.extend(summary.val_scores.iter().map(value));
         }
         row.push(summary.learning_rate);
-        let LayerNorms { gradients, weights, changes, dead, .. } = &self.layers;
+        let LayerNorms { gradients, weights, changes, .. } = &self.layers;
         row.push(gradients.iter().map(|norm| norm * norm).sum::<f64>().sqrt());
         row.extend(gradients);
         row.extend(weights);
         row.extend(changes.iter().zip(weights).map(|(change, weight)| change / weight));
-        row.extend(dead.iter().map(|share| f64::from(*share)));
+        row.extend(&summary.dead_units);
         self.history.push(epoch, &row);
         self.layers.forget();
     }
@@ -74,7 +76,8 @@ impl Record {
     }
 }
 
-/// Norms of the layers at the last step of an epoch; NaN where it was not reached.
+/// Norms of the layers at the last step of an epoch, of the gradients before they are clipped; NaN where
+/// it was not reached.
 #[derive(Clone, Debug)]
 pub(super) struct LayerNorms {
     /// The layers that have parameters, with their ranges.
@@ -83,7 +86,6 @@ pub(super) struct LayerNorms {
     gradients: Vec<f64>,
     weights: Vec<f64>,
     changes: Vec<f64>,
-    dead: Vec<f32>,
 }
 
 impl LayerNorms {
@@ -96,13 +98,12 @@ impl LayerNorms {
                 _ => layers.push((layer.to_owned(), tensor.range.clone())),
             }
         }
-        let activations = network.activation_names();
+        let activations = network.activations().into_iter().map(|(name, _)| name).collect();
         let unknown = vec![f64::NAN; layers.len()];
         Self {
             gradients: unknown.clone(),
             weights: unknown.clone(),
             changes: unknown,
-            dead: vec![f32::NAN; activations.len()],
             layers,
             activations,
         }
@@ -117,21 +118,10 @@ impl LayerNorms {
         norms(&mut self.weights, &self.layers, parameters);
     }
 
-    pub(super) fn of_units(
-        &mut self,
-        network: &Network,
-        parameters: &[f32],
-        tape: &Tape,
-        n_rows: usize,
-    ) {
-        network.dead_units(parameters, tape, n_rows, &mut self.dead);
-    }
-
     fn forget(&mut self) {
         for norms in [&mut self.gradients, &mut self.weights, &mut self.changes] {
             norms.fill(f64::NAN);
         }
-        self.dead.fill(f32::NAN);
     }
 }
 

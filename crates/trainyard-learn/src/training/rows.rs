@@ -36,7 +36,7 @@ impl<'a> From<&'a Vec<f32>> for Rows<'a> {
 
 impl Rows<'_> {
     /// Copies the named rows side by side.
-    pub(super) fn gather(self, batch: &mut [f32], rows: &[u32], width: usize, crew: &mut Crew) {
+    pub fn gather(self, batch: &mut [f32], rows: &[u32], width: usize, crew: &mut Crew) {
         let block_rows = (8192 / width.max(1)).max(1);
         crew.for_blocks([batch], block_rows * width.max(1), |index, [block]| {
             let rows = &rows[index * block_rows..];

@@ -53,10 +53,11 @@ pub struct TrainingSpec {
     /// Noise added to the gradients; null adds none.
     #[cfg_attr(feature = "openapi", schema(default = json!(null)))]
     pub gradient_noise: Option<GradientNoise>,
-    /// Batches whose mean gradient makes one step.
+    /// Batches whose mean gradient makes one step; at most all of an epoch.
     #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 100000, default = 1))]
     pub accumulation_steps: u32,
-    /// Averages the weights over the steps; the averaged ones are validated and kept.
+    /// Averages the weights over the steps; the averaged ones are validated and kept. The running means
+    /// and variances of a batch norm are not averaged: they are those of the last step.
     #[cfg_attr(feature = "openapi", schema(default = json!(null)))]
     pub averaging: Option<Averaging>,
 }

@@ -137,7 +137,10 @@ def mean(f):
 
 
 def log_cosh(z, y):
-    return torch.logaddexp(z - y, y - z) - math.log(2)
+    r = z - y
+    # cosh r = 1 + 2·sinh²(r/2): nothing cancels where r is small.
+    near = torch.log1p(2 * torch.sinh(r.clamp(-1, 1) / 2) ** 2)
+    return torch.where(r.abs() < 1, near, torch.logaddexp(r, -r) - math.log(2))
 
 
 def pinball(q):

@@ -12,6 +12,7 @@ import pathlib
 import numpy as np
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 EPOCHS, BATCH, ROWS, FEATURES = 5, 16, 100, 6
 
@@ -69,6 +70,8 @@ def build(layers, width):
             modules.append(nn.LayerNorm(width))
         elif kind == "dropout":
             modules.append(nn.Dropout(layer["rate"]))
+        elif kind == "alpha_dropout":
+            modules.append(nn.AlphaDropout(layer["rate"]))
         elif kind == "residual":
             inner, width = build(layer["layers"], width)
             modules.append(Residual(inner))
@@ -123,6 +126,12 @@ LOSSES = {
     "poisson": lambda z, y, o, w: nn.functional.poisson_nll_loss(z, y),
 }
 
+# Row by row, for weights.
+LOSSES_OF_ROWS = {
+    "cross_entropy": lambda z, y, w: nn.functional.cross_entropy(z, y, weight=w, reduction="none"),
+    "mse": lambda z, y, w: nn.functional.mse_loss(z, y, reduction="none").mean(dim=1),
+}
+
 OPTIMIZERS = {
     "sgd": (torch.optim.SGD, {}),
     "momentum": (torch.optim.SGD, {"momentum": 0.9}),
@@ -172,6 +181,7 @@ CASES += [
     ),
     case("layer norm", [dense(8), LAYER_NORM, activation("gelu"), dense(3)]),
     case("dropout off", [dense(8), activation("tanh"), {"type": "dropout", "rate": 0.0}, dense(3)]),
+    case("alpha dropout off", [dense(8), activation("selu"), {"type": "alpha_dropout", "rate": 0.0}, dense(3)]),
     case("residual", [dense(8), residual(dense(8), activation("tanh"), dense(8)), dense(3)]),
     case(
         "residual with norms",
@@ -194,6 +204,22 @@ CASES += [
     case("poisson", plain(1), loss="poisson", n=0, outputs=1),
     case("linear", [dense(3)], optimizer="sgd", rate=0.3),
     case("accumulated", plain(), accumulation=2),
+    case("l1 penalty", plain(), optimizer="sgd", rate=0.1, training={"l1": 0.02}),
+    case("l2 penalty", plain(), training={"l2": 0.2}),
+    # Norms and biases are not penalised.
+    case(
+        "both penalties",
+        [dense(8), LAYER_NORM, activation("tanh"), dense(3)],
+        optimizer="momentum",
+        rate=0.02,
+        training={"l1": 0.01, "l2": 0.1},
+    ),
+    case("max norm", plain(), optimizer="sgd", rate=0.3, training={"max_norm": 0.6}),
+    case("averaged", plain(), rate=0.02, training={"averaging": {"decay": 0.8}}),
+    case("last batch left out", plain(), rate=0.02, training={"drop_last": True}),
+    case("row weights", plain(), rate=0.02, row_weights=True),
+    case("row and class weights", plain(), rate=0.02, row_weights=True, class_weight=[0.5, 1.0, 3.0]),
+    case("row weights of values", plain(2), loss="mse", n=0, outputs=2, row_weights=True),
 ]
 
 
@@ -223,25 +249,56 @@ def run(case, index, dtype):
     class_weight = case.get("class_weight")
     weight = torch.tensor(class_weight, dtype=dtype) if class_weight else None
     xt = torch.from_numpy(x).to(dtype)
+    training = case.get("training", {})
+    dense_weights = [module.weight for module in model.modules() if isinstance(module, nn.Linear)]
+    # Some rows count twice, some half, some not at all.
+    row_weights = np.resize(np.float32([1.0, 2.0, 0.5, 0.0, 1.5, 3.0, 1.0]), ROWS) if "row_weights" in case else None
+    rw = torch.ones(ROWS, dtype=dtype) if row_weights is None else torch.from_numpy(row_weights).to(dtype)
+    averaged = None
+    if "averaging" in training:
+        decay = training["averaging"]["decay"]
+        averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+        # The first call copies: the average begins with the first weights.
+        averaged.update_parameters(model)
     every = case.get("accumulation", 1)
     losses = []
     for _ in range(EPOCHS):
         total, rows = 0.0, 0.0
         starts = list(range(0, ROWS, BATCH))
+        if training.get("drop_last"):
+            starts = [start for start in starts if start + BATCH <= ROWS]
         for group in range(0, len(starts), every):
             optimizer.zero_grad()
             members = starts[group : group + every]
             for start in members:
                 yb = yt[start : start + BATCH]
-                loss = LOSSES[case["loss"]](model(xt[start : start + BATCH]), yb, case.get("options", {}), weight)
+                z = model(xt[start : start + BATCH])
+                if row_weights is None:
+                    loss = LOSSES[case["loss"]](z, yb, case.get("options", {}), weight)
+                    n = float(weight[yb].sum()) if class_weight else len(yb)
+                else:
+                    w = rw[start : start + BATCH]
+                    losses_of_rows = LOSSES_OF_ROWS[case["loss"]](z, yb, weight)
+                    total_weight = (w * weight[yb]).sum() if class_weight else w.sum()
+                    loss = (w * losses_of_rows).sum() / total_weight
+                    n = float(total_weight)
                 (loss / len(members)).backward()
-                n = float(weight[yb].sum()) if class_weight else len(yb)
                 total += loss.item() * n
                 rows += n
+            penalty = training.get("l1", 0.0) * sum(w.abs().sum() for w in dense_weights)
+            penalty = penalty + training.get("l2", 0.0) / 2 * sum((w**2).sum() for w in dense_weights)
+            penalty.backward()
             if "clip" in case:
                 nn.utils.clip_grad_norm_(model.parameters(), case["clip"])
             optimizer.step()
+            if "max_norm" in training:
+                with torch.no_grad():
+                    for w in dense_weights:
+                        w *= (training["max_norm"] / w.norm(dim=1, keepdim=True)).clamp(max=1)
+            if averaged:
+                averaged.update_parameters(model)
         losses.append(total / rows)
+    model = averaged.module if averaged else model
     model.eval()
     with torch.no_grad():
         outputs = short(model(xt[:10]))
@@ -255,7 +312,8 @@ def run(case, index, dtype):
             **({"weight_decay": case["weight_decay"]} if "weight_decay" in case else {}),
             **({"clip": {"global_norm": case["clip"]}} if "clip" in case else {}),
         },
-        "accumulation_steps": every,
+        "training": {**training, "accumulation_steps": every},
+        "row_weights": None if row_weights is None else short(row_weights),
         "class_weight": class_weight,
         "n_classes": case["n"],
         "n_outputs": case.get("outputs", 0),

@@ -72,17 +72,24 @@ pub(super) fn sample_weight(request: &JobRequest, dataset: &Dataset, problems: &
         return;
     };
     let column = &column.description;
-    let mut refuse = |detail: String| problems.push(Problem::new(pointer, detail));
+    let mut refuse = |detail: &str, way_out: &str| {
+        let detail = format!("column {} {detail}", shown(name));
+        problems.push(Problem::new(pointer, detail).suggest(way_out));
+    };
+    let (least, most) = (column.least().unwrap_or(0.0), column.most().unwrap_or(1.0));
     if is_target(request, name) {
-        refuse(format!("column {} is the target", shown(name)));
+        refuse("is the target", "name a column of weights");
     } else if !column.column_type.is_number() {
-        refuse(format!("column {} holds text; weights are numbers", shown(name)));
+        refuse("holds text; weights are numbers", "name a column of numbers");
     } else if column.n_missing > 0 {
-        refuse(format!("column {} has {} missing values", shown(name), column.n_missing));
-    } else if column.least().is_some_and(|least| least < 0.0) {
-        refuse(format!("column {} holds a weight below 0", shown(name)));
-    } else if column.most().is_some_and(|most| most <= 0.0) {
-        refuse(format!("column {} holds no weight above 0", shown(name)));
+        let detail = format!("has {} missing values", column.n_missing);
+        refuse(&detail, "fill them before the upload");
+    } else if least < 0.0 {
+        refuse("holds a weight below 0", "name a column of numbers from 0 on");
+    } else if most <= 0.0 {
+        refuse("holds no weight above 0", "leave it out, or name another column");
+    } else if most > f64::from(f32::MAX) {
+        refuse("holds numbers beyond single precision", "scale it before the upload");
     }
 }
 

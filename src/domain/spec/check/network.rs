@@ -1,13 +1,16 @@
 //! What a network needs of a request and of the data, and what of it follows by default.
 
+use std::collections::BTreeMap;
+
 use trainyard_learn::activation::Activation;
 use trainyard_learn::losses::LossSpec;
 use trainyard_learn::metrics::Scorer;
 use trainyard_learn::named::Named;
 use trainyard_learn::network::{LayerSpec, Network, NetworkSpec};
 use trainyard_learn::optim::{AdamSpec, OptimizerSpec};
+use trainyard_learn::perceptron::ClassWeight;
 use trainyard_learn::problem::Problem;
-use trainyard_learn::training::TrainingSpec;
+use trainyard_learn::training::{self, TrainingSpec};
 
 use super::super::{Estimate, JobRequest, LossChoice, ModelSpec};
 use super::target::Target;
@@ -57,11 +60,10 @@ pub(super) fn check(
     below(training.check(), "/training");
     check_model(&request.model, problems);
     let loss = loss(request, data.target, problems);
-    batches(&mut training, &optimizer, &layers, data, problems);
+    let n_batches = batches(&mut training, &optimizer, &layers, data, problems);
     monitor(&training, scoring, loss.as_deref(), problems);
     class_weights(&training, data.target, problems);
     let loss = loss?;
-    probabilities(&loss, scoring, problems);
     let n_outputs = match loss.n_outputs(data.target.kind()) {
         Ok(n_outputs) => n_outputs,
         Err(problem) => {
@@ -69,13 +71,19 @@ pub(super) fn check(
             return None;
         }
     };
+    // Of a loss that does not fit, nobody needs to hear this too.
+    probabilities(&loss, scoring, problems);
     let network = match Network::new(&layers, data.n_features, n_outputs) {
         Ok(network) => network,
         // A model written in short has no layers to point at, and its own fields are checked.
         Err(found) => {
             let explicit = matches!(request.model, ModelSpec::Network(_));
             let known = !explicit && problems.iter().any(|p| p.pointer.starts_with("/model"));
-            let prefix = if explicit { "/model/layers" } else { "/model" };
+            let prefix = match &request.model {
+                ModelSpec::Network(_) => "/model/layers",
+                ModelSpec::Mlp(_) => "/model/hidden",
+                _ => "/model",
+            };
             problems.extend(found.into_iter().filter(|_| !known).map(|problem| {
                 if explicit {
                     problem.below(prefix)
@@ -99,6 +107,13 @@ pub(super) fn check(
         let detail = "the loss takes the softmax of the outputs itself; a softmax layer before it \
                       makes learning slow";
         warnings.push(Warning::new("softmax_twice", detail));
+    }
+    if training.accumulation_steps as usize > n_batches.max(1) {
+        let detail = format!(
+            "accumulation_steps is {}, and an epoch has {n_batches} batches: each epoch is one step",
+            training.accumulation_steps
+        );
+        warnings.push(Warning::new("accumulation_cut", detail));
     }
     let model = match &request.model {
         ModelSpec::Network(_) => {
@@ -173,17 +188,18 @@ fn loss(
     fits.then_some(loss)
 }
 
-/// Fills in the batch size, and compares it with the data.
+/// Fills in the batch size, and compares it with the data; returns how many batches an epoch has, in the
+/// smallest fold.
 fn batches(
     training: &mut TrainingSpec,
     optimizer: &OptimizerSpec,
     layers: &[LayerSpec],
     data: Data<'_>,
     problems: &mut Vec<Problem>,
-) {
+) -> usize {
     let share = training.validation_share();
     if !(0.0..1.0).contains(&share) {
-        return;
+        return 0;
     }
     let n_train = data.n_train;
     let n_held_out = if share > 0.0 { (share * n_train as f64).ceil() as usize } else { 0 };
@@ -226,6 +242,7 @@ fn batches(
             Problem::new(pointer, detail).suggest("a larger batch_size, or layer_norm instead"),
         );
     }
+    if training.drop_last { n_left / size.max(1) } else { n_left.div_ceil(size.max(1)) }
 }
 
 /// Holding rows out needs a row of each class on both sides.
@@ -306,10 +323,34 @@ fn class_weights(training: &TrainingSpec, target: &Target<'_>, problems: &mut Ve
         }
         Target::Classes(classes) => {
             let labels: Vec<String> = classes.iter().map(|class| class.value.text()).collect();
-            let found = weights.check(&labels);
+            let mut found = weights.check(&labels);
+            if found.is_empty()
+                && let ClassWeight::Weights(by_label) = weights
+            {
+                found = extreme_weights(by_label, &labels);
+            }
             problems.extend(found.into_iter().map(|p| p.below("/training")));
         }
     }
+}
+
+/// What is wrong with weights of classes as a network sees them, in single precision.
+fn extreme_weights(weights: &BTreeMap<String, f64>, labels: &[String]) -> Vec<Problem> {
+    let too_large = weights.iter().filter(|(_, weight)| **weight > f64::from(f32::MAX));
+    let mut problems: Vec<Problem> = too_large
+        .map(|(label, _)| {
+            let label = label.replace('~', "~0").replace('/', "~1");
+            let detail = format!("must be <= {:.2e}", f32::MAX);
+            Problem::new(format!("/class_weight/{label}"), detail)
+        })
+        .collect();
+    if labels.iter().all(|label| weights.get(label).is_some_and(|weight| *weight as f32 == 0.0)) {
+        problems.push(
+            Problem::new("/class_weight", "all classes weigh 0, so no row teaches anything")
+                .suggest("give one of them a weight above 0"),
+        );
+    }
+    problems
 }
 
 /// Some scorers need probabilities, which not every loss gives.
@@ -345,16 +386,11 @@ fn estimate(
     let table = rows * data.dataset.content.columns.len() as u64 * 8;
     let table = if in_memory(table) { table } else { 0 };
     let prepared = if in_memory(rows * columns * 4) { rows * columns * 12 } else { 0 };
-    // Parameters, gradients, the optimizer's state; the averaged and the best ones where wanted.
-    let copies = 2
-        + optimizer.build().n_slots() as u64
-        + u64::from(training.averaging.is_some())
-        + u64::from(training.early_stopping.as_ref().is_some_and(|s| s.restore_best));
-    let activations = (network.n_activations() as u64 + columns).saturating_mul(batch as u64);
-    let memory_bytes = (table + prepared)
-        .saturating_add(n_parameters.saturating_mul(4 * copies))
-        .saturating_add(activations.saturating_mul(12))
-        .saturating_add(rows * 16 * network.n_outputs() as u64);
+    // The final model is trained on all rows.
+    let n_rows = data.dataset.n_rows();
+    let batch_size = training.batch_size.map_or(n_rows, |size| size as usize);
+    let fit = training::memory_bytes(network, optimizer, training, (batch_size, n_rows), true);
+    let memory_bytes = (table + prepared).saturating_add(fit);
     let steps = (data.n_train as f64 / batch as f64).ceil() * f64::from(training.epochs);
     let flops = network.flops() as f64 * data.n_train as f64 * f64::from(training.epochs);
     let seconds = steps * SECONDS_PER_STEP + flops / FLOPS_PER_SECOND;

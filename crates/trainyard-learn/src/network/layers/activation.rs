@@ -39,32 +39,33 @@ pub(super) fn backward(
 /// Columns looked at together, in buffers on the stack.
 const COLUMNS: usize = 256;
 
-/// The share of units whose derivative is zero in every row of x, rows × width.
-pub(super) fn share_dead(
+/// Notes the units whose derivative is not zero in some row of x, rows × units.
+pub(super) fn mark_alive(
     function: &Activation,
     x: &[f32],
     y: &[f32],
-    width: usize,
     slope: &[f32],
-) -> f32 {
+    alive: &mut [bool],
+) {
     // A row-wise function has no unit of its own to be dead.
-    if matches!(function, Activation::Softmax) || x.is_empty() {
-        return 0.0;
+    if matches!(function, Activation::Softmax) {
+        return alive.fill(true);
     }
+    let width = alive.len();
     let ones = [1.0; COLUMNS];
     let mut derivative = [0.0_f32; COLUMNS];
-    let mut n_alive = 0;
-    for start in (0..width).step_by(COLUMNS) {
-        let n = COLUMNS.min(width - start);
-        let mut largest = [0.0_f32; COLUMNS];
-        for at in (start..x.len()).step_by(width) {
+    for (block, alive) in alive.chunks_mut(COLUMNS).enumerate() {
+        let n = alive.len();
+        for at in (block * COLUMNS..x.len()).step_by(width) {
+            // Most layers are alive after a few rows, and nothing more is to be seen.
+            if alive.iter().all(|alive| *alive) {
+                break;
+            }
             let (x, y) = (&x[at..at + n], &y[at..at + n]);
             function.backward(&mut derivative[..n], &ones[..n], x, y, n, slope);
-            for (largest, derivative) in largest.iter_mut().zip(&derivative[..n]) {
-                *largest = largest.max(derivative.abs());
+            for (alive, derivative) in alive.iter_mut().zip(&derivative[..n]) {
+                *alive |= derivative.abs() >= DEAD_DERIVATIVE;
             }
         }
-        n_alive += largest[..n].iter().filter(|largest| **largest >= DEAD_DERIVATIVE).count();
     }
-    (width - n_alive) as f32 / width as f32
 }

@@ -267,39 +267,43 @@ pub(super) fn update_buffers(layers: &[Layer], buffers: &mut [f32], tape: &Tape,
     }
 }
 
-/// See [`super::Network::dead_units`].
-pub(super) fn dead_units(
+/// See [`super::Network::mark_alive`]; returns what is left of `alive` for the layers that follow.
+pub(super) fn mark_alive<'a>(
     layers: &[Layer],
     parameters: &[f32],
     tape: &Tape,
     n_rows: usize,
-    dead: &mut [f32],
-    next: &mut usize,
-) {
+    alive: &'a mut [bool],
+) -> &'a mut [bool] {
+    let mut rest = alive;
     for (index, (layer, slot)) in layers.iter().zip(&tape.slots).enumerate() {
         if let (Kind::Residual(layers), Some(inner)) = (&layer.kind, &slot.inner) {
-            dead_units(layers, parameters, inner, n_rows, dead, next);
+            rest = mark_alive(layers, parameters, inner, n_rows, rest);
         }
         let Kind::Activation(function) = &layer.kind else { continue };
+        let own;
+        (own, rest) = rest.split_at_mut(layer.n_out);
         // Without a layer before it, it works on the features, and no unit is its own.
-        if let Some(before) = index.checked_sub(1).map(|before| &tape.slots[before]) {
-            let own = &parameters[layer.parameters.clone()];
-            let n = n_rows * layer.n_out;
-            let (x, y) = (&before.y[..n], &slot.y[..n]);
-            dead[*next] = activation::share_dead(function, x, y, layer.n_out, own);
+        match index.checked_sub(1).map(|before| &tape.slots[before]) {
+            Some(before) => {
+                let slope = &parameters[layer.parameters.clone()];
+                let n = n_rows * layer.n_out;
+                activation::mark_alive(function, &before.y[..n], &slot.y[..n], slope, own);
+            }
+            None => own.fill(true),
         }
-        *next += 1;
     }
+    rest
 }
 
-pub(super) fn activation_names(layers: &[Layer]) -> Vec<String> {
-    let mut names = Vec::new();
+pub(super) fn activations(layers: &[Layer]) -> Vec<(String, usize)> {
+    let mut found = Vec::new();
     for layer in layers {
         match &layer.kind {
-            Kind::Activation(_) => names.push(layer.name.clone()),
-            Kind::Residual(inner) => names.extend(activation_names(inner)),
+            Kind::Activation(_) => found.push((layer.name.clone(), layer.n_out)),
+            Kind::Residual(inner) => found.extend(activations(inner)),
             _ => {}
         }
     }
-    names
+    found
 }
