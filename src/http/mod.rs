@@ -16,6 +16,7 @@ mod guard;
 mod ingest;
 mod jobs;
 mod json;
+mod leaks;
 mod loaded;
 mod metrics;
 mod models;
@@ -63,6 +64,7 @@ use crate::store::Store;
 use crate::tables::Tables;
 use crate::webhooks::Receivers;
 pub use guard::Allowed;
+use leaks::KnownLeaks;
 use loaded::LoadedModels;
 
 const CONCURRENT_INGESTIONS: usize = 2;
@@ -82,6 +84,7 @@ pub struct Shared {
     clock: Clock,
     limits: Limits,
     models: LoadedModels,
+    leaks: KnownLeaks,
     meters: Meters,
     receivers: Receivers,
     started: Timestamp,
@@ -111,6 +114,7 @@ impl AppState {
                 clock,
                 limits,
                 models,
+                leaks: KnownLeaks::default(),
                 meters,
                 receivers,
                 started,

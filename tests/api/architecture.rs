@@ -14,7 +14,7 @@ const MAY_USE: [(&str, &[&str]); 13] = [
     ("store", &["domain", "store"]),
     ("tables", &["blobs", "cache"]),
     ("worker", &["domain", "blobs", "cache", "meters", "scratch", "store", "tables", "worker"]),
-    ("http", &["domain", "blobs", "meters", "store", "tables", "webhooks", "http"]),
+    ("http", &["domain", "blobs", "cache", "meters", "store", "tables", "webhooks", "http"]),
     (
         "server",
         &["domain", "blobs", "meters", "scratch", "store", "tables", "webhooks", "worker", "http"],
