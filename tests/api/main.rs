@@ -7,11 +7,14 @@
 )]
 
 mod architecture;
+mod bad_files;
 mod cli;
 mod cluster;
 mod compare;
+mod corpus;
 mod curves;
 mod datasets;
+mod described;
 mod evaluate;
 mod formats;
 mod hostile;
