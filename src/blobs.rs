@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::Seek;
 use std::ops::Range;
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ pub struct Blobs {
     clock: Clock,
     /// How much of a stream is written at once.
     part_bytes: usize,
+    /// Where copies lie of what is to be a file and is none; the system's place if not told.
+    scratch: Option<PathBuf>,
     /// Held for writing while sweeping: a blob that is named again between the listing and the
     /// deletion would be lost.
     sweeping: Arc<RwLock<()>>,
@@ -116,7 +118,8 @@ impl Blobs {
     pub fn local(directory: &FilePath, clock: Clock) -> Result<Self, BlobError> {
         let store = LocalFileSystem::new_with_prefix(directory)?.with_fsync(true);
         let part_bytes = WRITE_BUFFER_BYTES;
-        Ok(Self { store: Arc::new(store), clock, part_bytes, sweeping: Arc::default() })
+        let (store, scratch) = (Arc::new(store), None);
+        Ok(Self { store, clock, part_bytes, scratch, sweeping: Arc::default() })
     }
 
     /// Blobs at a URL: `file:///folder`, `s3://bucket/folder`, `gs://…` or `az://…`. Who may use a
@@ -142,7 +145,15 @@ impl Blobs {
         let (store, folder) =
             object_store::parse_url_opts(&parsed, variables).map_err(|error| unusable(&error))?;
         let store = Arc::new(PrefixStore::new(store, folder));
-        Ok(Self { store, clock, part_bytes: PART_BYTES, sweeping: Arc::default() })
+        let (part_bytes, scratch) = (PART_BYTES, None);
+        Ok(Self { store, clock, part_bytes, scratch, sweeping: Arc::default() })
+    }
+
+    /// The same, with copies in this directory, on a disk that has room for them.
+    #[must_use]
+    pub fn with_scratch(mut self, directory: PathBuf) -> Self {
+        self.scratch = Some(directory);
+        self
     }
 
     /// Receives a stream of at most `limit` bytes. Nothing of it stays when it fails.
@@ -309,7 +320,10 @@ impl Blobs {
             GetResultPayload::Stream(stream) => {
                 let reader = StreamReader::new(stream.map_err(std::io::Error::other));
                 let mut bridge = SyncIoBridge::new_with_handle(reader, runtime.clone());
-                let mut file = tempfile::tempfile()?;
+                let mut file = match &self.scratch {
+                    Some(directory) => tempfile::tempfile_in(directory)?,
+                    None => tempfile::tempfile()?,
+                };
                 std::io::copy(&mut bridge, &mut file)?;
                 file.rewind()?;
                 Ok(file)

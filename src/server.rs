@@ -173,7 +173,8 @@ impl Server {
         let lock = open_data_dir(&settings.data_dir)?;
         let unusable = |source| StartError::DataDir { path: settings.data_dir.clone(), source };
         let store = open_store(&settings).await?;
-        let blobs = open_blobs(&settings, &clock).await?;
+        let scratch = settings.data_dir.join("scratch");
+        let blobs = open_blobs(&settings, &clock).await?.with_scratch(scratch);
         if settings.database_url.is_none() {
             // The lock says that no other worker lives, so what is leased was leased by an earlier life.
             let n_taken_back = store.take_back_leases().await?;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use trainyard_formats::ReadOptions;
+use trainyard_formats::csv::CsvNote;
 use trainyard_learn::describe::DescribedColumn;
 use trainyard_learn::findings::Finding;
 
@@ -84,6 +85,13 @@ impl Warning {
     pub fn column(mut self, name: &str) -> Self {
         self.column = Some(name.to_owned());
         self
+    }
+}
+
+impl From<&CsvNote> for Warning {
+    fn from(note: &CsvNote) -> Self {
+        let warning = Self::new(note.code, &note.detail);
+        note.column.iter().fold(warning, |warning, name| warning.column(name))
     }
 }
 

@@ -20,9 +20,10 @@ use super::suggest::{nearest, shown};
 const BLOCK_ROWS: usize = 8_192;
 
 /// A warning for a dataset that the model was trained on.
-pub fn trained_on_these() -> Warning {
+pub fn trained_on_these(n_rows: usize) -> Warning {
     let detail = "the model was trained on these rows: its scores on them say little";
-    Warning::new("train_test_overlap", detail)
+    let evidence = serde_json::json!({ "share": 1.0, "n_rows": n_rows });
+    Warning { evidence: Some(evidence), ..Warning::new("train_test_overlap", detail) }
 }
 
 /// Numbers predicted of a row.

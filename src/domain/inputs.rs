@@ -1,5 +1,6 @@
 //! The columns that a model takes, of a table that has them, or everything that is wrong with it.
 
+use trainyard_formats::csv::{CsvOptions, parse_moment};
 use trainyard_learn::preprocess::Preprocessor;
 use trainyard_learn::problem::Problem;
 use trainyard_learn::table::{
@@ -18,13 +19,27 @@ pub(crate) struct Wanted<'a> {
     pub kind: ColumnType,
     /// Numbers of each array, of a column of tensors.
     pub width: usize,
+    /// Whether its dates have the day first, where the training data told.
+    pub day_first: Option<bool>,
 }
 
 impl<'a> Wanted<'a> {
     /// Those of a preparation, in its order.
     pub(crate) fn of(preprocessor: &'a Preprocessor) -> Vec<Self> {
-        let wanted = |(place, (name, kind))| Self { name, kind, width: preprocessor.width(place) };
+        let wanted = |(place, (name, kind))| {
+            let width = preprocessor.width(place);
+            Self { name, kind, width, day_first: None }
+        };
         preprocessor.columns().enumerate().map(wanted).collect()
+    }
+
+    /// The same, with dates as they were written in training data that were CSV.
+    pub(crate) fn written(preprocessor: &'a Preprocessor, values: &CsvOptions) -> Vec<Self> {
+        let mut wanted = Self::of(preprocessor);
+        for column in &mut wanted {
+            column.day_first = values.day_first_of(column.name);
+        }
+        wanted
     }
 }
 
@@ -100,7 +115,8 @@ impl Given<'_> {
             ColumnType::Datetime => {
                 let mut times = vec![MISSING_TIME; self.n_rows];
                 for (row, text) in self.texts {
-                    match parse_time(text) {
+                    let time = parse_time(text).or_else(|| parse_moment(text, wanted.day_first));
+                    match time {
                         Some(time) => times[*row] = time,
                         None => refuse(*row),
                     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use trainyard_formats::csv::CsvOptions;
 use trainyard_learn::scalar::Scalar;
 
 use super::clock::Timestamp;
@@ -42,6 +43,9 @@ pub struct ModelCard {
     pub data_sha256: String,
     /// Rows it was trained on.
     pub n_rows: usize,
+    /// How values were written in the training data, where it was CSV; CSV to predict is read so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csv: Option<CsvOptions>,
     /// The columns it takes, in the order of `rows`.
     pub inputs: Vec<String>,
     /// What it predicts.

@@ -108,7 +108,20 @@ pub fn suggest(
         "task": task,
     });
     let used = || features.iter().filter_map(|name| dataset.column(name)).map(|c| &c.description);
+    let described = || features.iter().filter_map(|name| dataset.column(name));
+    let is_crowded = |column: &&DescribedColumn| {
+        findings::too_many_categories(column, dataset.n_rows()).is_some()
+            || column.description.column_type == ColumnType::Categorical
+                && column.description.n_unique > recipe::MAX_ONE_HOT
+    };
+    let crowded = described().filter(is_crowded).map(|c| c.description.name.as_str()).collect();
+    // Found at upload, and kept with the dataset.
+    let outliers = dataset.content.warnings.iter().filter(|warning| warning.code == "outliers");
+    let far_out = outliers.filter_map(|warning| warning.column.as_deref());
+    let far_out = far_out.filter(|name| features.iter().any(|feature| feature == name)).collect();
     let data = recipe::Data {
+        crowded,
+        far_out,
         has_gaps: used().any(|column| column.column_type.is_number() && column.n_missing > 0),
         has_categories: used().any(|column| column.column_type == ColumnType::Categorical),
         target: column,

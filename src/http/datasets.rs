@@ -124,7 +124,7 @@ pub(super) fn previewed(understood: Understood) -> (Staged, PreviewBody) {
     let (size_bytes, sha256) = (staged.size_bytes, staged.sha256.clone());
     let body = PreviewBody {
         name: about.name,
-        rows: rows_of(&loaded.table, 0..N_PREVIEW_ROWS.min(loaded.table.n_rows())),
+        rows: rows_of(&loaded.table, 0..some_rows(&loaded.table, N_PREVIEW_ROWS)),
         content: ContentBody::new(&loaded.options_used, size_bytes, sha256, content),
     };
     (staged, body)
@@ -277,7 +277,7 @@ pub(super) async fn rows(
     let dataset = find(&state, id).await?;
     let work = tokio::task::spawn_blocking(move || {
         let table = state.tables.get(&dataset.sha256, &dataset.reading)?;
-        let limit = limit.min((MAX_VALUES / table.columns().len().max(1)).max(1));
+        let limit = some_rows(&table, limit);
         let offset = query.offset.unwrap_or(0).min(table.n_rows());
         let end = offset.saturating_add(limit).min(table.n_rows());
         let data = rows_of(&table, offset..end);
@@ -286,6 +286,17 @@ pub(super) async fn rows(
     });
     let rows = work.await.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
     Ok(Json(rows))
+}
+
+/// How many rows an answer holds, of those that are asked for: all of their values together are within
+/// the limit, where one row alone is.
+fn some_rows(table: &Table, asked: usize) -> usize {
+    let width = |values: &Values| match values {
+        Values::Tensor { shape, .. } => shape.iter().product::<usize>(),
+        _ => 1,
+    };
+    let row: usize = table.columns().iter().map(|column| width(&column.values)).sum();
+    asked.min((MAX_VALUES / row.max(1)).max(1)).min(table.n_rows())
 }
 
 fn rows_of(table: &Table, rows: Range<usize>) -> Vec<Vec<Value>> {

@@ -12,12 +12,13 @@ use utoipa::ToSchema;
 
 use super::AppState;
 use super::extract::{JsonBody, Nothing, PathId, Query};
-use super::loaded;
 use super::problem::{ApiError, Code, ProblemBody};
+use super::{leaks, loaded};
 use crate::domain::curves::{Curves, Detail, curves};
 use crate::domain::dataset::Warning;
-use crate::domain::evaluate::{predict_all, problems, trained_on_these, unseen, width};
+use crate::domain::evaluate::{predict_all, problems, unseen, width};
 use crate::domain::ids::{DatasetId, ModelId};
+use crate::domain::model::Model;
 
 /// Rows times the numbers predicted of each, at most.
 const MAX_NUMBERS: usize = 20_000_000;
@@ -73,7 +74,8 @@ pub(super) async fn evaluate(
     };
     let model = loaded::load(&state, id).await?;
     let stored = state.store.model(state.project(), id).await?;
-    let card = stored.ok_or_else(|| ApiError::not_found("model", id))?.card;
+    let Model { card, dataset_id: trained_on, .. } =
+        stored.ok_or_else(|| ApiError::not_found("model", id))?;
     let no_dataset = || {
         let detail = format!("there is no dataset {:?}", request.dataset_id);
         ApiError::invalid(vec![Problem::new("/dataset_id", detail)])
@@ -93,15 +95,14 @@ pub(super) async fn evaluate(
     }
     // The table is looked at whole, as in an ingestion.
     let _turn = state.ingesting.acquire().await.map_err(ApiError::internal)?;
+    let overlap = leaks::trained_on(&state, (trained_on, &card.data_sha256), &dataset).await?;
     let worker = state.clone();
     let work = tokio::task::spawn_blocking(move || {
         let table = worker.tables.get(&dataset.sha256, &dataset.reading);
         let table = table.map_err(ApiError::internal)?;
         let (pooled, met) = predict_all(&model, &table).map_err(ApiError::invalid)?;
         let mut warnings = unseen(&met);
-        if dataset.sha256 == card.data_sha256 {
-            warnings.push(trained_on_these());
-        }
+        warnings.extend(overlap);
         let n_classes = model.classes.len();
         let scores = pooled.predicted.scores(&scoring, &pooled.truth, n_classes);
         let undefined = scoring.iter().zip(&scores).filter(|(_, score)| score.is_none());

@@ -3,6 +3,8 @@
 //! Whatever fails on the way, nothing is left: the bytes are staged without a name until they are
 //! understood, and the row comes last. A preview stops before they are kept.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use axum::body::Bytes;
 use futures_util::Stream;
 use serde_json::Value;
@@ -13,7 +15,7 @@ use trainyard_learn::findings;
 
 use super::AppState;
 use super::problem::ApiError;
-use crate::blobs::Staged;
+use crate::blobs::{BlobError, Staged};
 use crate::domain::dataset::{Content, Dataset, Warning};
 use crate::domain::ids::DatasetId;
 use crate::domain::suggest::shown;
@@ -71,7 +73,7 @@ pub(super) async fn understand(
     let (blobs, limits) = (state.blobs.clone(), state.tables.limits().clone());
     let runtime = Handle::current();
     let (staged, about, found) = tokio::task::spawn_blocking(move || {
-        let found = (|| {
+        let understand = || {
             let file = blobs.open_staged(&staged, &runtime)?;
             let name = about.file_name.as_deref().or(about.name.as_deref());
             let loaded = read(file, name, &about.reading, &limits).map_err(unreadable)?;
@@ -83,7 +85,10 @@ pub(super) async fn understand(
                 generator: about.generator.clone(),
             };
             Ok::<_, ApiError>((loaded, content))
-        })();
+        };
+        // A defect must not take the staged bytes along: they are still to be deleted.
+        let found = catch_unwind(AssertUnwindSafe(understand));
+        let found = found.unwrap_or_else(|_| Err(ApiError::internal("a reader panicked")));
         (staged, about, found)
     })
     .await
@@ -135,22 +140,30 @@ fn warnings(loaded: &Loaded, columns: &[DescribedColumn]) -> Vec<Warning> {
         let detail = "whole numbers beyond 2^53 would lose digits, so they are kept as text";
         about("kept_as_text", name, detail)
     });
-    let told = told.iter().map(|note| {
-        let warning = Warning::new(note.code, &note.detail);
-        note.column.iter().fold(warning, |warning, name| warning.column(name))
-    });
+    let told = told.iter().map(Warning::from);
     let found =
         findings::at_upload_described(&loaded.table, columns).into_iter().map(Warning::from);
     let overflowed = columns.iter().filter(|column| column.overflowed()).map(|column| {
         let detail = "its statistics are beyond the finite numbers and stand as null";
         about("not_finite", &column.description.name, detail)
     });
-    unnamed.chain(long).chain(told).chain(overflowed).chain(found).collect()
+    let mut all: Vec<Warning> = unnamed.chain(long).chain(told).chain(overflowed).collect();
+    for warning in found {
+        // The reader saw the same where it could still be read otherwise, and so knows a way out; the
+        // figures are the finding's.
+        let same =
+            |told: &&mut Warning| (&told.code, &told.column) == (&warning.code, &warning.column);
+        match all.iter_mut().find(same) {
+            Some(told) => told.evidence = warning.evidence,
+            None => all.push(warning),
+        }
+    }
+    all
 }
 
 fn unreadable(error: FormatError) -> ApiError {
     match error {
-        FormatError::Io(error) => ApiError::internal(error),
+        FormatError::Io(error) => BlobError::Io(error).into(),
         FormatError::Invalid(problems) => ApiError::invalid_data(problems),
     }
 }

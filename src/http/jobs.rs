@@ -16,16 +16,17 @@ use utoipa::{IntoParams, ToSchema};
 use super::AppState;
 use super::datasets::{IdempotencyHeader, key_reused};
 use super::extract::{Idempotency, JsonBody, Nothing, PathId, Query};
-use super::loaded;
 use super::page::{self, Page};
 use super::problem::{ApiError, Code, ProblemBody};
 use super::validate::{self, Checked};
 use super::variants::variant;
+use super::{leaks, loaded};
 use crate::domain::dataset::{Dataset, Warning};
 use crate::domain::evaluate::problems;
 use crate::domain::ids::{DatasetId, JobId, ModelId};
 use crate::domain::job::{FoldResult, Job, JobStatus};
 use crate::domain::limits::Limits;
+use crate::domain::model::Model;
 use crate::domain::spec::curve::CurveSpec;
 use crate::domain::spec::evaluate::{EvaluateJobRequest, evaluation};
 use crate::domain::spec::{CheckedJob, Estimate, JobRequest, JobSpec, check};
@@ -187,20 +188,26 @@ async fn check_evaluation(state: &AppState, sent: Value) -> Result<CheckedJob, A
         }
     };
     let model = match request.evaluate.model_id.parse::<ModelId>() {
-        Ok(id) => state.store.model(state.project(), id).await?.map(|model| (id, model.card)),
+        Ok(id) => state.store.model(state.project(), id).await?,
         Err(_) => None,
     };
     if model.is_none() {
         let detail = format!("there is no model {}", shown(&request.evaluate.model_id));
         body.add(vec![Problem::new("/evaluate/model_id", detail)]);
     }
-    let (Some(dataset), Some((id, card))) = (dataset, model) else {
+    let (Some(dataset), Some(Model { id, dataset_id: trained_on, card, .. })) = (dataset, model)
+    else {
         return Err(ApiError::invalid(body.problems));
     };
     let model = loaded::load(state, id).await?;
-    let checked = evaluation(request, (id, &card), &dataset);
+    let mut checked = evaluation(request, (id, &card), &dataset);
     body.add(problems(&model, &dataset, &checked.spec.scoring));
-    if body.problems.is_empty() { Ok(checked) } else { Err(ApiError::invalid(body.problems)) }
+    if !body.problems.is_empty() {
+        return Err(ApiError::invalid(body.problems));
+    }
+    let overlap = leaks::trained_on(state, (trained_on, &card.data_sha256), &dataset).await?;
+    checked.warnings.extend(overlap);
+    Ok(checked)
 }
 
 /// Checks the shape and, as far as it could be understood, the meaning; tells of both together.
@@ -220,7 +227,10 @@ async fn check_body(
     };
     match check(request, &dataset, &state.limits) {
         Ok(checked) if body.problems.is_empty() => {
-            variants(&body.raw, checked, &dataset, &state.limits).map_err(ApiError::invalid)
+            let checked = variants(&body.raw, checked, &dataset, &state.limits);
+            let mut checked = checked.map_err(ApiError::invalid)?;
+            checked.warnings.extend(leaks::given_away(state, &checked.spec, dataset).await?);
+            Ok(checked)
         }
         Ok(_) => Err(ApiError::invalid(body.problems)),
         Err(found) => {

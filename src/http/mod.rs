@@ -16,6 +16,7 @@ mod guard;
 mod ingest;
 mod jobs;
 mod json;
+mod leaks;
 mod loaded;
 mod metrics;
 mod models;
@@ -64,6 +65,7 @@ use crate::tables::Tables;
 use crate::telemetry;
 use crate::webhooks::Receivers;
 pub use guard::Allowed;
+use leaks::KnownLeaks;
 use loaded::LoadedModels;
 
 const CONCURRENT_INGESTIONS: usize = 2;
@@ -83,6 +85,7 @@ pub struct Shared {
     clock: Clock,
     limits: Limits,
     models: LoadedModels,
+    leaks: KnownLeaks,
     meters: Meters,
     receivers: Receivers,
     started: Timestamp,
@@ -112,6 +115,7 @@ impl AppState {
                 clock,
                 limits,
                 models,
+                leaks: KnownLeaks::default(),
                 meters,
                 receivers,
                 started,

@@ -1,7 +1,10 @@
 //! Prediction: rows in, classes out. Reads no row of the database once a model is in memory.
 
 mod columns;
+mod csv;
 mod rows;
+
+use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -9,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
-use trainyard_formats::csv::{self, CsvError, CsvLimits, CsvOptions};
+use trainyard_formats::csv::CsvLimits;
 use trainyard_learn::artifact::TrainedModel;
 use trainyard_learn::conformal::{ConformalError, Interval};
 use trainyard_learn::kernels::Crew;
@@ -24,7 +27,7 @@ use super::AppState;
 use super::extract::{
     Nothing, PathId, Query, body_bytes, media_type, require_json, require_plain, unless_short,
 };
-use super::loaded;
+use super::loaded::{self, LoadedModel};
 use super::problem::{ApiError, Code, ProblemBody};
 use super::{json, validate};
 use crate::domain::dataset::Warning;
@@ -129,15 +132,16 @@ pub(super) async fn by_path(
     request: Request,
 ) -> Result<Response, ApiError> {
     let model = loaded::load(&state, id).await?;
-    let Received { input, named, coverage, n_bytes } = receive(&state, request).await?;
-    let coverage = coverage.or(query.coverage);
-    if let Some(named) = named
-        && named != id.to_string()
+    let Received { asked, n_bytes } = receive(&state, request, Some(&model)).await?;
+    let coverage = asked.coverage.or(query.coverage);
+    if let Some(named) = &asked.named
+        && *named != id.to_string()
     {
         let problem = Problem::new("/model", "is another model than the path names");
         return Err(ApiError::invalid(vec![problem.suggest("leave it out")]));
     }
-    unless_short(n_bytes, move || answer(&state, (id, &model), input, coverage)).await?
+    let asked = Asked { coverage, ..asked };
+    unless_short(n_bytes, move || answer(&state, (id, &model), asked)).await?
 }
 
 /// Predict with the model that the body names.
@@ -155,20 +159,17 @@ pub(super) async fn by_body(
     request: Request,
 ) -> Result<Response, ApiError> {
     require_json(request.headers())?;
-    let Received { input, named, coverage, n_bytes } = receive(&state, request).await?;
+    let Received { asked, n_bytes } = receive(&state, request, None).await?;
     let invalid = |detail: &str| ApiError::invalid(vec![Problem::new("/model", detail)]);
-    let named = named.ok_or_else(|| invalid("is required"))?;
+    let named = asked.named.as_ref().ok_or_else(|| invalid("is required"))?;
     let id: ModelId = named.parse().map_err(|_| invalid("is no model's id"))?;
     let model = loaded::load(&state, id).await?;
-    unless_short(n_bytes, move || answer(&state, (id, &model), input, coverage)).await?
+    unless_short(n_bytes, move || answer(&state, (id, &model), asked)).await?
 }
 
 /// What a body asks for.
 struct Received {
-    input: Input,
-    /// The model that it names.
-    named: Option<String>,
-    coverage: Option<f64>,
+    asked: Asked,
     n_bytes: usize,
 }
 
@@ -178,23 +179,34 @@ enum Input {
     Table(Table),
 }
 
-async fn receive(state: &AppState, request: Request) -> Result<Received, ApiError> {
+/// Reads a body; one of CSV only where it is known for which model.
+async fn receive(
+    state: &AppState,
+    request: Request,
+    model: Option<&Arc<LoadedModel>>,
+) -> Result<Received, ApiError> {
     require_plain(request.headers())?;
     let headers = request.headers().clone();
     let bytes = body_bytes(request, state, state.limits.max_body_bytes).await?;
     let n_bytes = bytes.len();
-    let csv = media_type(&headers).as_deref() == Some("text/csv");
+    let csv = model.filter(|_| media_type(&headers).as_deref() == Some("text/csv")).cloned();
     let limits = CsvLimits { max_rows: state.limits.max_prediction_rows, ..state.limits.csv() };
-    let read = move || if csv { from_csv(&bytes, &limits) } else { from_json(&headers, &bytes) };
-    let Asked { input, named, coverage } = unless_short(n_bytes, read).await??;
-    Ok(Received { input, named, coverage, n_bytes })
+    let read = move || match csv {
+        Some(model) => csv::read(&bytes, &model, &limits),
+        None => from_json(&headers, &bytes),
+    };
+    let asked = unless_short(n_bytes, read).await??;
+    Ok(Received { asked, n_bytes })
 }
 
 /// What a body says.
 struct Asked {
     input: Input,
+    /// The model that it names.
     named: Option<String>,
     coverage: Option<f64>,
+    /// What the user should know of how it was read.
+    warnings: Vec<Warning>,
 }
 
 impl Input {
@@ -227,7 +239,7 @@ fn from_json(headers: &HeaderMap, bytes: &Bytes) -> Result<Asked, ApiError> {
         }
     })?;
     let (named, coverage) = (request.model, request.coverage);
-    let asked = |input| Asked { input, named, coverage };
+    let asked = |input| Asked { input, named, coverage, warnings: Vec::new() };
     match (request.rows, request.records) {
         (Some(rows), None) => Ok(asked(Input::Rows(rows))),
         (None, Some(records)) => Ok(asked(Input::Records(records))),
@@ -241,19 +253,10 @@ fn from_json(headers: &HeaderMap, bytes: &Bytes) -> Result<Asked, ApiError> {
     }
 }
 
-fn from_csv(bytes: &[u8], limits: &CsvLimits) -> Result<Asked, ApiError> {
-    match csv::read(bytes, &CsvOptions::default(), limits, 1) {
-        Ok(found) => Ok(Asked { input: Input::Table(found.table), named: None, coverage: None }),
-        Err(CsvError::Io(error)) => Err(ApiError::internal(error)),
-        Err(CsvError::Invalid(problems)) => Err(ApiError::invalid_data(problems)),
-    }
-}
-
 fn answer(
     state: &AppState,
-    (id, model): (ModelId, &TrainedModel),
-    input: Input,
-    coverage: Option<f64>,
+    (id, model): (ModelId, &LoadedModel),
+    Asked { input, coverage, mut warnings, .. }: Asked,
 ) -> Result<Response, ApiError> {
     let n_rows = input.n_rows();
     let most = state.limits.max_prediction_rows;
@@ -263,7 +266,7 @@ fn answer(
             format!("{n_rows} rows; at most {most} at once"),
         ));
     }
-    let columns = columns(input, &model.preprocessor).map_err(ApiError::invalid)?;
+    let columns = columns(input, &model.preprocessor, &model.values).map_err(ApiError::invalid)?;
     let columns: Vec<&Column> = columns.iter().collect();
     let rows: Vec<u32> = (0..n_rows as u32).collect();
     let n_features = model.preprocessor.n_features();
@@ -273,7 +276,7 @@ fn answer(
     if !refused.is_empty() {
         return Err(ApiError::invalid(refused));
     }
-    let mut warnings = unseen(&met);
+    warnings.extend(unseen(&met));
     let mut crew = Crew::new(1);
     let predicted = model.predict(&x, n_features, &mut crew);
     let (mut prediction_sets, mut intervals) = (None, None);

@@ -23,8 +23,8 @@ pub(super) struct SuggestionQuery {
 
 /// Suggest a job: a spec that `POST /v1/jobs` takes as it is, with the reasons for what is in it.
 ///
-/// Columns that name rows, hold one value or give the target away are left out, and so far those of
-/// text and those with gaps.
+/// Columns that name rows, hold one value or give the target away are left out. Gaps are filled, and
+/// categories, moments and texts become numbers.
 #[utoipa::path(
     operation_id = "suggest_job",
     get, path = "/v1/datasets/{id}/suggestion", tag = "datasets",

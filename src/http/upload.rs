@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use trainyard_formats::csv::CsvOptions;
-use trainyard_formats::{Format, ReadOptions};
+use trainyard_formats::{Compression, Format, ReadOptions};
 use trainyard_learn::problem::Problem;
 use utoipa::{IntoParams, ToSchema};
 
@@ -55,7 +55,20 @@ pub(super) struct UploadForm {
     /// The format of the bytes.
     format: Option<Format>,
     /// How to read them, as JSON.
-    options: Option<CsvOptions>,
+    options: Option<UploadOptions>,
+}
+
+/// How a file is to be read: what stands around it, and how its text is written.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the options; they are read part by part")]
+pub(super) struct UploadOptions {
+    /// Of CSV and TSV.
+    #[serde(flatten)]
+    csv: CsvOptions,
+    /// What is around the table; found from the content if left out.
+    compression: Option<Compression>,
+    /// Of svmlight: whether columns are counted from 0. Left out, they are where an index 0 occurs.
+    zero_based: Option<bool>,
 }
 
 /// Upload a table: a multipart form with a `file`, or the raw bytes.
@@ -68,6 +81,13 @@ pub(super) struct UploadForm {
     post, path = "/v1/datasets", tag = "datasets", params(UploadQuery, IdempotencyHeader),
     request_body(content(
         (UploadForm = "multipart/form-data"), (String = "text/csv"),
+        (String = "text/tab-separated-values"), (String = "text/plain"),
+        (String = "application/csv"), (String = "application/vnd.ms-excel"),
+        (String = "application/json"), (String = "application/jsonl"),
+        (String = "application/x-ndjson"), (String = "application/vnd.apache.parquet"),
+        (String = "application/vnd.apache.arrow.file"),
+        (String = "application/vnd.apache.arrow.stream"), (String = "application/gzip"),
+        (String = "application/zstd"), (String = "application/zip"),
         (String = "application/octet-stream")
     )),
     responses(
@@ -272,19 +292,11 @@ fn reading(format: Option<&str>, options: Option<&str>) -> Result<ReadOptions, A
             None
         }
     };
-    let is_text = matches!(format, None | Some(Format::Csv | Format::Tsv));
-    let is_sparse = matches!(format, None | Some(Format::Svmlight));
-    if dialect.as_ref().is_some_and(|dialect| *dialect != CsvOptions::default()) && !is_text {
-        problems.push(Problem::new("/options", "say how text is read; this format has no choices"));
-    }
-    if zero_based.is_some() && !is_sparse {
-        problems.push(Problem::new("/options/zero_based", "is of svmlight alone"));
-    }
-    if !problems.is_empty() {
-        return Err(ApiError::invalid(problems));
-    }
     let csv = dialect.filter(|dialect| *dialect != CsvOptions::default());
-    Ok(ReadOptions { format, compression, csv, zero_based })
+    let reading = ReadOptions { format, compression, csv, zero_based };
+    // Where no format is named, its reader says so.
+    problems.extend(format.iter().flat_map(|format| reading.misplaced(*format)));
+    if problems.is_empty() { Ok(reading) } else { Err(ApiError::invalid(problems)) }
 }
 
 const FORMATS: [&str; 10] =

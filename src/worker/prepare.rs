@@ -240,9 +240,21 @@ impl Prepared {
             let (batch, _) = self.single(preprocessor.as_ref(), rows)?;
             return Ok((preprocessor, batch));
         }
-        let (preprocessor, features) = self.fit_transform(job, rows)?;
-        let mut x = self.scratch.matrix(features.len())?;
-        x.extend(features.iter().map(|value| *value as f32))?;
+        let (spec, seed) = (&job.spec.preprocess, job.spec.random_state);
+        let columns = self.columns();
+        let (preprocessor, _, training) =
+            Preprocessor::fit_training(spec, &columns, rows, self.target(), seed)?;
+        let mut x = self.scratch.matrix(rows.len() * preprocessor.n_features())?;
+        let mut looked_at = 0;
+        preprocessor.transform_training(&columns, rows, &training, |features| {
+            looked_at += features.len();
+            if looked_at > LOOKED_AT {
+                self.table.let_go();
+                looked_at = 0;
+            }
+            x.extend(features.iter().map(|value| *value as f32))
+        })?;
+        self.table.let_go();
         let batch = Batch { x: Arc::new(x.finish()?), rows: (0..rows.len() as u32).collect() };
         Ok((Some(preprocessor), batch))
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use trainyard_formats::csv::CsvOptions;
 use trainyard_learn::artifact::TrainedModel;
 use trainyard_learn::inference::corrected_t_interval;
 use trainyard_learn::kernels::Crew;
@@ -127,6 +128,7 @@ pub(super) fn reduce(
         spec: job.spec.clone(),
         data_sha256: job.data_sha256.clone(),
         n_rows: data.n_rows(),
+        csv: job.reading.csv.as_ref().map(CsvOptions::of_values),
         inputs: job.spec.features.clone(),
         outputs: ModelOutput { target: job.spec.target.clone(), classes: job.classes.clone() },
         cv: result.cv.clone(),

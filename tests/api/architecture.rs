@@ -28,7 +28,10 @@ const MAY_USE: [(&str, &[&str]); 14] = [
             "worker",
         ],
     ),
-    ("http", &["domain", "blobs", "meters", "store", "tables", "telemetry", "webhooks", "http"]),
+    (
+        "http",
+        &["domain", "blobs", "cache", "meters", "store", "tables", "telemetry", "webhooks", "http"],
+    ),
     (
         "server",
         &["domain", "blobs", "meters", "scratch", "store", "tables", "webhooks", "worker", "http"],

@@ -14,7 +14,8 @@ fn table(rows: std::ops::Range<u32>) -> String {
         let color = ["red", "green", "blue"][(i * 7 % 3) as usize];
         let size = if i.is_multiple_of(11) { String::new() } else { format!("{}", i * 37 % 100) };
         let kind = if (i * 37 % 100 + (i * 7 % 3) * 20) > 60 { "big" } else { "small" };
-        format!("{color},{size},{kind},{}\n", f64::from(i * 37 % 100) / 3.0)
+        // No two rows are the same.
+        format!("{color},{size},{kind},{}\n", f64::from(i * 37 % 100) / 3.0 + f64::from(i / 100))
     };
     format!("color,size,kind,price\n{}", rows.map(row).collect::<String>())
 }
@@ -64,6 +65,19 @@ fn a_model_on_other_rows_scores_as_its_predictions_do() {
     let card = world.api.get(&format!("/v1/models/{model}")).expect(200);
     assert_eq!(own["scores"], card["train"]);
     assert_eq!(own["warnings"][0]["code"], "train_test_overlap");
+    assert_eq!(own["warnings"][0]["evidence"]["share"], 1.0);
+    // Of other rows it says how many are not new.
+    let some = world.api.dataset(&table(250..450));
+    let found = world.api.post(&path, &json!({"dataset_id": some})).expect(200);
+    assert_eq!(found["warnings"][0]["code"], "train_test_overlap");
+    assert_eq!(found["warnings"][0]["evidence"]["n_rows"], 50, "{found}");
+    let body = json!({"dataset_id": some, "evaluate": {"model_id": model}});
+    let plan = world.api.post("/v1/jobs?dry_run=true", &body).expect(200);
+    assert_eq!(plan["warnings"], found["warnings"]);
+    world.api.delete(&format!("/v1/datasets/{first}"));
+    let found = world.api.post(&path, &json!({"dataset_id": some})).expect(200);
+    assert_eq!(found["warnings"], json!([]), "what it was trained on is gone");
+    let first = world.api.dataset(&table(0..300));
 
     let amounts = train(
         &world,

@@ -102,3 +102,53 @@ fn an_array_of_matrices_is_a_column_of_tensors() {
     let rows = world.api.get(&path).expect(200);
     assert_eq!(rows["data"], json!([[[[6.0, 7.0, 8.0], [9.0, 10.0, 11.0]]]]));
 }
+
+/// A row of an image has as many values as the image.
+#[test]
+fn an_answer_holds_few_rows_of_large_tensors() {
+    let world = World::new();
+    let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (12, 300, 400), }";
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16 + 1).to_le_bytes());
+    bytes.extend(format!("{header}\n").bytes());
+    bytes.resize(bytes.len() + 12 * 300 * 400, 7);
+    let preview = world.api.send("/v1/datasets?preview=true", &RAW, &bytes).expect(200);
+    assert_eq!(preview["rows"].as_array().unwrap().len(), 4);
+    let answer = world.api.send("/v1/datasets", &RAW, &bytes).expect(201);
+    let path = format!("/v1/datasets/{}/rows?limit=12", answer["id"].as_str().unwrap());
+    assert_eq!(world.api.get(&path).expect(200)["data"].as_array().unwrap().len(), 4);
+}
+
+/// What is said of another format than the file turns out to be is told, and not passed over.
+#[test]
+fn options_of_another_format_are_refused() {
+    let world = World::new();
+    let send = |options: &str, bytes: &[u8]| {
+        let options: String = url::form_urlencoded::byte_serialize(options.as_bytes()).collect();
+        world.api.send(&format!("/v1/datasets?options={options}"), &RAW, bytes)
+    };
+    let json = b"{\"a\": 1}\n{\"a\": 2}\n";
+    let errors = send("{\"delimiter\": \";\"}", json).errors(422, "invalid_data");
+    assert_eq!(errors[0].0, "/options");
+    assert!(errors[0].1.contains("json_lines"), "{errors:?}");
+    let errors = send("{\"zero_based\": true}", b"a,b\n1,2\n").errors(422, "invalid_data");
+    assert_eq!(errors[0].0, "/options/zero_based");
+    assert_eq!((world.n_files("staging"), world.n_files("blobs")), (0, 0));
+    send("{\"delimiter\": \",\"}", b"a,b\n1,2\n").expect(201);
+}
+
+/// Every media type that the document names is taken, and no other.
+#[test]
+fn media_types_are_those_of_the_document() {
+    let world = World::new();
+    let document = world.api.get("/openapi.json").expect(200);
+    let content = &document["paths"]["/v1/datasets"]["post"]["requestBody"]["content"];
+    let named: Vec<&String> = content.as_object().unwrap().keys().collect();
+    assert!(named.len() > 10, "{named:?}");
+    for media_type in named.into_iter().filter(|name| *name != "multipart/form-data") {
+        let kind = [("content-type", media_type.as_str())];
+        world.api.send("/v1/datasets?preview=true", &kind, b"a\n1\n").expect(200);
+    }
+    let options = &document["components"]["schemas"]["UploadOptions"].to_string();
+    assert!(options.contains("compression") && options.contains("zero_based"), "{options}");
+}

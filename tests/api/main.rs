@@ -7,12 +7,15 @@
 )]
 
 mod architecture;
+mod bad_files;
 mod cli;
 mod cluster;
 mod compare;
+mod corpus;
 mod curves;
 mod datasets;
 mod deploy;
+mod described;
 mod evaluate;
 mod formats;
 mod hostile;

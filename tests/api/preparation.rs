@@ -190,3 +190,61 @@ fn categories_that_a_fold_did_not_train_on_are_told_of() {
     assert_eq!(told[0]["column"], "city");
     assert!(told[0]["detail"].as_str().unwrap().contains("4 test rows"), "{}", told[0]);
 }
+
+/// Rows to predict are read as the training rows were, though alone they would be taken for others:
+/// a comma before the fraction, the day before the month, a word for a gap, a number that is a name.
+#[test]
+fn csv_to_predict_is_read_as_the_training_data_were() {
+    let world = World::new();
+    let mut csv = "when;dose;plz;ill\n".to_owned();
+    for i in 0..90_u32 {
+        let dose = match i % 9 {
+            0 => "k.A.".to_owned(),
+            _ => format!("{},{}", i % 9, i % 10),
+        };
+        let ill = if i % 28 > 14 { "ja" } else { "nein" };
+        let _ = writeln!(csv, "{:02}/03/2024;{dose};0{};{ill}", 1 + i % 28, 4100 + i % 2);
+    }
+    let options: String = url::form_urlencoded::byte_serialize(
+        br#"{"na_values": ["k.A."], "types": {"plz": "categorical"}}"#,
+    )
+    .collect();
+    let path = format!("/v1/datasets?options={options}");
+    let plain = [("content-type", "text/csv")];
+    let dataset = world.api.send(&path, &plain, csv.as_bytes()).expect(201);
+    let options = &dataset["format_options"];
+    assert_eq!(options["decimal"], ",");
+    assert_eq!(options["day_first_columns"], json!({"when": true}), "{options}");
+    let mut spec = job(dataset["id"].as_str().unwrap());
+    spec["target"] = json!("ill");
+    let job = world.api.run(&spec);
+    assert_eq!(job["status"], "succeeded", "{job}");
+    let model = job["result"]["model_id"].as_str().unwrap();
+    let card = world.api.get(&format!("/v1/models/{model}")).expect(200);
+    assert_eq!(card["csv"]["na_values"], json!(["k.A."]));
+
+    let path = format!("/v1/models/{model}/predict");
+    let records = json!({"records": [
+        {"when": "2024-03-02", "dose": 1.5, "plz": "04100"},
+        {"when": "02/03/2024", "dose": null, "plz": "04101"}
+    ]});
+    let expected = world.api.post(&path, &records).expect(200);
+    assert_eq!(expected["warnings"], json!([]));
+    let csv = "when;dose;plz\n02/03/2024;1,5;04100\n02/03/2024;k.A.;04101\n";
+    let by_csv = world.api.send(&path, &plain, csv.as_bytes()).expect(200);
+    assert_eq!(by_csv, expected);
+
+    // What was guessed of the file itself is told.
+    let bytes = b"when;dose;plz\n02/03/2024;1,5;M\xfcnchen\n";
+    let told = world.api.send(&path, &plain, bytes).expect(200);
+    let codes: Vec<&Value> =
+        told["warnings"].as_array().unwrap().iter().map(|warning| &warning["code"]).collect();
+    assert_eq!(codes, ["encoding_guessed", "unseen_category"]);
+    let csv = "when;dose;plz\n31/02/2024;x;04100\n";
+    let errors = world.api.send(&path, &plain, csv.as_bytes()).errors(422, "invalid_data");
+    assert!(errors.iter().any(|(_, detail)| detail.contains("\"x\" is no number")), "{errors:?}");
+    assert!(errors.iter().any(|(_, detail)| detail.contains("no date that exists")), "{errors:?}");
+    // Every input that is missing is told of as that.
+    let errors = world.api.send(&path, &plain, b"dose\n1\n").errors(422, "invalid_request");
+    assert_eq!(errors.len(), 2, "{errors:?}");
+}

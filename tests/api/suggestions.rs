@@ -1,6 +1,6 @@
 //! Suggestions: a spec that runs as it is, with the reasons for what is in it.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::support::World;
 
@@ -24,6 +24,54 @@ fn runs(name: &str, target: &str, least: f64) {
     assert_eq!(job["status"], "succeeded", "{job}");
     let mean = job["result"]["cv"]["accuracy"]["mean"].as_f64().unwrap();
     assert!(mean >= least, "{name}: {mean}");
+}
+
+/// The same from a raw upload to predictions on raw records, in the words of the file.
+fn learns_from_raw_bytes(name: &str, target: &str, least: f64) {
+    let world = World::new();
+    let made = world.api.generated(&json!({"type": name}));
+    let bytes = world.api.get(&format!("/v1/datasets/{made}/content")).bytes;
+    let raw = [("content-type", "application/octet-stream")];
+    let dataset = world.api.send("/v1/datasets", &raw, &bytes).expect(201);
+    let dataset = dataset["id"].as_str().unwrap();
+    let spec = suggestion(&world, dataset)["spec"].clone();
+    let job = world.api.run(&spec);
+    assert_eq!(job["status"], "succeeded", "{job}");
+
+    let rows = world.api.get(&format!("/v1/datasets/{dataset}/rows?limit=10000")).expect(200);
+    let names: Vec<&str> =
+        rows["columns"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    let features = spec["features"].as_array().unwrap();
+    let (mut records, mut truth) = (Vec::new(), Vec::new());
+    for row in rows["data"].as_array().unwrap() {
+        let mut record = Map::new();
+        for (name, value) in names.iter().zip(row.as_array().unwrap()) {
+            if *name == target {
+                truth.push(value.clone());
+            } else if features.iter().any(|feature| feature == name) {
+                record.insert((*name).to_owned(), value.clone());
+            }
+        }
+        records.push(Value::Object(record));
+    }
+    let path = format!("/v1/models/{}/predict", job["result"]["model_id"].as_str().unwrap());
+    let said = world.api.post(&path, &json!({"records": records})).expect(200);
+    for class in said["classes"].as_array().unwrap() {
+        assert!(truth.contains(class), "{class} is as the file has it");
+    }
+    let said = said["predictions"].as_array().unwrap();
+    let n_right = said.iter().zip(&truth).filter(|(said, true_class)| said == true_class).count();
+    assert!(n_right as f64 >= least * truth.len() as f64, "{n_right} of {}", truth.len());
+}
+
+#[test]
+fn wine_from_a_raw_upload_to_raw_records() {
+    learns_from_raw_bytes("wine", "cultivar", 0.98);
+}
+
+#[test]
+fn breast_cancer_from_a_raw_upload_to_raw_records() {
+    learns_from_raw_bytes("breast_cancer", "diagnosis", 0.97);
 }
 
 #[test]
@@ -91,4 +139,40 @@ fn a_job_is_warned_of_classes_out_of_balance() {
     let found = warnings(9);
     assert_eq!((&found[0]["code"], &found[0]["column"]), (&json!("class_imbalance"), &json!("y")));
     assert_eq!(found[0]["evidence"]["smallest"], json!({"class": "rare", "count": 9}));
+}
+
+/// A column that was written after the target was known is told of before anything is trained.
+#[test]
+fn a_job_is_warned_of_a_feature_that_gives_the_target_away() {
+    let world = World::new();
+    let row = |i: u32| {
+        let ill = i * 37 % 101 > 60;
+        let (bill, result) =
+            (if ill { 100 + i % 50 } else { i % 50 }, if ill { "ill" } else { "well" });
+        format!("{},{bill},{result}\n", i * 53 % 89)
+    };
+    let rows: String = (0..300).map(row).collect();
+    let dataset = world.api.dataset(&format!("age,bill,result\n{rows}"));
+    let spec = |features: Value| {
+        json!({"dataset_id": dataset, "target": "result", "features": features,
+               "model": {"type": "linear"}, "cv": {"type": "stratified_kfold", "n_splits": 3}})
+    };
+    let warnings = |features| {
+        let plan = world.api.post("/v1/jobs?dry_run=true", &spec(features)).expect(200);
+        plan["warnings"].clone()
+    };
+    let found = warnings(json!(["age", "bill"]));
+    assert_eq!(found.as_array().unwrap().len(), 1, "{found}");
+    assert_eq!(found[0]["code"], "gives_target_away");
+    assert_eq!(
+        (&found[0]["column"], &found[0]["evidence"]["value"]),
+        (&json!("bill"), &json!(1.0))
+    );
+    assert_eq!(
+        warnings(json!(["age"])),
+        json!([]),
+        "a column that is no feature gives nothing away"
+    );
+    let job = world.api.run(&spec(json!(["age", "bill"])));
+    assert_eq!(job["warnings"][0]["code"], "gives_target_away", "{job}");
 }

@@ -204,8 +204,9 @@ fn finite(name: &str, rows: &[f64]) -> Result<(), FormatError> {
 pub(crate) fn tensor(
     name: &str,
     shape: Vec<usize>,
-    values: Vec<f32>,
+    values: Growing<f32>,
 ) -> Result<Values, FormatError> {
+    let values = values.checked()?;
     if let Some(at) = values.iter().position(|value| !value.is_finite()) {
         return Err(invalid(
             format!(
@@ -216,7 +217,8 @@ pub(crate) fn tensor(
             "finite numbers that 32 bits hold; an array has no missing values",
         ));
     }
-    Ok(Values::Tensor { shape, values: values.into() })
+    values.let_go();
+    Ok(Values::Tensor { shape, values })
 }
 
 /// How many bytes of distinct text a file may still become, all of its columns together: a file of a

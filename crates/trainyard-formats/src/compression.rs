@@ -54,10 +54,22 @@ pub(crate) fn decompress<'r>(
     })
 }
 
-/// What an archive's member decompresses to, up to so many bytes.
-pub(crate) fn member(decoder: impl Read, max_bytes: u64) -> impl Read {
-    let taken = Rc::new(Cell::new(0));
-    Bounded { decoder, taken, given: 0, max_bytes, max_ratio: u64::MAX }
+/// What an archive's member of so many bytes decompresses to, up to `max_bytes`.
+pub(crate) fn member<D: Read>(
+    decoder: D,
+    n_bytes: u64,
+    max_bytes: u64,
+    limits: &Limits,
+) -> Bounded<D> {
+    let taken = Rc::new(Cell::new(n_bytes));
+    Bounded { decoder, taken, given: 0, max_bytes, max_ratio: limits.max_ratio }
+}
+
+impl<D> Bounded<D> {
+    /// How many bytes have come out.
+    pub(crate) fn given(&self) -> u64 {
+        self.given
+    }
 }
 
 /// A source for a library that reads archives: its failures are told apart from what

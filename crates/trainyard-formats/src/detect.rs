@@ -30,6 +30,24 @@ pub enum Format {
     Svmlight,
 }
 
+impl Format {
+    /// As the API names it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Tsv => "tsv",
+            Self::JsonLines => "json_lines",
+            Self::Json => "json",
+            Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
+            Self::Npy => "npy",
+            Self::Npz => "npz",
+            Self::Arff => "arff",
+            Self::Svmlight => "svmlight",
+        }
+    }
+}
+
 /// What is around a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

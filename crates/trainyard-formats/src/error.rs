@@ -45,6 +45,12 @@ impl From<io::Error> for FormatError {
     }
 }
 
+impl From<Problem> for FormatError {
+    fn from(problem: Problem) -> Self {
+        Self::Invalid(vec![problem])
+    }
+}
+
 impl From<CsvError> for FormatError {
     fn from(error: CsvError) -> Self {
         match error {
@@ -102,6 +108,11 @@ impl Limits {
             max_cells: self.max_cells,
             max_row_bytes: self.max_row_bytes,
         }
+    }
+
+    /// Room for a table of so many rows.
+    pub(crate) fn room(&self, max_rows: usize) -> Room {
+        self.room.for_table(max_rows, self.max_cells)
     }
 
     /// Whether a table of that size may be.
@@ -181,17 +192,16 @@ pub(crate) fn short(name: &str) -> String {
     }
 }
 
-/// Runs a decoder that others wrote; a panic of its is an error about the file. Nothing of what it
+/// Runs a decoder; a panic of its is an error about the file. Nothing of what it
 /// held is used afterwards, so that a half-done state harms nobody. The panic is still reported by
 /// the process's hook, as a defect should be.
-pub(crate) fn contained<T>(
+pub(crate) fn contained<T, E: From<Problem>>(
     what: &str,
-    decode: impl FnOnce() -> Result<T, FormatError>,
-) -> Result<T, FormatError> {
+    decode: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| {
-        Err(invalid(
-            format!("the content is not what {what} promises: its decoder gave up"),
-            "write the file anew with another library, or upload it as CSV",
-        ))
+        let detail = format!("the content is not what {what} promises: its decoder gave up");
+        let way_out = "write the file anew with another library, or in another format";
+        Err(E::from(problem(detail, way_out)))
     })
 }

@@ -4,10 +4,11 @@
 use std::any::Any;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
+use tempfile::SpooledTempFile;
 use trainyard_learn::kernels::Mapping;
+use trainyard_learn::problem::Problem;
 use trainyard_learn::table::Table;
 
 use crate::compression::decompress;
@@ -15,11 +16,8 @@ use crate::csv::{self, CsvNote, CsvOptions};
 use crate::detect::{self, Compression, Format, HEAD_BYTES};
 use crate::error::{FormatError, Limits};
 use crate::json;
+use crate::room::Bytes;
 use crate::{arff, arrow, npy, parquet, svmlight};
-
-/// Compressed files that must be read in another order than from front to end are kept in memory up
-/// to here, and in a file without a name beyond.
-const SPOOLED_BYTES: usize = 16 << 20;
 
 /// What the caller says about a file; anything left out is found. What was found has the same form.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +36,25 @@ pub struct ReadOptions {
     /// Of svmlight: whether columns are counted from 0. Left out, they are where an index 0 occurs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zero_based: Option<bool>,
+}
+
+impl ReadOptions {
+    /// What is said that means nothing for a format, and so would be passed over in silence.
+    pub fn misplaced(&self, format: Format) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let is_text = matches!(format, Format::Csv | Format::Tsv);
+        if !is_text && self.csv.as_ref().is_some_and(|csv| *csv != CsvOptions::default()) {
+            let detail = format!("say how text is read, and this is {}", format.name());
+            let way_out = "leave them out, or name the format";
+            problems.push(Problem::new("/options", detail).suggest(way_out));
+        }
+        if format != Format::Svmlight && self.zero_based.is_some() {
+            let detail = format!("is of svmlight alone, and this is {}", format.name());
+            let way_out = "leave it out, or name the format";
+            problems.push(Problem::new("/options/zero_based", detail).suggest(way_out));
+        }
+        problems
+    }
 }
 
 /// What a reader has to say beside the table.
@@ -87,6 +104,10 @@ pub fn read<R: Read + Seek + Send + 'static>(
         Some(format) => format,
         None => detect::format(&head(&mut source, compression, limits, HEAD_BYTES)?, name),
     };
+    let misplaced = options.misplaced(format);
+    if !misplaced.is_empty() {
+        return Err(FormatError::Invalid(misplaced));
+    }
     let mut used = ReadOptions {
         format: Some(format),
         compression: Some(compression),
@@ -155,55 +176,39 @@ fn seekable<R: Source>(
     if compression == Compression::None {
         return Ok(Box::new(source));
     }
-    let mut spooled = tempfile::spooled_tempfile(SPOOLED_BYTES);
-    std::io::copy(&mut open(&mut source, compression, limits)?, &mut spooled)?;
+    let mut spooled = spooled(&mut source, compression, limits)?;
     spooled.rewind()?;
     Ok(Box::new(spooled))
 }
 
-/// The decompressed content at once: a file of some size as it lies, anything else in memory.
-enum Whole {
-    Memory(Vec<u8>),
-    Mapped(Mapping),
+/// The decompressed content, put aside.
+fn spooled(
+    source: &mut impl Source,
+    compression: Compression,
+    limits: &Limits,
+) -> Result<SpooledTempFile, FormatError> {
+    let mut spooled = limits.room.spool();
+    std::io::copy(&mut open(source, compression, limits)?, &mut spooled)?;
+    Ok(spooled)
 }
 
 /// A smaller file is read in less time than it is mapped.
 const MAPPED_FROM_BYTES: u64 = 1 << 20;
 
-impl Deref for Whole {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Memory(bytes) => bytes,
-            Self::Mapped(mapping) => mapping.bytes(),
-        }
-    }
-}
-
-impl Whole {
-    fn let_go(&self, start: usize, n_bytes: usize) {
-        if let Self::Mapped(mapping) = self {
-            mapping.let_go(start, n_bytes);
-        }
-    }
-}
-
+/// The decompressed content at once: a file of some size as it lies, anything else put aside.
 fn whole<R: Source>(
     source: &mut R,
     compression: Compression,
     limits: &Limits,
-) -> Result<Whole, FormatError> {
+) -> Result<Bytes, FormatError> {
     let n_bytes = length(source, compression)?.unwrap_or(0);
     if n_bytes >= MAPPED_FROM_BYTES
         && let Some(file) = (source as &dyn Any).downcast_ref::<File>()
         && let Ok(mapping) = Mapping::new(file)
     {
-        return Ok(Whole::Mapped(mapping));
+        return Ok(Bytes::Mapped(mapping));
     }
-    let mut bytes = Vec::with_capacity(n_bytes as usize);
-    open(source, compression, limits)?.read_to_end(&mut bytes)?;
-    Ok(Whole::Memory(bytes))
+    Ok(Bytes::of(spooled(source, compression, limits)?)?)
 }
 
 /// How long the decompressed content is, where that is known before it is read.

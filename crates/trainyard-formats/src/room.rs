@@ -1,17 +1,20 @@
 //! Room on disk for numbers that are too many for memory, while a file is read and as long as its
 //! table lives: one file without a name, in which each column has a region of its own.
 //!
-//! Only columns of numbers go there. What else a table may hold (words by their codes, moments,
-//! texts) stays in memory.
+//! Only columns of numbers and tensors go there, and text that had to be decoded or decompressed
+//! before it could be read. What else a table may hold (words by their codes, moments, texts) stays
+//! in memory.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek, Write};
+use std::ops::Deref;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use trainyard_learn::kernels::{Mapping, Numbers};
+use tempfile::{SpooledData, SpooledTempFile};
+use trainyard_learn::kernels::{Mapping, Numbers, Plain};
 
 /// Where numbers go that are too many for memory. Clones are one room.
 #[derive(Clone, Debug, Default)]
@@ -23,27 +26,43 @@ struct Inner {
     max_memory_bytes: usize,
     /// Bytes that a column may have.
     region_bytes: u64,
+    /// Bytes that a column of tensors may have.
+    tensor_bytes: u64,
     /// Bytes of numbers that are in memory, until there are too many: from then on none is kept for
     /// long.
     held: AtomicUsize,
     is_full: AtomicBool,
     file: OnceLock<File>,
-    n_regions: AtomicU64,
+    /// Where the next region begins.
+    next: AtomicU64,
     failure: Mutex<Option<io::Error>>,
 }
 
 /// Numbers of a column, more and more of them.
-#[derive(Debug, Default)]
-pub(crate) struct Growing {
+#[derive(Debug)]
+pub(crate) struct Growing<T: Plain = f64> {
     /// Those that are not written yet.
-    tail: Vec<f64>,
+    tail: Vec<T>,
     /// Of the tail's bytes, those that the room knows of.
     known: usize,
     n_written: usize,
     /// Where they are written.
     start: Option<u64>,
+    /// Bytes that there may be.
+    region_bytes: u64,
     room: Room,
 }
+
+/// Bytes to be read in any order that were not there in one piece: a few in memory, many in a file
+/// without a name.
+#[derive(Debug)]
+pub(crate) enum Bytes {
+    Memory(Vec<u8>),
+    Mapped(Mapping),
+}
+
+/// So many bytes are kept in memory before they go to a file.
+const SPOOLED_BYTES: usize = 16 << 20;
 
 /// Fewer numbers of a column are not worth a write.
 const WRITTEN_AT_ONCE: usize = 8 << 10;
@@ -63,26 +82,30 @@ impl Room {
             directory,
             max_memory_bytes,
             region_bytes: 0,
+            tensor_bytes: 0,
             held: AtomicUsize::new(0),
             is_full: AtomicBool::new(false),
             file: OnceLock::new(),
-            n_regions: AtomicU64::new(0),
+            next: AtomicU64::new(0),
             failure: Mutex::default(),
         })))
     }
 
-    /// A room of its own for one file, whose columns have so many rows at most.
-    pub(crate) fn for_rows(&self, max_rows: usize) -> Self {
+    /// A room of its own for one file, whose columns have so many rows at most, and which has so
+    /// many numbers.
+    pub(crate) fn for_table(&self, max_rows: usize, max_cells: usize) -> Self {
         let inner = self.0.as_ref().map(|inner| {
             let n_bytes = (max_rows as u64).saturating_add(1).saturating_mul(8);
+            let tensor_bytes = (max_cells as u64).saturating_add(1).saturating_mul(4);
             Arc::new(Inner {
                 directory: inner.directory.clone(),
                 max_memory_bytes: inner.max_memory_bytes,
                 region_bytes: n_bytes.next_multiple_of(REGION_ALIGNMENT),
+                tensor_bytes: tensor_bytes.next_multiple_of(REGION_ALIGNMENT),
                 held: AtomicUsize::new(0),
                 is_full: AtomicBool::new(false),
                 file: OnceLock::new(),
-                n_regions: AtomicU64::new(0),
+                next: AtomicU64::new(0),
                 failure: Mutex::default(),
             })
         });
@@ -92,6 +115,14 @@ impl Room {
     /// Whether so many bytes are too many for memory.
     pub(crate) fn is_wanted_for(&self, n_bytes: u64) -> bool {
         self.0.as_ref().is_some_and(|inner| n_bytes > inner.max_memory_bytes as u64)
+    }
+
+    /// Where bytes are put aside: in memory up to some megabytes, in a file beyond.
+    pub(crate) fn spool(&self) -> SpooledTempFile {
+        match &self.0 {
+            Some(inner) => tempfile::spooled_tempfile_in(SPOOLED_BYTES, &inner.directory),
+            None => tempfile::spooled_tempfile(SPOOLED_BYTES),
+        }
     }
 
     /// Whether all that was to be written is.
@@ -120,16 +151,24 @@ impl Inner {
     }
 }
 
-impl Growing {
+impl<T: Plain> Growing<T> {
     /// None yet.
     pub(crate) fn new(room: &Room) -> Self {
-        Self { room: room.clone(), ..Self::default() }
+        Self::with_capacity(room, 0)
     }
 
     /// None yet, and memory for so many.
     pub(crate) fn with_capacity(room: &Room, n_rows: usize) -> Self {
         let n_rows = if room.0.is_some() { n_rows.min(WRITTEN_AT_ONCE) } else { n_rows };
-        Self { tail: Vec::with_capacity(n_rows), room: room.clone(), ..Self::default() }
+        let region_bytes = room.0.as_ref().map_or(0, |inner| inner.region_bytes);
+        let tail = Vec::with_capacity(n_rows);
+        Self { tail, known: 0, n_written: 0, start: None, region_bytes, room: room.clone() }
+    }
+
+    /// None yet, of which there may be many a row.
+    pub(crate) fn of_tensors(room: &Room) -> Self {
+        let region_bytes = room.0.as_ref().map_or(0, |inner| inner.tensor_bytes);
+        Self { region_bytes, ..Self::new(room) }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -138,19 +177,19 @@ impl Growing {
 
     /// Adds one. Whoever adds many calls [`settle`](Self::settle) now and then.
     #[inline(always)]
-    pub(crate) fn push(&mut self, value: f64) {
+    pub(crate) fn push(&mut self, value: T) {
         self.tail.push(value);
     }
 
     /// Adds what is added to a vector.
-    pub(crate) fn extend_by<R>(&mut self, add: impl FnOnce(&mut Vec<f64>) -> R) -> R {
+    pub(crate) fn extend_by<R>(&mut self, add: impl FnOnce(&mut Vec<T>) -> R) -> R {
         let added = add(&mut self.tail);
         self.settle();
         added
     }
 
     /// Adds all of these.
-    pub(crate) fn append(&mut self, mut values: Vec<f64>) {
+    pub(crate) fn append(&mut self, mut values: Vec<T>) {
         if self.len() == 0 {
             self.tail = std::mem::take(&mut values);
         }
@@ -158,14 +197,31 @@ impl Growing {
     }
 
     /// Adds so many times the same.
-    pub(crate) fn fill(&mut self, n: usize, value: f64) {
-        self.extend_by(|tail| tail.resize(tail.len() + n, value));
+    pub(crate) fn fill(&mut self, mut n: usize, value: T) {
+        while n > 0 {
+            let some = if self.room.0.is_some() { n.min(WRITTEN_AT_ONCE) } else { n };
+            self.extend_by(|tail| tail.resize(tail.len() + some, value));
+            n -= some;
+        }
+    }
+
+    /// Leaves out what was added after so many, and not settled since.
+    pub(crate) fn truncate(&mut self, n: usize) {
+        self.tail.truncate(n.saturating_sub(self.n_written));
+    }
+
+    /// [`settle`](Self::settle), where there is something to write.
+    #[inline(always)]
+    pub(crate) fn settle_now_and_then(&mut self) {
+        if self.tail.len().is_multiple_of(WRITTEN_AT_ONCE) {
+            self.settle();
+        }
     }
 
     /// Writes what is in memory, if all columns together have too much there.
     pub(crate) fn settle(&mut self) {
         let Some(inner) = &self.room.0 else { return };
-        let n_bytes = size_of_val(self.tail.as_slice());
+        let n_bytes = size_of_val(self.tail.as_slice()).max(self.known);
         let held = inner.held.fetch_add(n_bytes - self.known, Ordering::Relaxed);
         let held = held + (n_bytes - self.known);
         self.known = n_bytes;
@@ -179,12 +235,12 @@ impl Growing {
 
     fn write(&mut self) {
         let Some(inner) = &self.room.0 else { return };
-        let start = *self.start.get_or_insert_with(|| {
-            inner.n_regions.fetch_add(1, Ordering::Relaxed) * inner.region_bytes
-        });
+        let start = *self
+            .start
+            .get_or_insert_with(|| inner.next.fetch_add(self.region_bytes, Ordering::Relaxed));
         let n_bytes = size_of_val(self.tail.as_slice()) as u64;
-        let before = self.n_written as u64 * 8;
-        let written = if before + n_bytes > inner.region_bytes {
+        let before = (self.n_written * size_of::<T>()) as u64;
+        let written = if before + n_bytes > self.region_bytes {
             Err(io::Error::other("a column has more rows than was said"))
         } else {
             let numbers = Numbers::from(std::mem::take(&mut self.tail));
@@ -200,23 +256,23 @@ impl Growing {
     }
 
     /// All of them, where none was written: a part of a column is in memory.
-    pub(crate) fn into_vec(self) -> Vec<f64> {
+    pub(crate) fn into_vec(self) -> Vec<T> {
         self.tail
     }
 
     /// Whether that holds of any.
-    pub(crate) fn any(&self, mut holds: impl FnMut(f64) -> bool) -> bool {
+    pub(crate) fn any(&self, mut holds: impl FnMut(T) -> bool) -> bool {
         self.written().iter().any(|value| holds(*value))
             || self.tail.iter().any(|value| holds(*value))
     }
 
     /// Those that are written, in place.
-    fn written(&self) -> Numbers<f64> {
+    fn written(&self) -> Numbers<T> {
         let (Some(inner), Some(start), true) = (&self.room.0, self.start, self.n_written > 0)
         else {
             return Numbers::default();
         };
-        let n_bytes = self.n_written * 8;
+        let n_bytes = self.n_written * size_of::<T>();
         let mapped = inner.file().and_then(|file| Mapping::of_range(file, start, n_bytes));
         match mapped {
             Ok(mapping) => {
@@ -233,14 +289,14 @@ impl Growing {
     ///
     /// # Errors
     /// When some could not be written.
-    pub(crate) fn checked(self) -> io::Result<Numbers<f64>> {
+    pub(crate) fn checked(self) -> io::Result<Numbers<T>> {
         let room = self.room.clone();
         let numbers = self.finish();
         room.check().map(|()| numbers)
     }
 
     /// All of them, in memory or where they were written; whether that went well, the room says.
-    pub(crate) fn finish(mut self) -> Numbers<f64> {
+    pub(crate) fn finish(mut self) -> Numbers<T> {
         if self.n_written == 0 {
             let mut values = std::mem::take(&mut self.tail);
             values.shrink_to_fit();
@@ -251,9 +307,48 @@ impl Growing {
     }
 }
 
-impl From<Vec<f64>> for Growing {
-    fn from(tail: Vec<f64>) -> Self {
+impl<T: Plain> Default for Growing<T> {
+    fn default() -> Self {
+        Self::new(&Room::memory())
+    }
+}
+
+impl<T: Plain> From<Vec<T>> for Growing<T> {
+    fn from(tail: Vec<T>) -> Self {
         Self { tail, ..Self::default() }
+    }
+}
+
+impl Bytes {
+    /// What was put aside.
+    ///
+    /// # Errors
+    /// When it could not be written, or is not mapped.
+    pub(crate) fn of(mut spooled: SpooledTempFile) -> io::Result<Self> {
+        spooled.flush()?;
+        spooled.rewind()?;
+        Ok(match spooled.into_inner() {
+            SpooledData::InMemory(bytes) => Self::Memory(bytes.into_inner()),
+            SpooledData::OnDisk(file) => Self::Mapped(Mapping::new(&file)?),
+        })
+    }
+
+    /// Gives a stretch that is not needed soon back to the system.
+    pub(crate) fn let_go(&self, start: usize, n_bytes: usize) {
+        if let Self::Mapped(mapping) = self {
+            mapping.let_go(start, n_bytes);
+        }
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Memory(bytes) => bytes,
+            Self::Mapped(mapping) => mapping.bytes(),
+        }
     }
 }
 
@@ -264,8 +359,9 @@ mod tests {
     #[test]
     fn numbers_beyond_memory_come_back_from_their_regions() {
         let directory = tempfile::tempdir().unwrap();
-        let room = Room::in_directory(directory.path().to_owned(), 100_000).for_rows(50_000);
-        let mut columns: Vec<Growing> = (0..3).map(|_| Growing::new(&room)).collect();
+        let room =
+            Room::in_directory(directory.path().to_owned(), 100_000).for_table(50_000, 150_000);
+        let mut columns: Vec<Growing<f64>> = (0..3).map(|_| Growing::new(&room)).collect();
         for part in 0..5 {
             for (number, column) in columns.iter_mut().enumerate() {
                 column.append(
@@ -286,7 +382,7 @@ mod tests {
     #[test]
     fn more_rows_than_said_are_an_error_and_few_numbers_stay_in_memory() {
         let directory = tempfile::tempdir().unwrap();
-        let room = Room::in_directory(directory.path().to_owned(), 0).for_rows(10);
+        let room = Room::in_directory(directory.path().to_owned(), 0).for_table(10, 10);
         let mut column = Growing::new(&room);
         column.append(vec![1.0; 5]);
         assert!(!column.finish().is_mapped());

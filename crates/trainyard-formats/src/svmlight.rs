@@ -10,6 +10,7 @@ use crate::column::{Numbers, numbered};
 use crate::error::{FormatError, Limits, Problems, invalid, short};
 use crate::lines::Lines;
 use crate::read::Notes;
+use crate::room::{Growing, Room};
 
 /// What comes before a query's number.
 const QUERY: &str = "qid:";
@@ -24,14 +25,16 @@ pub(crate) fn read(
     limits: &Limits,
 ) -> Result<(Table, Notes, bool), FormatError> {
     let mut lines = Lines::new(source, limits.max_row_bytes);
-    let mut rows = Sparse::default();
+    let mut rows = Sparse::new(limits.room(limits.max_rows));
     let mut problems = Problems::default();
+    let mut n_lines = 0;
     while let Some((number, line)) = lines.next()? {
         let line = line.split('#').next().unwrap_or_default().trim();
         if line.is_empty() {
             continue;
         }
-        limits.check(rows.labels.len() + 1, 1)?;
+        n_lines += 1;
+        limits.check(n_lines, rows.columns.len().max(1))?;
         if let Err((what, way)) = rows.add(line, limits.max_columns) {
             problems.push(format!("line {number}: {what}"), way);
         }
@@ -40,18 +43,22 @@ pub(crate) fn read(
     rows.finish(zero_based, limits)
 }
 
-#[derive(Default)]
+/// Rows so far.
 struct Sparse {
-    labels: Vec<f64>,
+    labels: Growing,
     queries: Vec<i64>,
-    /// Where each row's pairs end.
-    ends: Vec<usize>,
-    pairs: Vec<(u32, f64)>,
+    /// By its index, each column up to the last row that has a value of it.
+    columns: Vec<Growing>,
     least: Option<u32>,
-    greatest: u32,
+    room: Room,
 }
 
 impl Sparse {
+    fn new(room: Room) -> Self {
+        let labels = Growing::new(&room);
+        Self { labels, queries: Vec::new(), columns: Vec::new(), least: None, room }
+    }
+
     fn add(&mut self, line: &str, max_columns: usize) -> Result<(), (String, &'static str)> {
         let mut words = line.split_ascii_whitespace();
         let label = words.next().unwrap_or_default();
@@ -101,11 +108,18 @@ impl Sparse {
             }
             last = Some(index);
             self.least = Some(self.least.map_or(index, |least| least.min(index)));
-            self.greatest = self.greatest.max(index);
-            self.pairs.push((index, value));
+            let (index, row) = (index as usize, self.labels.len());
+            if index >= self.columns.len() {
+                let room = &self.room;
+                self.columns.resize_with(index + 1, || Growing::new(room));
+            }
+            let column = &mut self.columns[index];
+            column.fill(row.saturating_sub(column.len()), 0.0);
+            column.push(value);
+            column.settle_now_and_then();
         }
         self.labels.push(label);
-        self.ends.push(self.pairs.len());
+        self.labels.settle_now_and_then();
         Ok(())
     }
 
@@ -119,8 +133,8 @@ impl Sparse {
             return Err(invalid("the file has no pairs", "1 3:0.5 7:2"));
         };
         let zero_based = zero_based.unwrap_or(least == 0);
-        let first = u32::from(!zero_based);
-        if least < first {
+        let first = usize::from(!zero_based);
+        if least == 0 && !zero_based {
             return Err(FormatError::Invalid(vec![
                 trainyard_learn::problem::Problem::new(
                     "/options/zero_based",
@@ -129,20 +143,13 @@ impl Sparse {
                 .suggest("true"),
             ]));
         }
-        let n_columns = (self.greatest - first) as usize + 1;
+        let n_columns = self.columns.len() - first;
         limits.check(n_rows, n_columns + 1 + usize::from(!self.queries.is_empty()))?;
-        let mut values = vec![vec![0.0; n_rows]; n_columns];
-        let mut start = 0;
-        for (row, end) in self.ends.into_iter().enumerate() {
-            for (index, value) in &self.pairs[start..end] {
-                values[(index - first) as usize][row] = *value;
-            }
-            start = end;
-        }
         let mut notes = Notes::default();
         let mut columns = Vec::with_capacity(n_columns + 2);
-        for (name, values) in numbered(n_columns).zip(values) {
-            let values = Numbers::Floats(values.into()).finish(&name, &mut notes)?;
+        for (name, mut values) in numbered(n_columns).zip(self.columns.into_iter().skip(first)) {
+            values.fill(n_rows - values.len(), 0.0);
+            let values = Numbers::Floats(values).finish(&name, &mut notes)?;
             columns.push(Column { name, values });
         }
         if !self.queries.is_empty() {
@@ -151,7 +158,7 @@ impl Sparse {
             let values = queries.finish("qid", &mut notes)?;
             columns.push(Column { name: "qid".to_owned(), values });
         }
-        let values: Values = Numbers::Floats(self.labels.into()).finish("y", &mut notes)?;
+        let values: Values = Numbers::Floats(self.labels).finish("y", &mut notes)?;
         columns.push(Column { name: "y".to_owned(), values });
         Ok((Table::new(columns), notes, zero_based))
     }

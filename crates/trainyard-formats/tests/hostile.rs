@@ -55,6 +55,8 @@ fn claims_are_refused_in_little_memory() {
     archives_that_become_too_much();
     text_that_becomes_too_much();
     wide_tables_of_few_bytes();
+    short_rows_below_a_wide_one();
+    a_run_of_spaces_longer_than_a_row();
     let grown = peak_megabytes() - before;
     assert!(grown < 300, "{grown} MB");
 }
@@ -179,6 +181,12 @@ fn npy(shape: &str) -> Vec<u8> {
     bytes
 }
 
+fn npy_of_zeros(n: usize) -> Vec<u8> {
+    let mut bytes = npy(&format!("({n},)"));
+    bytes.resize(bytes.len() - 64 + n * 8, 0);
+    bytes
+}
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes).unwrap();
@@ -206,6 +214,26 @@ fn archives_that_become_too_much() {
     refused(golden("packed.npz"), &few, "100 bytes");
     let few = Limits { max_cells: 10, ..Limits::default() };
     refused(golden("packed.npz"), &few, "10 cells");
+    let zeros = npy_of_zeros(1 << 19);
+    let archive = |n_members: usize| {
+        let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for index in 0..n_members {
+            let name = format!("a{index}.npy");
+            writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            writer.write_all(&zeros).unwrap();
+        }
+        writer.finish().unwrap().into_inner()
+    };
+    // Four megabytes each: alone within the limit, together beyond it.
+    let few = Limits { max_decompressed_bytes: 6 << 20, ..Limits::default() };
+    assert!(read(Cursor::new(archive(1)), None, &ReadOptions::default(), &few).is_ok());
+    refused(archive(2), &few, "once decompressed, which is the limit");
+    let zeros = npy_of_zeros(3 << 20);
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    writer.start_file("a.npy", zip::write::SimpleFileOptions::default()).unwrap();
+    writer.write_all(&zeros).unwrap();
+    let bomb = writer.finish().unwrap().into_inner();
+    refused(bomb, &Limits::default(), "200 times as large");
 }
 
 fn text_that_becomes_too_much() {
@@ -222,4 +250,31 @@ fn wide_tables_of_few_bytes() {
     refused(wide.into_bytes(), &Limits::default(), "more than the limit of 10000");
     let sparse: String = "1 9000:1\n".repeat(100_000);
     refused(sparse.into_bytes(), &Limits::default(), "cells");
+}
+
+/// Were each filled up to the header's width, a megabyte would take forty gigabytes.
+fn short_rows_below_a_wide_one() {
+    for first in ["1", "word"] {
+        let names: Vec<String> = (0..10_000).map(|i| format!("c{i}")).collect();
+        let full = vec![first; 10_000].join(",");
+        let text = format!("{}\n{full}\n{}", names.join(","), "1\n".repeat(500_000));
+        refused(
+            text.into_bytes(),
+            &Limits::default(),
+            "more than 50000000 rows or 500000000 cells",
+        );
+        let text = format!("{}\n{full}\n{}", names.join(","), "1\n".repeat(40_000));
+        refused(text.into_bytes(), &Limits::default(), "row 2 (line 3) has 1 field, where");
+    }
+}
+
+fn a_run_of_spaces_longer_than_a_row() {
+    let few = Limits { max_row_bytes: 10_000, ..Limits::default() };
+    for text in [
+        format!("1 2 3\n4 5 6\n7 {}8 9\n", " ".repeat(20_000)),
+        format!("1 {}2 3\n4 5 6\n", " ".repeat(20_000)),
+        format!("a,b\n1,{}2\n", " ".repeat(20_000)),
+    ] {
+        refused(text.into_bytes(), &few, "longer than the limit of a row");
+    }
 }

@@ -27,7 +27,11 @@ fn n_stored(bytes: &[u8]) -> usize {
     let stored = read_with(bytes, Room::in_directory(directory.path().to_owned(), 100_000));
     // With NaN as text, so that it equals itself.
     assert!(format!("{stored:?}") == format!("{in_memory:?}"));
-    let mapped = |values: &Values| matches!(values, Values::Numeric(rows) if rows.is_mapped());
+    let mapped = |values: &Values| match values {
+        Values::Numeric(rows) => rows.is_mapped(),
+        Values::Tensor { values, .. } => values.is_mapped(),
+        _ => false,
+    };
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "files without a name");
     stored.table.columns().iter().filter(|column| mapped(&column.values)).count()
 }
@@ -57,6 +61,51 @@ fn numpy_arrays() {
         bytes.extend((value as f32 * 0.5).to_le_bytes());
     }
     assert_eq!(n_stored(&bytes), 5);
+}
+
+#[test]
+fn text_that_is_decompressed_or_decoded_first() {
+    let mut text = "ä,b\n".to_owned();
+    for row in 0..N_ROWS {
+        writeln!(text, "{row},{}", row % 7).unwrap();
+    }
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(text.as_bytes()).unwrap();
+    assert_eq!(n_stored(&gzip.finish().unwrap()), 2);
+    let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(n_stored(&[&b"\xff\xfe"[..], &utf16].concat()), 2);
+}
+
+#[test]
+fn records_attributes_and_sparse_rows() {
+    let mut json = String::new();
+    let mut arff = "@relation r\n@attribute a numeric\n@attribute b {x,y}\n@data\n".to_owned();
+    let mut sparse = String::new();
+    for row in 0..N_ROWS {
+        let late = if row > 20_000 { format!(", \"late\": {row}") } else { String::new() };
+        writeln!(json, "{{\"a\": {row}.5, \"t\": [[{row}, 1], [2, 3]]{late}}}").unwrap();
+        writeln!(arff, "{row},x").unwrap();
+        writeln!(sparse, "{} 1:{row} {}:0.5", row % 2, 2 + row % 3).unwrap();
+    }
+    assert_eq!(n_stored(json.as_bytes()), 3);
+    assert_eq!(n_stored(arff.as_bytes()), 1);
+    assert_eq!(n_stored(sparse.as_bytes()), 5, "four columns and the label");
+}
+
+/// In both orders of their elements.
+#[test]
+fn tensors() {
+    for order in ["True", "False"] {
+        let header =
+            format!("{{'descr': '<f4', 'fortran_order': {order}, 'shape': ({N_ROWS}, 2, 3), }}\n");
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((header.len() as u16).to_le_bytes());
+        bytes.extend(header.as_bytes());
+        for value in 0..N_ROWS * 6 {
+            bytes.extend((value as f32 * 0.5).to_le_bytes());
+        }
+        assert_eq!(n_stored(&bytes), 1);
+    }
 }
 
 #[test]

@@ -30,7 +30,8 @@ fn pointers(value: Value) -> Vec<String> {
 fn every_problem_is_found_at_once() {
     let found = pointers(json!({
         "numeric": {"scale": {"type": "min_max", "feature_range": [1, 0]}},
-        "categorical": {"encode": "hashing", "min_frequency": 2.5, "max_categories": 0},
+        "categorical": {"encode": "hashing", "min_frequency": 2.5, "max_categories": 0,
+                        "unseen": "error"},
         "datetime": {"parts": []},
         "text": {"ngram_range": [3, 2], "sublinear_tf": true, "alternate_sign": true},
         "tensor": {"scale": {"type": "quantile", "n_quantiles": 0}},
@@ -51,6 +52,7 @@ fn every_problem_is_found_at_once() {
         "/categorical/min_frequency",
         "/categorical/min_frequency",
         "/categorical/max_categories",
+        "/categorical/unseen",
         "/datetime/parts",
         "/text/ngram_range",
         "/text/alternate_sign",

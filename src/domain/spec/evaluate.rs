@@ -84,11 +84,7 @@ pub fn evaluation(
         n_tasks: 2,
         task_cost_us: (n_values / 10) as i64,
     };
-    let warnings = match card.data_sha256 == dataset.sha256 {
-        true => vec![crate::domain::evaluate::trained_on_these()],
-        false => Vec::new(),
-    };
     let classes = card.outputs.classes.clone();
-    let (variants, after) = (Vec::new(), Vec::new());
+    let (variants, warnings, after) = (Vec::new(), Vec::new(), Vec::new());
     CheckedJob { spec, classes, n_folds: 1, variants, warnings, estimate, after }
 }

@@ -5,6 +5,7 @@ use trainyard_learn::describe::DescribedColumn;
 
 use super::{Reason, smallest_class};
 use crate::domain::spec::TaskRequest;
+use crate::domain::suggest::shown;
 
 /// What the choices depend on.
 pub(super) struct Data<'d> {
@@ -16,6 +17,10 @@ pub(super) struct Data<'d> {
     pub(super) has_gaps: bool,
     /// Whether there are categories to predict from.
     pub(super) has_categories: bool,
+    /// Columns of more categories than the rows support, or than there should be features of.
+    pub(super) crowded: Vec<&'d str>,
+    /// Columns of numbers of which some lie far beyond the others.
+    pub(super) far_out: Vec<&'d str>,
 }
 
 /// With fewer rows hidden layers learn the rows by heart.
@@ -44,6 +49,12 @@ const N_REPEATS: usize = 3;
 /// With more rows one split says enough, and folds would cost their number.
 const MANY_ROWS: usize = 100_000;
 
+/// A category that is encoded by the target has a feature a class, which is too much of many.
+const MAX_CLASSES_OF_TARGET_ENCODING: usize = 20;
+
+/// With more categories a feature for each would be most of the model.
+pub(super) const MAX_ONE_HOT: usize = 100;
+
 /// Writes the rest of the spec.
 pub(super) fn fill(data: &Data<'_>, spec: &mut Value, reasons: &mut Vec<Reason>) {
     let scale = scale(data.target);
@@ -68,6 +79,28 @@ pub(super) fn fill(data: &Data<'_>, spec: &mut Value, reasons: &mut Vec<Reason>)
             "/preprocess/categorical",
             "each category is a feature; those of a single row count as one".to_owned(),
         );
+    }
+
+    if !data.crowded.is_empty() {
+        let n_classes = if classes { data.target.description.n_unique } else { 1 };
+        let (encode, why) = if n_classes <= MAX_CLASSES_OF_TARGET_ENCODING {
+            ("target", "become what the target is on average where they are")
+        } else {
+            ("hashing", "share a few features")
+        };
+        for name in &data.crowded {
+            spec["preprocess"]["columns"][*name] = json!({"encode": encode});
+        }
+        let names = listed(&data.crowded);
+        because("/preprocess/columns", format!("the many categories of {names} {why}"));
+    }
+    if !data.far_out.is_empty() {
+        for name in &data.far_out {
+            spec["preprocess"]["columns"][*name] = json!({"scale": "robust"});
+        }
+        let names = listed(&data.far_out);
+        let why = "so they are scaled by their middle half";
+        because("/preprocess/columns", format!("a few values of {names} are far beyond, {why}"));
     }
 
     spec["model"] = if hidden {
@@ -146,6 +179,13 @@ fn folds(data: &Data<'_>, because: &mut impl FnMut(&str, String)) -> Value {
     } else {
         json!({"type": "kfold", "n_splits": n_splits, "shuffle": true})
     }
+}
+
+/// The first few of some columns.
+fn listed(names: &[&str]) -> String {
+    let some: Vec<String> = names.iter().take(3).map(|name| shown(name)).collect();
+    let more = if names.len() > some.len() { " and others" } else { "" };
+    format!("{}{more}", some.join(", "))
 }
 
 /// How far amounts are from 0, or how widely they spread, whichever is more.

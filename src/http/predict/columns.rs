@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
+use trainyard_formats::csv::CsvOptions;
 use trainyard_learn::preprocess::Preprocessor;
 use trainyard_learn::problem::Problem;
 use trainyard_learn::table::{Column, ColumnType};
@@ -17,8 +18,9 @@ use crate::domain::suggest::shown;
 pub(super) fn columns(
     input: Input,
     preprocessor: &Preprocessor,
+    values: &CsvOptions,
 ) -> Result<Vec<Column>, Vec<Problem>> {
-    let wanted = Wanted::of(preprocessor);
+    let wanted = Wanted::written(preprocessor, values);
     let mut problems = Problems::default();
     let columns = match input {
         Input::Rows(rows) => from_rows(&rows, &wanted, At::Rows, &mut problems),

@@ -27,22 +27,27 @@ pub(crate) fn read(source: impl Read, limits: &Limits) -> Result<(Table, Notes),
     let mut lines = Lines::new(source, limits.max_row_bytes);
     let attributes = attributes(&mut lines, limits)?;
     let (names, unnamed) = check_names(attributes.iter().map(|a| a.name.clone()))?;
+    let room = limits.room(limits.max_rows.min(limits.max_cells / names.len().max(1)));
     let mut builders: Vec<Builder> =
-        attributes.into_iter().map(|attribute| Builder::new(attribute.kind)).collect();
+        attributes.into_iter().map(|attribute| Builder::new(attribute.kind, &room)).collect();
     let mut problems = Problems::default();
-    let mut n_rows = 0;
+    // Rows, and of these the ones that are none.
+    let (mut n_rows, mut n_bad) = (0, 0);
     while let Some((number, line)) = lines.next()? {
         if line.is_empty() || line.starts_with('%') {
             continue;
         }
         n_rows += 1;
         limits.check(n_rows, builders.len())?;
+        let n_kept = n_rows - n_bad;
         if let Err((column, what, way)) = row(line, &mut builders) {
             let name = column.and_then(|column| names.get(column));
             let place = name.map_or_else(String::new, |n| format!(", column {:?}", short(n)));
             problems.push(format!("row {n_rows} (line {number}){place}: {what}"), way);
-            builders.iter_mut().for_each(|builder| builder.cut_to(n_rows - 1));
-            n_rows -= 1;
+            builders.iter_mut().for_each(|builder| builder.cut_to(n_kept));
+            n_bad += 1;
+        } else {
+            builders.iter_mut().for_each(Builder::settle);
         }
     }
     problems.finish()?;

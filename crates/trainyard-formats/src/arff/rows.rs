@@ -10,6 +10,7 @@ use crate::column::{Numbers, Texts};
 use crate::csv::parse_boolean;
 use crate::error::{FormatError, short};
 use crate::read::Notes;
+use crate::room::{Growing, Room};
 
 /// One value of a row.
 pub(super) struct Field {
@@ -79,7 +80,7 @@ fn field(text: &mut String, raw: &mut String, is_quoted: &mut bool) -> Field {
 
 /// A column so far.
 pub(super) enum Builder {
-    Numbers(Vec<f64>),
+    Numbers(Growing),
     Texts(Texts),
     Nominal { values: Vec<String>, known: HashSet<String>, rows: Texts },
     Booleans { rows: Vec<Option<bool>>, first: bool },
@@ -90,9 +91,9 @@ pub(super) enum Builder {
 type Wrong = (String, &'static str);
 
 impl Builder {
-    pub(super) fn new(kind: Kind) -> Self {
+    pub(super) fn new(kind: Kind, room: &Room) -> Self {
         match kind {
-            Kind::Numeric => Self::Numbers(Vec::new()),
+            Kind::Numeric => Self::Numbers(Growing::new(room)),
             Kind::Text => Self::Texts(Texts::default()),
             Kind::Date { form, with_time } => Self::Times { rows: Vec::new(), form, with_time },
             Kind::Nominal(values) => {
@@ -165,6 +166,13 @@ impl Builder {
         }
     }
 
+    /// A row is whole, and will stay.
+    pub(super) fn settle(&mut self) {
+        if let Self::Numbers(rows) = self {
+            rows.settle_now_and_then();
+        }
+    }
+
     /// Leaves out what came of a row that turned out to be none.
     pub(super) fn cut_to(&mut self, n_rows: usize) {
         match self {
@@ -177,7 +185,7 @@ impl Builder {
 
     pub(super) fn finish(self, name: &str, notes: &mut Notes) -> Result<Values, FormatError> {
         match self {
-            Self::Numbers(rows) => Numbers::Floats(rows.into()).finish(name, notes),
+            Self::Numbers(rows) => Numbers::Floats(rows).finish(name, notes),
             Self::Texts(rows) => Ok(rows.finish_plain()),
             Self::Nominal { rows, .. } => Ok(rows.finish_categories()),
             Self::Booleans { rows, .. } => Ok(Values::Boolean(rows)),

@@ -73,3 +73,13 @@ fn what_is_wrong_is_named_by_its_line() {
     wrong("@relation r\nx\n", "where an attribute is expected");
     wrong("@relation r\n@attribute a string\n@data\na\0b\n", "line 4 holds a NUL");
 }
+
+#[test]
+fn rows_that_are_none_count_as_rows() {
+    let head = "@relation r\n@attribute a numeric\n@data\n";
+    wrong(&format!("{head}x\n1\ny\n"), "row 3 (line 6), column \\\"a\\\": \\\"y\\\"");
+    let few = Limits { max_rows: 10, ..Limits::default() };
+    let text = format!("{head}{}", "x\n".repeat(11));
+    let Err(FormatError::Invalid(problems)) = read(text.as_bytes(), &few) else { panic!() };
+    assert!(problems[0].detail.contains("more than 10 rows"), "{problems:?}");
+}

@@ -19,7 +19,7 @@ use super::tensors;
 use crate::column::{Numbers, TextBudget, Texts, Whole, no_such_time, tensor};
 use crate::error::{FormatError, invalid, short};
 use crate::read::Notes;
-use crate::room::Room;
+use crate::room::{Growing, Room};
 
 /// Up to here a power of ten is exact, and so a division by it is rounded once.
 const MAX_EXACT_SCALE: i8 = 22;
@@ -43,7 +43,7 @@ enum Rows {
     Categories(Texts),
     Tensor {
         shape: Vec<usize>,
-        values: Vec<f32>,
+        values: Growing<f32>,
     },
 }
 
@@ -160,7 +160,7 @@ impl Rows {
                 }
             }
             DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => {
-                Self::Tensor { shape: tensors::shape_of(field)?, values: Vec::new() }
+                Self::Tensor { shape: tensors::shape_of(field)?, values: Growing::of_tensors(room) }
             }
             DataType::Binary
             | DataType::LargeBinary

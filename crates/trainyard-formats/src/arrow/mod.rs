@@ -66,7 +66,7 @@ pub(crate) fn read(
         let mut problems = Problems::default();
         let mut builders = Vec::with_capacity(names.len());
         let max_rows = limits.max_rows.min(limits.max_cells / names.len().max(1));
-        let room = limits.room.for_rows(max_rows);
+        let room = limits.room(max_rows);
         let texts = TextBudget::of_file(n_bytes.unwrap_or(u64::MAX), limits);
         for (name, field) in names.iter().zip(schema.fields()) {
             match Builder::new(name, field, &room, &texts) {

@@ -8,6 +8,7 @@ use arrow_schema::extension::{EXTENSION_TYPE_METADATA_KEY, EXTENSION_TYPE_NAME_K
 use arrow_schema::{DataType, Field};
 
 use super::convert::{doubles_of, is_number};
+use crate::room::Growing;
 
 /// Lists within lists, no deeper than this.
 const MAX_DIMENSIONS: usize = 8;
@@ -70,7 +71,7 @@ fn declared(field: &Field, shape: &[usize]) -> Option<Vec<usize>> {
 /// Adds a row for each list.
 pub(super) fn extend(
     shape: &mut [usize],
-    values: &mut Vec<f32>,
+    values: &mut Growing<f32>,
     array: &dyn Array,
 ) -> Result<(), Wrong> {
     if array.is_empty() {
@@ -112,9 +113,10 @@ pub(super) fn extend(
         ));
     }
     if let Some(floats) = leaf.as_primitive_opt::<Float32Type>() {
-        values.extend_from_slice(floats.values());
+        values.extend_by(|values| values.extend_from_slice(floats.values()));
     } else {
-        values.extend(doubles_of(leaf.as_ref()).into_iter().map(|value| value as f32));
+        let floats = doubles_of(leaf.as_ref()).into_iter().map(|value| value as f32);
+        values.extend_by(|values| values.extend(floats));
     }
     Ok(())
 }

@@ -65,7 +65,9 @@ impl<'a> Plan<'a> {
             faults: Faults::default(),
             ending: Ending::Complete,
         };
-        let capacity = (end - start.min(end)) / self.row_bytes.max(1) * 17 / 16 + 16;
+        // A row has at least a byte a column, whatever the rows at the beginning were like.
+        let row_bytes = self.row_bytes.max(self.columns.len()).max(1);
+        let capacity = (end - start.min(end)) / row_bytes * 17 / 16 + 16;
         let mut reader = Reader { plan: self, scratch: Vec::new(), capacity };
         let ahead = self.reads_ahead();
         let mut position = start;
@@ -74,6 +76,10 @@ impl<'a> Plan<'a> {
             position = next;
             if ending != Ending::Complete {
                 chunk.ending = ending;
+                break;
+            }
+            if chunk.n_rows > self.max_rows {
+                chunk.ending = Ending::TooMany;
                 break;
             }
         }
@@ -95,7 +101,8 @@ impl<'a> Plan<'a> {
         chunk
     }
 
-    /// Reads some columns of so many rows, as words.
+    /// Reads some columns of so many rows, as words. A row that is too short has none for its last
+    /// columns.
     pub(super) fn words(
         &self,
         start: usize,
@@ -136,8 +143,6 @@ impl<'a> Plan<'a> {
                 }
             }
             n_lines += 1;
-            // Rows that are too short.
-            wanted.for_each(|(_, words)| words.push_missing());
         }
         words.iter_mut().for_each(Words::finish);
         (words, faults)
@@ -244,9 +249,9 @@ impl<'a> Reader<'_, 'a> {
         };
         chunk.n_lines += 1;
         if ending == Ending::Complete && n_fields != chunk.parts.len() {
+            // Columns are of different lengths from here on, and no table will be made of them: to
+            // fill up a row of one byte would take as much memory as the widest.
             chunk.faults.push(Fault { place, column: 0, what: Wrong::Ragged { n_fields } });
-            // So that all columns stay of one length.
-            chunk.parts.iter_mut().skip(n_fields).for_each(Part::push_missing);
         }
         (position, ending)
     }

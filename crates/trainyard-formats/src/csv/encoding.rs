@@ -1,8 +1,11 @@
-//! Bytes become UTF-8 text.
+//! Bytes become UTF-8 text: as they lie where they are that already, else put aside.
 
-use std::borrow::Cow;
+use std::io::{self, Write};
+use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
+
+use crate::room::{Bytes, Room};
 
 /// How bytes are to be read as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +32,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A file's text, which is not yet known to be UTF-8 where the encoding is.
 pub(super) struct Decoded<'a> {
-    pub(super) text: Cow<'a, [u8]>,
+    pub(super) text: Text<'a>,
     pub(super) encoding: Encoding,
     /// Where the text begins in the file.
     pub(super) offset: usize,
@@ -37,22 +40,60 @@ pub(super) struct Decoded<'a> {
     pub(super) uncertain: bool,
 }
 
-/// What is wrong with bytes that are not of the encoding.
-pub(super) struct Undecodable {
-    pub(super) encoding: &'static str,
-    /// Of the byte in the file.
-    pub(super) offset: usize,
-    /// How many lines begin before it.
-    pub(super) line: usize,
+/// Text as it lies in the file, or decoded.
+pub(super) enum Text<'a> {
+    AsItLies(&'a [u8]),
+    Decoded(Bytes),
 }
 
-pub(super) fn decode(bytes: &[u8], given: Option<Encoding>) -> Result<Decoded<'_>, Undecodable> {
+impl Deref for Text<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::AsItLies(bytes) => bytes,
+            Self::Decoded(bytes) => bytes,
+        }
+    }
+}
+
+/// Why there is no text.
+#[derive(Debug)]
+pub(super) enum Undecodable {
+    /// It could not be put aside.
+    Io(io::Error),
+    /// There are bytes that are not of the encoding.
+    NotOf {
+        encoding: &'static str,
+        /// Of the byte in the file.
+        offset: usize,
+        /// How many lines begin before it.
+        line: usize,
+    },
+}
+
+impl From<io::Error> for Undecodable {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Text that is decoded at a time.
+const PIECE: usize = 64 << 10;
+
+/// Decodes a file. `done` hears of each stretch of it that was decoded.
+pub(super) fn decode<'a>(
+    bytes: &'a [u8],
+    given: Option<Encoding>,
+    room: &Room,
+    done: &dyn Fn(usize, usize),
+) -> Result<Decoded<'a>, Undecodable> {
     let (guessed, uncertain) = guess(&bytes[..bytes.len().min(HEAD)]);
     let (encoding, uncertain) = given.map_or((guessed, uncertain), |encoding| (encoding, false));
     let (mark, codec, name): (&[u8], _, _) = match encoding {
         Encoding::Utf8 => {
             let offset = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-            let text = Cow::Borrowed(&bytes[offset..]);
+            let text = Text::AsItLies(&bytes[offset..]);
             return Ok(Decoded { text, encoding, offset, uncertain });
         }
         Encoding::Utf16Le => (b"\xff\xfe", encoding_rs::UTF_16LE, "UTF-16"),
@@ -62,25 +103,30 @@ pub(super) fn decode(bytes: &[u8], given: Option<Encoding>) -> Result<Decoded<'_
     let offset = if bytes.starts_with(mark) { mark.len() } else { 0 };
     let body = &bytes[offset..];
     let mut decoder = codec.new_decoder_without_bom_handling();
-    let mut text = String::with_capacity(body.len() + body.len() / 8 + 16);
-    let mut read = 0;
+    let mut text = room.spool();
+    let mut piece = String::with_capacity(PIECE);
+    let (mut read, mut n_lines) = (0, 0);
     loop {
+        piece.clear();
         let (result, n) =
-            decoder.decode_to_string_without_replacement(&body[read..], &mut text, true);
+            decoder.decode_to_string_without_replacement(&body[read..], &mut piece, true);
+        done(offset + read, n);
         read += n;
+        n_lines += memchr::memchr_iter(b'\n', piece.as_bytes()).count();
+        text.write_all(piece.as_bytes())?;
         match result {
             encoding_rs::DecoderResult::InputEmpty => break,
-            encoding_rs::DecoderResult::OutputFull => text.reserve(text.len() / 2 + 1024),
+            encoding_rs::DecoderResult::OutputFull => {}
             encoding_rs::DecoderResult::Malformed(length, after) => {
-                return Err(Undecodable {
+                return Err(Undecodable::NotOf {
                     encoding: name,
                     offset: offset + read.saturating_sub(usize::from(length) + usize::from(after)),
-                    line: memchr::memchr_iter(b'\n', text.as_bytes()).count() + 1,
+                    line: n_lines + 1,
                 });
             }
         }
     }
-    Ok(Decoded { text: Cow::Owned(text.into_bytes()), encoding, offset, uncertain })
+    Ok(Decoded { text: Text::Decoded(Bytes::of(text)?), encoding, offset, uncertain })
 }
 
 /// The encoding that the beginning of a file suggests, and whether it is more than a mark that
@@ -186,7 +232,7 @@ mod tests {
                 [(le, b"\xff\xfe", Encoding::Utf16Le), (be, b"\xfe\xff", Encoding::Utf16Be)]
             {
                 for bytes in [bytes.clone(), [&mark[..], &bytes].concat()] {
-                    let decoded = decode(&bytes, None).ok().unwrap();
+                    let decoded = decode(&bytes, None, &Room::memory(), &|_, _| {}).unwrap();
                     assert_eq!((decoded.encoding, &*decoded.text), (encoding, text.as_bytes()));
                 }
             }
@@ -196,8 +242,11 @@ mod tests {
     #[test]
     fn half_a_character_is_no_utf16() {
         let bytes = b"\xff\xfea\0\n\0b\0\x00\xd8c\0";
-        let error = decode(bytes, None).err().unwrap();
-        assert_eq!((error.encoding, error.line), ("UTF-16", 2));
-        assert!((8..=10).contains(&error.offset), "{}", error.offset);
+        let decoded = decode(bytes, None, &Room::memory(), &|_, _| {});
+        let Err(Undecodable::NotOf { encoding, offset, line }) = decoded else {
+            panic!("it is UTF-16")
+        };
+        assert_eq!((encoding, line), ("UTF-16", 2));
+        assert!((8..=10).contains(&offset), "{offset}");
     }
 }

@@ -76,7 +76,10 @@ pub(super) fn read<'a>(
         if ended.load(Ordering::Relaxed) {
             return;
         }
-        let start = if index == 0 { start } else { plan.scanner.guess_row_start(start, inside) };
+        let start = match index {
+            0 => start,
+            _ => plan.scanner.guess_row_start(start, bound, inside),
+        };
         let chunk = plan.read(start, bound);
         let n_waiting = {
             let mut waiting = lock(&waiting);

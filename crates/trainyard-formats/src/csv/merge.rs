@@ -10,6 +10,7 @@ use trainyard_learn::table::{ColumnType, MISSING_CODE, MISSING_TIME, Values};
 
 use super::header::short;
 use super::number::NumberFormat;
+use super::options::CsvOptions;
 use super::part::{Numbers, Part, Place, Times, has_fraction};
 use super::problems::{CsvNote, counted};
 use super::words::Words;
@@ -27,12 +28,14 @@ pub(super) struct Pieces<'a> {
     pub(super) name: &'a str,
     pub(super) demanded: Option<ColumnType>,
     pub(super) part: Part<'a>,
+    /// Rows that are too short to have a value of it, ascending from 0, as far as they are told.
+    pub(super) short: Vec<usize>,
 }
 
 /// What is the same for all columns.
 pub(super) struct Context<'c> {
     pub(super) numbers: NumberFormat,
-    pub(super) day_first: Option<bool>,
+    pub(super) options: &'c CsvOptions,
     /// In which line a row begins.
     pub(super) line_of: &'c (dyn Fn(usize) -> usize + Sync),
 }
@@ -41,16 +44,20 @@ pub(super) struct Context<'c> {
 #[derive(Default)]
 pub(super) struct Merged {
     pub(super) values: Option<Values>,
+    /// Whether its dates were read with the day first, where that makes a difference.
+    pub(super) day_first: Option<bool>,
     pub(super) notes: Vec<CsvNote>,
     pub(super) problems: Vec<Problem>,
 }
 
 impl Pieces<'_> {
     pub(super) fn merge(self, context: &Context<'_>) -> Merged {
-        let Self { name, demanded, part } = self;
+        let Self { name, demanded, part, short } = self;
         let mut merged = Merged::default();
         merged.values = match part {
-            Part::Words(words) => Column::new(words).values(name, demanded, context, &mut merged),
+            Part::Words(words) => {
+                Column::new(words, short).values(name, demanded, context, &mut merged)
+            }
             // Nothing but missing values; after an error also what was not read.
             Part::Missing(_) | Part::Again => {
                 Some(Values::Numeric(vec![f64::NAN; part.len()].into()))
@@ -81,10 +88,11 @@ struct Column {
     codes: Vec<u32>,
     distinct: Vec<String>,
     counts: Vec<usize>,
+    short: Vec<usize>,
 }
 
 impl Column {
-    fn new(words: Words<'_>) -> Self {
+    fn new(words: Words<'_>, short: Vec<usize>) -> Self {
         let Words { mut codes, distinct, .. } = words;
         codes.shrink_to_fit();
         let distinct: Vec<String> = distinct.into_iter().map(String::from).collect();
@@ -94,7 +102,7 @@ impl Column {
                 *count += 1;
             }
         }
-        Self { codes, distinct, counts }
+        Self { codes, distinct, counts, short }
     }
 
     /// A value a row, from one a distinct word.
@@ -105,7 +113,10 @@ impl Column {
 
     /// Where a word is first.
     fn place(&self, word: usize, context: &Context<'_>) -> Place {
-        let row = self.codes.iter().position(|code| *code as usize == word).unwrap_or(0);
+        let mut row = self.codes.iter().position(|code| *code as usize == word).unwrap_or(0);
+        for short in &self.short {
+            row += usize::from(*short <= row);
+        }
         Place { row: row + 1, line: (context.line_of)(row) }
     }
 
@@ -122,12 +133,19 @@ impl Column {
             Some(ColumnType::Boolean) => {
                 let read: Vec<Option<bool>> =
                     self.distinct.iter().map(|word| spelled_boolean(word)).collect();
-                self.refuse(name, "no boolean", &read, context, merged);
+                self.refuse((name, demanded), "no boolean", &read, context, merged);
                 return Some(Values::Boolean(self.spread(&read, None)));
             }
             Some(ColumnType::Datetime) => {
-                let read = dates::read(&self.distinct, context.day_first);
-                self.refuse(name, "no date that exists", &read.moments, context, merged);
+                let read = dates::read(&self.distinct, context.options.day_first_of(name));
+                merged.day_first = read.day_first;
+                self.refuse(
+                    (name, demanded),
+                    "no date that exists",
+                    &read.moments,
+                    context,
+                    merged,
+                );
                 merged.notes.extend(read.notes(name));
                 let moments: Vec<i64> =
                     read.moments.iter().map(|moment| moment.unwrap_or(MISSING_TIME)).collect();
@@ -164,9 +182,20 @@ impl Column {
             return Some(Values::Numeric(self.spread(&numbers, f64::NAN).into()));
         }
         if dates::may_be(&self.distinct) {
-            let read = dates::read(&self.distinct, context.day_first);
+            let read = dates::read(&self.distinct, context.options.day_first_of(name));
+            if read.should_be(&self.counts) {
+                self.refuse(
+                    (name, demanded),
+                    "no date that exists",
+                    &read.moments,
+                    context,
+                    merged,
+                );
+                return None;
+            }
             merged.notes.extend(read.notes(name));
             if let Some(moments) = read.all() {
+                merged.day_first = read.day_first;
                 return Some(Values::Datetime(self.spread(&moments, MISSING_TIME)));
             }
         }
@@ -177,7 +206,7 @@ impl Column {
     /// Problems of words that are not of the type that was demanded.
     fn refuse<T>(
         &self,
-        name: &str,
+        (name, demanded): (&str, Option<ColumnType>),
         what: &str,
         read: &[Option<T>],
         context: &Context<'_>,
@@ -189,7 +218,14 @@ impl Column {
             let shown = short(&self.distinct[*word]);
             let detail =
                 format!("row {row} (line {line}), column {:?}: {shown:?} is {what}", short(name));
-            merged.problems.push(Problem::new("/file", detail));
+            let mut problem = Problem::new("/file", detail);
+            if demanded.is_none() {
+                problem = problem.suggest(format!(
+                    "correct it, or keep the column as text: options {{\"types\": {{{:?}: \"text\"}}}}",
+                    short(name)
+                ));
+            }
+            merged.problems.push(problem);
         }
         if wrong.len() > MAX_SHOWN_VALUES {
             let n = counted(wrong.len() - MAX_SHOWN_VALUES, "other value");
@@ -230,7 +266,7 @@ impl Column {
     }
 
     fn text(self) -> Values {
-        let Self { codes, distinct, counts } = self;
+        let Self { codes, distinct, counts, .. } = self;
         let mut words: Vec<(Option<Box<str>>, usize)> =
             distinct.into_iter().map(|word| Some(word.into_boxed_str())).zip(counts).collect();
         let mut take = |code: u32| {

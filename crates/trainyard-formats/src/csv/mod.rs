@@ -41,18 +41,21 @@ use std::io;
 use trainyard_learn::problem::Problem;
 use trainyard_learn::table::{Column, Table};
 
+pub use dates::parse_moment;
 pub use encoding::Encoding;
 pub use missing::is_missing;
 pub use options::{CsvLimits, CsvOptions};
 pub use problems::CsvNote;
 
 use chunk::Done;
+use encoding::{Decoded, Text, Undecodable};
 use header::short;
 use merge::{Context, Merged, Pieces};
 use part::{Ending, Fault, Place, Wrong};
 use plan::Layout;
 use problems::{Problems, invalid};
 
+use crate::error::contained;
 use crate::room::Room;
 
 /// A table with how it was read.
@@ -75,6 +78,12 @@ pub enum CsvError {
     /// The content is no table; every problem found is here.
     #[error("the file is no table")]
     Invalid(Vec<Problem>),
+}
+
+impl From<Problem> for CsvError {
+    fn from(problem: Problem) -> Self {
+        Self::Invalid(vec![problem])
+    }
 }
 
 /// A part of the file that one thread reads at a time.
@@ -106,7 +115,10 @@ pub(crate) fn read_in_room(
     room: &Room,
     done: &Done<'_>,
 ) -> Result<CsvTable, CsvError> {
-    read_in_chunks(bytes, options, limits, n_threads, (room, done), CHUNK_BYTES)
+    // What is wrong in here is a defect of ours, and still no reason to answer with one.
+    contained("CSV", || {
+        read_in_chunks(bytes, options, limits, n_threads, (room, done), CHUNK_BYTES)
+    })
 }
 
 fn read_in_chunks(
@@ -118,23 +130,15 @@ fn read_in_chunks(
     chunk_bytes: usize,
 ) -> Result<CsvTable, CsvError> {
     let given = options.check().map_err(CsvError::Invalid)?;
-    let decoded = encoding::decode(bytes, options.encoding).map_err(|error| {
-        let detail = format!(
-            "line {}: bytes that are not {}, at byte {} of the file",
-            error.line, error.encoding, error.offset
-        );
-        invalid(detail, "name the encoding: options {\"encoding\": \"latin-1\"}")
-    })?;
+    let decoded = decode(bytes, options, room, done)?;
     let mut problems = Problems::default();
     let layout = Layout::find(&decoded, options, &given, limits, &mut problems)?;
     problems.delimiter = layout.dialect.delimiter;
-    let room = room.for_rows(limits.max_rows.min(limits.max_cells / layout.names.len().max(1)));
-    let offset = decoded.offset;
-    let is_as_it_lies = matches!(decoded.text, std::borrow::Cow::Borrowed(_));
-    let done = |start: usize, n_bytes: usize| {
-        if is_as_it_lies {
-            done(offset + start, n_bytes);
-        }
+    let max_rows = limits.max_rows.min(limits.max_cells / layout.names.len().max(1));
+    let room = room.for_table(max_rows, limits.max_cells);
+    let done = |start: usize, n_bytes: usize| match &decoded.text {
+        Text::AsItLies(_) => done(decoded.offset + start, n_bytes),
+        Text::Decoded(bytes) => bytes.let_go(start, n_bytes),
     };
     let plan = layout.plan(&given, limits, &room, &done);
     let mut gathered =
@@ -162,41 +166,80 @@ fn read_in_chunks(
     }
 
     let columns = std::mem::take(&mut gathered.columns);
-    let pieces = plan.columns.iter().zip(columns).map(|(planned, part)| Pieces {
+    let short = |column: usize| -> Vec<usize> {
+        let lacks =
+            |fault: &&Fault| matches!(fault.what, Wrong::Ragged { n_fields } if n_fields <= column);
+        faults.found.iter().filter(lacks).map(|fault| fault.place.row - 1).collect()
+    };
+    let pieces = plan.columns.iter().zip(columns).enumerate();
+    let pieces = pieces.map(|(column, (planned, part))| Pieces {
         name: &planned.name,
         demanded: planned.demanded,
         part,
+        short: short(column),
     });
-    let context = Context {
-        numbers: plan.numbers,
-        day_first: options.day_first,
-        line_of: &|row| gathered.line_of(row, &plan),
-    };
+    let context =
+        Context { numbers: plan.numbers, options, line_of: &|row| gathered.line_of(row, &plan) };
     let merged = parallel::map(n_threads, pieces.collect(), |pieces| pieces.merge(&context));
     let mut notes = layout.notes.clone();
     let mut columns = Vec::with_capacity(plan.columns.len());
+    let mut days_first = options.day_first_columns.clone().unwrap_or_default();
     for (planned, merged) in plan.columns.iter().zip(merged) {
-        let Merged { values, notes: more, problems: wrong } = merged;
+        let Merged { values, day_first, notes: more, problems: wrong } = merged;
+        let day_first = day_first.filter(|_| options.day_first.is_none());
+        days_first.extend(day_first.map(|is| (planned.name.clone(), is)));
         wrong.into_iter().for_each(|problem| problems.add(problem));
         notes.extend(more);
         columns.extend(values.map(|values| Column { name: planned.name.clone(), values }));
     }
     problems.finish()?;
     room.check()?;
-    Ok(CsvTable {
-        table: Table::new(columns),
-        options: options.resolved(
-            &layout.dialect,
-            layout.numbers,
-            decoded.encoding,
-            layout.header,
-            layout.skip_rows,
-        ),
-        notes,
+    let mut used = options.resolved(
+        &layout.dialect,
+        layout.numbers,
+        decoded.encoding,
+        layout.header,
+        layout.skip_rows,
+    );
+    used.day_first_columns = Some(days_first).filter(|columns| !columns.is_empty());
+    Ok(CsvTable { table: Table::new(columns), options: used, notes })
+}
+
+/// The names of a file's columns, from its beginning.
+///
+/// # Errors
+/// [`CsvError::Invalid`] where [`read`] would not get beyond the beginning either.
+pub fn column_names(
+    bytes: &[u8],
+    options: &CsvOptions,
+    limits: &CsvLimits,
+) -> Result<Vec<String>, CsvError> {
+    contained("CSV", || {
+        let given = options.check().map_err(CsvError::Invalid)?;
+        let decoded = decode(bytes, options, &Room::memory(), &|_, _| {})?;
+        let layout = Layout::find(&decoded, options, &given, limits, &mut Problems::default())?;
+        Ok(layout.into_names())
     })
 }
 
-fn describe(fault: &Fault, layout: &Layout<'_>, decoded: &encoding::Decoded<'_>) -> Problem {
+fn decode<'a>(
+    bytes: &'a [u8],
+    options: &CsvOptions,
+    room: &Room,
+    done: &Done<'_>,
+) -> Result<Decoded<'a>, CsvError> {
+    encoding::decode(bytes, options.encoding, room, done).map_err(|error| {
+        let (encoding, offset, line) = match error {
+            Undecodable::Io(error) => return CsvError::Io(error),
+            Undecodable::NotOf { encoding, offset, line } => (encoding, offset, line),
+        };
+        let detail =
+            format!("line {line}: bytes that are not {encoding}, at byte {offset} of the file");
+        invalid(detail, "name the encoding: options {\"encoding\": \"latin-1\"}")
+    })
+}
+
+fn describe(fault: &Fault, layout: &Layout<'_>, decoded: &Decoded<'_>) -> Problem {
     let Place { row, line } = fault.place;
     let name = || short(&layout.names[fault.column]);
     let at = || format!("row {row} (line {line}), column {:?}", name());

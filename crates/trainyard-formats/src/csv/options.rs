@@ -65,6 +65,10 @@ pub struct CsvOptions {
     /// in second place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub day_first: Option<bool>,
+    /// The same of single columns, by name; of the others, `day_first` is true. What was found out of
+    /// columns is told here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub day_first_columns: Option<BTreeMap<String, bool>>,
     /// The types of columns, by name, where they are not to be found from the content. A value that
     /// is not of the type is then an error.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -182,6 +186,27 @@ impl CsvOptions {
         Ok(Given { delimiter, quote, escape, comment, decimal, thousands, missing })
     }
 
+    /// Whether the dates of a column have the day first, as far as it is said.
+    pub fn day_first_of(&self, column: &str) -> Option<bool> {
+        let of_column = self.day_first_columns.as_ref().and_then(|columns| columns.get(column));
+        of_column.copied().or(self.day_first)
+    }
+
+    /// What is said of values, and not of how a file is laid out: another file that is to be read as
+    /// this one was takes these.
+    #[must_use]
+    pub fn of_values(&self) -> Self {
+        Self {
+            decimal: self.decimal.clone(),
+            thousands: self.thousands.clone(),
+            na_values: self.na_values.clone(),
+            default_na: self.default_na,
+            day_first: self.day_first,
+            day_first_columns: self.day_first_columns.clone(),
+            ..Self::default()
+        }
+    }
+
     /// What was found, in the form in which it could have been given.
     pub(super) fn resolved(
         &self,
@@ -207,6 +232,7 @@ impl CsvOptions {
             na_values: Some(self.na_values.clone().unwrap_or_default()),
             default_na: Some(self.default_na.unwrap_or(true)),
             day_first: self.day_first,
+            day_first_columns: self.day_first_columns.clone(),
             types: self.types.clone(),
         }
     }

@@ -118,6 +118,10 @@ impl<'a> Layout<'a> {
         })
     }
 
+    pub(super) fn into_names(self) -> Vec<String> {
+        self.names
+    }
+
     pub(super) fn plan<'p>(
         &'p self,
         given: &Given,
@@ -256,9 +260,12 @@ fn columns(
     numbers: NumberFormat,
     problems: &mut Problems,
 ) -> Vec<(Option<trainyard_learn::table::ColumnType>, bool)> {
-    for name in options.types.iter().flatten().map(|(name, _)| name) {
+    let typed = options.types.iter().flatten().map(|(name, _)| ("types", name));
+    let dates = options.day_first_columns.iter().flatten();
+    for (option, name) in typed.chain(dates.map(|(name, _)| ("day_first_columns", name))) {
         if !names.contains(name) {
-            let pointer = format!("/options/types/{}", name.replace('~', "~0").replace('/', "~1"));
+            let name_in_pointer = name.replace('~', "~0").replace('/', "~1");
+            let pointer = format!("/options/{option}/{name_in_pointer}");
             let detail = format!("no column is named {:?}", short(name));
             problems.add(Problem::new(pointer, detail));
         }

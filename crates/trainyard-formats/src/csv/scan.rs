@@ -114,6 +114,10 @@ impl<'a> Scanner<'a> {
     #[inline]
     pub(super) fn field(&self, row: usize, mut position: usize) -> Field {
         let limit = row.saturating_add(self.max_row_bytes).min(self.bytes.len());
+        if position > limit {
+            let (start, end, form) = (limit, limit, Form::Plain);
+            return Field { start, end, form, stop: Stop::TooLong, next: limit };
+        }
         let dialect = self.dialect;
         if dialect.trim && dialect.delimiter != b' ' {
             while self.bytes[..limit].get(position) == Some(&b' ') {
@@ -204,19 +208,20 @@ impl<'a> Scanner<'a> {
             None => (Stop::File, at),
             Some(_) if at >= limit => (Stop::TooLong, at),
             Some(b'\n' | b'\r') => (Stop::Line, self.after_line_end(at)),
-            Some(_) if self.dialect.delimiter == b' ' => self.after_spaces(at),
+            Some(_) if self.dialect.delimiter == b' ' => self.after_spaces(at, limit),
             Some(_) => (Stop::Delimiter, at + 1),
         };
         Field { start, end, form, stop, next }
     }
 
     /// Any number of spaces is one delimiter, and at the end of a line none.
-    fn after_spaces(&self, mut position: usize) -> (Stop, usize) {
-        while self.bytes.get(position) == Some(&b' ') {
+    fn after_spaces(&self, mut position: usize, limit: usize) -> (Stop, usize) {
+        while position < limit && self.bytes[position] == b' ' {
             position += 1;
         }
         match self.bytes.get(position) {
             None => (Stop::File, position),
+            Some(_) if position >= limit => (Stop::TooLong, position),
             Some(b'\n' | b'\r') => (Stop::Line, self.after_line_end(position)),
             Some(_) => (Stop::Delimiter, position),
         }
@@ -280,11 +285,14 @@ impl<'a> Scanner<'a> {
     }
 
     /// Where the first row begins at or after a place in the middle, if the quotes before the byte
-    /// before it are balanced, or not.
-    pub(super) fn guess_row_start(&self, from: usize, mut inside: bool) -> usize {
+    /// before it are balanced, or not; `bound` if none begins before that. It looks no further, since
+    /// a quote that is never closed would have every part look to the end of the file.
+    pub(super) fn guess_row_start(&self, from: usize, bound: usize, mut inside: bool) -> usize {
         let mut position = from.saturating_sub(1);
         let quote = self.dialect.quote.unwrap_or(b'\n');
-        while let Some(found) = memchr3(b'\n', b'\r', quote, &self.bytes[position..]) {
+        while let Some(found) =
+            memchr3(b'\n', b'\r', quote, &self.bytes[position.min(bound)..bound])
+        {
             position += found;
             match self.bytes[position] {
                 b'\n' | b'\r' if !inside => return self.after_line_end(position),
@@ -293,7 +301,7 @@ impl<'a> Scanner<'a> {
             }
             position += 1;
         }
-        self.bytes.len()
+        bound
     }
 
     /// Whether quotes in a part of the file leave one open. A guess: quotes within unquoted fields

@@ -6,6 +6,7 @@ use trainyard_learn::table::{Values, number_text};
 
 use crate::column::{LARGEST_EXACT_INTEGER, Texts, no_such_time};
 use crate::error::{FormatError, invalid, short};
+use crate::room::{Growing, Room};
 
 /// Arrays within arrays, no deeper than this.
 const MAX_DIMENSIONS: usize = 8;
@@ -14,9 +15,10 @@ const MAX_DIMENSIONS: usize = 8;
 type Wrong = (String, &'static str);
 
 /// Values so far. A column of one kind becomes one of texts when another kind comes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Builder {
     rows: Rows,
+    room: Room,
     /// Whether texts have come, so that numbers among them are no identifiers cut short.
     any_text: bool,
     any_inexact: bool,
@@ -26,24 +28,23 @@ pub(super) struct Builder {
 enum Rows {
     /// Only missing ones.
     Missing(usize),
-    Numeric(Vec<f64>),
+    Numeric(Growing),
     Boolean(Vec<Option<bool>>),
     Texts(Texts),
     Tensor {
         shape: Vec<usize>,
-        values: Vec<f32>,
+        values: Growing<f32>,
         n_rows: usize,
         n_missing: usize,
     },
 }
 
-impl Default for Rows {
-    fn default() -> Self {
-        Self::Missing(0)
-    }
-}
-
 impl Builder {
+    /// No values yet, and where numbers go.
+    pub(super) fn new(room: &Room) -> Self {
+        Self { rows: Rows::Missing(0), room: room.clone(), any_text: false, any_inexact: false }
+    }
+
     pub(super) fn n_rows(&self) -> usize {
         match &self.rows {
             Rows::Missing(n_rows) | Rows::Tensor { n_rows, .. } => *n_rows,
@@ -63,7 +64,7 @@ impl Builder {
         let n = to.saturating_sub(self.n_rows());
         match &mut self.rows {
             Rows::Missing(n_rows) => *n_rows += n,
-            Rows::Numeric(rows) => rows.resize(rows.len() + n, f64::NAN),
+            Rows::Numeric(rows) => rows.fill(n, f64::NAN),
             Rows::Boolean(rows) => rows.resize(rows.len() + n, None),
             Rows::Texts(rows) => rows.push_missing(n),
             Rows::Tensor { n_rows, n_missing, .. } => {
@@ -121,10 +122,15 @@ impl Builder {
             ));
         }
         if let Rows::Missing(n) = self.rows {
-            self.rows = Rows::Numeric(vec![f64::NAN; n]);
+            let mut rows = Growing::new(&self.room);
+            rows.fill(n, f64::NAN);
+            self.rows = Rows::Numeric(rows);
         }
         match &mut self.rows {
-            Rows::Numeric(rows) => rows.push(value),
+            Rows::Numeric(rows) => {
+                rows.push(value);
+                rows.settle_now_and_then();
+            }
             _ => self.push_text(&number_text(value))?,
         }
         Ok(())
@@ -141,11 +147,11 @@ impl Builder {
         let written = |text: String, texts: &mut Texts| {
             texts.push(&text).map_err(|what| (what.to_owned(), ""))
         };
-        match &self.rows {
+        match &mut self.rows {
             Rows::Texts(_) => return Ok(()),
             Rows::Missing(n) => texts.push_missing(*n),
             Rows::Numeric(rows) => {
-                for value in rows {
+                for value in &std::mem::take(rows).finish() {
                     if value.is_nan() {
                         texts.push_missing(1);
                     } else {
@@ -154,7 +160,7 @@ impl Builder {
                 }
             }
             Rows::Boolean(rows) => {
-                for value in rows {
+                for value in rows.iter() {
                     match value {
                         None => texts.push_missing(1),
                         Some(value) => written(value.to_string(), &mut texts)?,
@@ -172,7 +178,7 @@ impl Builder {
         if let Rows::Missing(n) = self.rows {
             self.rows = Rows::Tensor {
                 shape: shape_of(json)?,
-                values: Vec::new(),
+                values: Growing::of_tensors(&self.room),
                 n_rows: n,
                 n_missing: n,
             };
@@ -180,35 +186,36 @@ impl Builder {
         let Rows::Tensor { shape, values, n_rows, .. } = &mut self.rows else {
             return Err(mixed_with_arrays());
         };
-        let found = shape_of(json)?;
-        if found != *shape {
+        let shape_found = shape_of(json)?;
+        if shape_found != *shape {
             return Err((
-                format!("an array of shape {found:?}, where the first is of {shape:?}"),
+                format!("an array of shape {shape_found:?}, where the first is of {shape:?}"),
                 "arrays of one shape, or a column for each value",
             ));
         }
-        let before = values.len();
+        let mut found = Vec::with_capacity(shape.iter().product());
         let texts = json.split(|c: char| matches!(c, '[' | ']' | ',') || c.is_ascii_whitespace());
         for text in texts.filter(|text| !text.is_empty()) {
             match text.parse::<f32>() {
                 Ok(value) if value.is_finite() && !text.starts_with(char::is_alphabetic) => {
-                    values.push(value);
+                    found.push(value);
                 }
                 _ => {
-                    values.truncate(before);
                     let what = format!("{:?} within an array of numbers", short(text));
                     return Err((what, "finite numbers only; an array has no missing values"));
                 }
             }
         }
         *n_rows += 1;
-        Ok(values.len() - before)
+        let n_found = found.len();
+        values.extend_by(|values| values.append(&mut found));
+        Ok(n_found)
     }
 
     pub(super) fn finish(self, name: &str) -> Result<Values, FormatError> {
         Ok(match self.rows {
             Rows::Missing(n) => Values::Numeric(vec![f64::NAN; n].into()),
-            Rows::Numeric(rows) => Values::Numeric(rows.into()),
+            Rows::Numeric(rows) => Values::Numeric(rows.checked()?),
             Rows::Boolean(rows) => Values::Boolean(rows),
             Rows::Texts(rows) if self.any_inexact => rows.finish_plain(),
             Rows::Texts(rows) => {
@@ -220,7 +227,9 @@ impl Builder {
                     "leave these rows out, or fill them with numbers",
                 ));
             }
-            Rows::Tensor { shape, values, .. } => Values::Tensor { shape, values: values.into() },
+            Rows::Tensor { shape, values, .. } => {
+                Values::Tensor { shape, values: values.checked()? }
+            }
         })
     }
 }

@@ -21,6 +21,7 @@ use trainyard_learn::table::{Column, Table};
 use crate::column::check_names;
 use crate::error::{FormatError, Limits, Problems, invalid, short};
 use crate::read::Notes;
+use crate::room::Room;
 use columns::Builder;
 use records::Records;
 
@@ -35,7 +36,7 @@ pub(crate) fn read(
     limits: &Limits,
 ) -> Result<(Table, Notes), FormatError> {
     let mut records = Records::new(source, is_array, limits.max_row_bytes);
-    let mut rows = Rows::default();
+    let mut rows = Rows { room: limits.room(limits.max_rows), ..Rows::default() };
     let mut problems = Problems::default();
     while let Some((line, bytes)) = records.next()? {
         rows.n_rows += 1;
@@ -122,6 +123,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
 #[derive(Default)]
 struct Rows {
     n_rows: usize,
+    room: Room,
     /// Values of the tensors so far.
     n_numbers: usize,
     names: Vec<String>,
@@ -170,7 +172,7 @@ impl Rows {
         limits.check(self.n_rows, self.columns.len() + 1)?;
         self.index.insert(key.to_owned(), self.columns.len());
         self.names.push(key.to_owned());
-        self.columns.push(Builder::default());
+        self.columns.push(Builder::new(&self.room));
         Ok(self.columns.len() - 1)
     }
 

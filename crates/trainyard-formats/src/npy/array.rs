@@ -9,7 +9,7 @@ use crate::column::{Numbers, Texts, no_such_time, numbered, tensor};
 use crate::error::{FormatError, Limits, invalid, short};
 use crate::float16::half_to_f64;
 use crate::read::Notes;
-use crate::room::Room;
+use crate::room::{Growing, Room};
 
 /// About how much is read at a time.
 const BLOCK_BYTES: usize = 256 << 10;
@@ -56,7 +56,7 @@ pub(super) fn read_array(
             Named::AsX => "x",
             Named::By(name) => name,
         };
-        let values = read_tensor(source, header, n_elements, n_bytes.is_some())?;
+        let values = read_tensor(source, header, n_elements, &limits.room(n_rows))?;
         let values = tensor(name, shape.to_vec(), values)?;
         return Ok(vec![Column { name: name.to_owned(), values }]);
     }
@@ -70,7 +70,7 @@ pub(super) fn read_array(
         Named::By(name) if shape.is_empty() => vec![name.to_owned()],
         Named::By(name) => (0..n_columns).map(|index| format!("{name}{index}")).collect(),
     };
-    let room = &limits.room.for_rows(n_rows);
+    let room = &limits.room(n_rows);
     let capacity = if n_bytes.is_some() { n_rows } else { n_rows.min(TRUSTED_ROWS) };
     let mut builders: Vec<Builder> =
         names.iter().map(|_| Builder::new(header.element, capacity, room)).collect();
@@ -121,8 +121,8 @@ fn read_tensor(
     source: &mut impl Read,
     header: &Header,
     n_elements: usize,
-    is_length_known: bool,
-) -> Result<Vec<f32>, FormatError> {
+    room: &Room,
+) -> Result<Growing<f32>, FormatError> {
     let element = header.element;
     if matches!(element.kind, Kind::Unicode | Kind::Bytes | Kind::Datetime { .. }) {
         return Err(invalid(
@@ -130,25 +130,30 @@ fn read_tensor(
             "at most two: rows and columns",
         ));
     }
-    let capacity = if is_length_known { n_elements } else { n_elements.min(TRUSTED_ROWS) };
-    let mut values = Vec::with_capacity(capacity);
+    let mut values = Growing::of_tensors(room);
     let mut floats: Vec<f64> = Vec::new();
     read_block(source, element, n_elements, 1, |bytes| {
         if element.kind == Kind::Float && element.n_bytes == 4 && !element.big_endian {
             let (words, _) = bytes.as_chunks();
-            values.extend(words.iter().map(|word| f32::from_le_bytes(*word)));
+            let words = words.iter().map(|word| f32::from_le_bytes(*word));
+            values.extend_by(|values| values.extend(words));
             return Ok(());
         }
         floats.clear();
         floats_of(element, bytes, 0, 1, &mut floats);
-        values.extend(floats.iter().map(|value| *value as f32));
+        values.extend_by(|values| values.extend(floats.iter().map(|value| *value as f32)));
         Ok(())
     })?;
-    Ok(if header.fortran_order { transposed(&values, &header.shape) } else { values })
+    if !header.fortran_order {
+        return Ok(values);
+    }
+    let mut in_order = Growing::of_tensors(room);
+    transposed(&values.checked()?, &header.shape, &mut in_order);
+    Ok(in_order)
 }
 
 /// From the first index fastest to the last one.
-fn transposed(values: &[f32], shape: &[usize]) -> Vec<f32> {
+fn transposed(values: &[f32], shape: &[usize], out: &mut Growing<f32>) {
     let mut strides = Vec::with_capacity(shape.len());
     let mut stride = 1;
     for length in shape {
@@ -157,9 +162,9 @@ fn transposed(values: &[f32], shape: &[usize]) -> Vec<f32> {
     }
     let mut index = vec![0; shape.len()];
     let mut from = 0;
-    let mut out = Vec::with_capacity(values.len());
     for _ in 0..values.len() {
         out.push(values[from]);
+        out.settle_now_and_then();
         for axis in (0..shape.len()).rev() {
             index[axis] += 1;
             from += strides[axis];
@@ -170,7 +175,6 @@ fn transposed(values: &[f32], shape: &[usize]) -> Vec<f32> {
             index[axis] = 0;
         }
     }
-    out
 }
 
 /// One column so far.

@@ -43,6 +43,7 @@ pub(crate) fn read_archive<R: Read + Seek>(
     mut source: R,
     limits: &Limits,
 ) -> Result<(Table, Notes), FormatError> {
+    let n_file_bytes = source.seek(SeekFrom::End(0))?;
     source.seek(SeekFrom::Start(0))?;
     contained("NPZ", move || {
         let mut archive = zip::ZipArchive::new(Tagged(source)).map_err(damaged)?;
@@ -52,10 +53,14 @@ pub(crate) fn read_archive<R: Read + Seek>(
         let heads = heads(&mut archive, limits)?;
         let mut columns: Vec<Column> = Vec::new();
         let mut notes = Notes::default();
+        // All members together have the limit of one file.
+        let mut n_left = limits.max_decompressed_bytes;
         for (index, name, _) in heads {
             let mut member = archive.by_index(index).map_err(damaged)?;
             let n_bytes = member.size();
-            let mut bounded = member_reader(&mut member, limits.max_decompressed_bytes);
+            // What a member claims, it can have of the file at most.
+            let n_packed = member.compressed_size().min(n_file_bytes);
+            let mut bounded = member_reader(&mut member, n_packed, n_left, limits);
             let header = Header::read(&mut bounded)?;
             n_rows(&header, &name)?;
             let named = if name == "X" || name == "x" { Named::AsX } else { Named::By(&name) };
@@ -65,6 +70,7 @@ pub(crate) fn read_archive<R: Read + Seek>(
             }
             let found = read_array(&mut bounded, &header, None, named, limits, &mut notes)?;
             columns.extend(found);
+            n_left -= bounded.given().min(n_left);
         }
         let n_rows = columns.first().map_or(0, |column| column.values.len());
         limits.check(n_rows, columns.len())?;
@@ -88,7 +94,9 @@ fn heads<R: Read + Seek>(
             let what = format!("the archive holds {:?}, which is no array", short(&file));
             return Err(invalid(what, "numpy.savez(\"x.npz\", X=X, y=y)"));
         };
-        let mut bounded = member_reader(&mut member, limits.max_decompressed_bytes);
+        let n_packed = member.compressed_size();
+        let mut bounded =
+            member_reader(&mut member, n_packed, limits.max_decompressed_bytes, limits);
         match Header::read(&mut bounded).and_then(|header| {
             n_cells = n_cells.saturating_add(header.n_elements().unwrap_or(usize::MAX));
             n_rows(&header, &format!("the array {:?}", short(&name)))

@@ -101,7 +101,7 @@ impl<R: Read + Seek + Send + 'static> File<R> {
         }
         let mut builders = Vec::with_capacity(names.len());
         let mut problems = Problems::default();
-        let room = limits.room.for_rows(self.n_rows);
+        let room = limits.room(self.n_rows);
         for (name, field) in names.iter().zip(fields) {
             match Builder::new(name, field, &room, &self.texts) {
                 Ok(builder) => builders.push(builder),

@@ -50,8 +50,9 @@ pub struct ColumnDescription {
     /// the values span more than the finite numbers.
     #[serde(default)]
     pub histogram: Option<Histogram>,
-    /// The most frequent values, most frequent first; empty where more than 1,000 are distinct or
-    /// the distinct ones are longer than 64 KiB together.
+    /// The most frequent values, most frequent first. Where more than 1,000 are distinct, or the
+    /// distinct ones are longer than 64 KiB together, only those that are there more than once, and
+    /// no long texts.
     pub top_values: Vec<ValueCount>,
     /// Of a tensor column, the lengths of each value's dimensions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -220,7 +221,7 @@ fn describe_column(column: &Column, buffer: &mut Vec<u64>) -> DescribedColumn {
     };
     description.n_missing = column.values.len() - counted.n_present;
     description.n_unique = counted.n_unique;
-    description.top_values = counted.values.as_deref().map(counted::top_values).unwrap_or_default();
+    description.top_values = counted.top;
     DescribedColumn { description, values: counted.values }
 }
 

@@ -136,6 +136,22 @@ impl<'b, T: Ordinal + PartialOrd> Ordered<'b, T> {
         }
     }
 
+    /// Tells of each distinct value how many there are, ascending.
+    pub(super) fn each_run(&self, mut tell: impl FnMut(T, usize)) {
+        match &self.form {
+            Form::Counted(counted) => {
+                let mut before = 0;
+                for (key, upto) in counted {
+                    tell(T::of(*key), upto - before);
+                    before = *upto;
+                }
+            }
+            Form::Sorted(keys) => {
+                keys.chunk_by(u64::eq).for_each(|run| tell(T::of(run[0]), run.len()));
+            }
+        }
+    }
+
     /// The sum of a function of the values, in an order that depends on nothing but them.
     pub(super) fn sum(&self, of: impl Fn(T) -> f64) -> f64 {
         match &self.form {

@@ -118,7 +118,32 @@ fn values_are_kept_only_while_their_text_is_short() {
 
     let found = text((0..1001).map(|i| format!("{i:04}")).collect());
     assert_eq!((found.description.n_missing, found.description.n_unique), (1, 1001));
-    assert_eq!((found.values, found.description.top_values.len()), (None, 0));
+    assert_eq!(found.values, None);
+    // The first is there twice.
+    let often = ValueCount { value: Scalar::Text("0000".into()), count: 2 };
+    assert_eq!(found.description.top_values, [often]);
+}
+
+/// Counted or sorted, the frequent ones among many values are the same, the lesser first of equals.
+#[test]
+fn frequent_values_are_found_among_many() {
+    for n_unique in [1_500, 5_000] {
+        let mut rows: Vec<f64> = (0..n_unique).map(f64::from).collect();
+        for often in 0..20 {
+            rows.extend(vec![f64::from(often); 1 + often as usize % 15]);
+        }
+        let top = numeric(rows).description.top_values;
+        let found: Vec<(f64, usize)> = top
+            .iter()
+            .map(|top| match top.value {
+                Scalar::Number(value) => (value, top.count),
+                _ => panic!("{top:?} is no number"),
+            })
+            .collect();
+        let expected: Vec<(f64, usize)> =
+            (5..15).rev().map(|often| (f64::from(often), 2 + often as usize)).collect();
+        assert_eq!(found, expected);
+    }
 }
 
 #[test]

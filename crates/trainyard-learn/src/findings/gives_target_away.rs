@@ -43,8 +43,13 @@ enum Known {
     Amounts(Vec<f64>),
 }
 
-/// Every column that gives the target away.
+/// Every other column that gives the target away.
 pub fn gives_target_away(table: &Table, target: &str) -> Vec<Finding> {
+    among(table, target, &|_| true)
+}
+
+/// Every column of these that gives the target away.
+pub(super) fn among(table: &Table, target: &str, is_asked: &dyn Fn(&str) -> bool) -> Vec<Finding> {
     let Some(column) = table.column(target) else { return Vec::new() };
     let most = MAX_ROWS.min(MAX_CELLS / table.columns().len()).max(MIN_ROWS);
     let mut rows = sample::rows(table.n_rows(), most);
@@ -52,7 +57,8 @@ pub fn gives_target_away(table: &Table, target: &str) -> Vec<Finding> {
     if rows.len() < MIN_ROWS {
         return Vec::new();
     }
-    let features = table.columns().iter().filter(|column| column.name != target);
+    let others = table.columns().iter().filter(|column| column.name != target);
+    let features = others.filter(|column| is_asked(&column.name));
     let found = features.filter_map(|column| {
         let found = best(&column.values, &rows, &known);
         column.values.let_go();

@@ -19,6 +19,8 @@ mod sample;
 mod too_many_categories;
 mod train_test_overlap;
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use crate::describe::{DescribedColumn, describe, is_whole};
@@ -87,6 +89,13 @@ pub fn about_target(table: &Table, columns: &[DescribedColumn], target: &str) ->
     let mut found = bounded(gives_target_away(table, target));
     found.extend(described.filter(|column| holds_classes(column)).and_then(class_imbalance));
     found
+}
+
+/// The features that give one of the targets away.
+pub fn leaks(table: &Table, targets: &[String], features: &[String]) -> Vec<Finding> {
+    let features: HashSet<&str> = features.iter().map(String::as_str).collect();
+    let of = |target: &String| gives_target_away::among(table, target, &|c| features.contains(c));
+    bounded(targets.iter().flat_map(of).collect())
 }
 
 /// Whole numbers of so many distinct values are classes.

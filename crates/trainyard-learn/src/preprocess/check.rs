@@ -4,7 +4,7 @@ use super::columns::ColumnSpec;
 use super::encode::EncodeSpec;
 use super::impute::CategoricalImpute;
 use super::scale::{PowerMethod, ScaleSpec};
-use super::spec::{CategoricalSpec, PreprocessSpec};
+use super::spec::{CategoricalSpec, PreprocessSpec, UnseenCategory};
 use super::treatment::{Treatment, plural};
 use super::{MAX_FEATURES, shown};
 use crate::optim::fields::{Field, Range};
@@ -187,9 +187,10 @@ fn check_category(spec: &CategoricalSpec) -> Vec<Problem> {
         let given = [
             ("min_frequency", spec.min_frequency.is_some()),
             ("max_categories", spec.max_categories.is_some()),
+            ("unseen", spec.unseen != UnseenCategory::Ignore),
         ];
         for (option, _) in given.iter().filter(|(_, is_given)| *is_given) {
-            let detail = format!("{option} has no effect on hashing, which counts no categories");
+            let detail = format!("{option} has no effect on hashing, which knows no categories");
             let way_out = format!("leave {option} out, or take another encoding");
             problems.push(Problem::new(format!("/{option}"), detail).suggest(way_out));
         }

@@ -74,13 +74,33 @@ impl Preprocessor {
         target: Option<PreprocessTarget<'_>>,
         seed: u32,
     ) -> Result<(Self, FitReport, Vec<f64>), FitProblem> {
+        let (preprocessor, report, training) =
+            Self::fit_training(spec, columns, rows, target, seed)?;
+        let mut features = vec![0.0; rows.len() * preprocessor.n_features];
+        preprocessor.write(columns, rows, &training, &mut features);
+        Ok((preprocessor, report, features))
+    }
+
+    /// [`fit`](Self::fit), and what [`transform_training`](Self::transform_training) needs to give
+    /// the features of the training rows without having all of them in memory.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    ///
+    /// # Panics
+    /// As [`fit`](Self::fit).
+    pub fn fit_training(
+        spec: &PreprocessSpec,
+        columns: &[&Column],
+        rows: &[u32],
+        target: Option<PreprocessTarget<'_>>,
+        seed: u32,
+    ) -> Result<(Self, FitReport, Training), FitProblem> {
         let (preprocessor, report, mut training) = Self::find(spec, columns, rows, target, seed)?;
         if training.is_empty() {
             training = preprocessor.encode_training_rows(spec, columns, rows, target, seed);
         }
-        let mut features = vec![0.0; rows.len() * preprocessor.n_features];
-        preprocessor.write(columns, rows, &training, &mut features);
-        Ok((preprocessor, report, features))
+        Ok((preprocessor, report, training))
     }
 
     fn find(

@@ -45,6 +45,7 @@ pub use report::{FitProblem, FitReport, Report, Rows, Unseen};
 pub use spec::{CategoricalSpec, NumericSpec, PreprocessSpec, TensorSpec, UnseenCategory};
 pub use target_transform::{TargetPowerSpec, TargetTransform, TargetTransformSpec};
 pub use text::{Analyzer, Norm, TextSpec};
+pub use transform::Training;
 
 /// The most features that columns may become.
 pub const MAX_FEATURES: usize = 1_000_000;

@@ -4,6 +4,8 @@
 //! core's cache, and each column writes its features of a block at once: what a column is, is asked
 //! once a block, and not once a value.
 
+use std::convert::Infallible;
+
 use super::encode::{Finder, TrainingRows};
 use super::fit::Preprocessor;
 use super::fit_column::{FittedColumn, Kind, is_missing};
@@ -17,7 +19,7 @@ use crate::table::{Column, ColumnType, Values};
 /// What columns encode training rows as, for those that encode them in another way; empty where
 /// the rows are no training rows.
 #[derive(Debug, Default)]
-pub(super) struct Training(pub(super) Vec<Option<TrainingRows>>);
+pub struct Training(pub(super) Vec<Option<TrainingRows>>);
 
 impl Training {
     pub(super) fn is_empty(&self) -> bool {
@@ -90,42 +92,38 @@ impl Preprocessor {
         training: &Training,
         out: &mut [f64],
     ) -> Report {
-        assert_eq!(columns.len(), self.columns.len(), "as many columns as it was fitted on");
         assert_eq!(out.len(), rows.len() * self.n_features, "a place for every feature");
-        let width: usize = self.columns.iter().map(FittedColumn::n_features).sum();
-        let finders: Vec<Option<Finder<'_>>> = self
-            .columns
-            .iter()
-            .zip(columns)
-            .map(|(fitted, column)| match &fitted.kind {
-                Kind::Category(category) => Some(category.finder(&column.values, rows.len())),
-                _ => None,
-            })
-            .collect();
-        let mut tallies = vec![Tally::default(); columns.len()];
-        let block = (BLOCK_VALUES / width.max(1)).clamp(1, 4096);
-        let arrange = Arrange::of(self, width);
-        let mut wide = vec![0.0; if arrange.is_identity() { 0 } else { block * width }];
-        for (number, rows) in rows.chunks(block).enumerate() {
-            let start = number * block;
-            let narrow = &mut out[start * self.n_features..(start + rows.len()) * self.n_features];
-            let target =
-                if arrange.is_identity() { &mut *narrow } else { &mut wide[..rows.len() * width] };
-            let mut first = 0;
-            for (i, (fitted, column)) in self.columns.iter().zip(columns).enumerate() {
-                let mut slots = Slots { values: target, stride: width, first };
-                let known = training.0.get(i).and_then(Option::as_ref).map(|rows| (rows, start));
-                let source = (&column.values, finders[i].as_ref());
-                fitted.write(source, rows, known, &mut slots, &mut tallies[i]);
-                first += fitted.n_features();
-            }
-            if !arrange.is_identity() {
-                let pairs =
-                    wide.chunks_exact(width.max(1)).zip(narrow.chunks_exact_mut(self.n_features));
-                pairs.for_each(|(wide, narrow)| arrange.row(wide, narrow));
-            }
+        let mut writer = Writer::new(self, columns, rows.len());
+        for (number, rows) in rows.chunks(writer.block).enumerate() {
+            let start = number * writer.block;
+            let out = &mut out[start * self.n_features..(start + rows.len()) * self.n_features];
+            writer.write(rows, (training, start), out);
         }
-        self.report(tallies)
+        self.report(writer.tallies)
+    }
+
+    /// Hands on the features of the training rows, some rows at a time.
+    ///
+    /// # Errors
+    /// What `take` says.
+    ///
+    /// # Panics
+    /// As [`transform`](Self::transform).
+    pub fn transform_training<E>(
+        &self,
+        columns: &[&Column],
+        rows: &[u32],
+        training: &Training,
+        mut take: impl FnMut(&[f64]) -> Result<(), E>,
+    ) -> Result<Report, E> {
+        let mut writer = Writer::new(self, columns, rows.len());
+        let mut features = vec![0.0; writer.block.min(rows.len()) * self.n_features];
+        for (number, rows) in rows.chunks(writer.block).enumerate() {
+            let features = &mut features[..rows.len() * self.n_features];
+            writer.write(rows, (training, number * writer.block), features);
+            take(features)?;
+        }
+        Ok(self.report(writer.tallies))
     }
 
     /// The places of the features whose variance over the training rows is above the threshold.
@@ -139,12 +137,13 @@ impl Preprocessor {
         rows: &[u32],
         training: &Training,
     ) -> Vec<u32> {
-        let mut features = vec![0.0; rows.len() * self.n_features];
-        self.write(columns, rows, training, &mut features);
         let mut found = vec![Spread::default(); self.n_features];
-        for row in features.chunks_exact(self.n_features.max(1)) {
-            found.iter_mut().zip(row).for_each(|(spread, value)| spread.add(*value));
-        }
+        let Ok(_) = self.transform_training(columns, rows, training, |features| {
+            for row in features.chunks_exact(self.n_features.max(1)) {
+                found.iter_mut().zip(row).for_each(|(spread, value)| spread.add(*value));
+            }
+            Ok::<_, Infallible>(())
+        });
         let varies = (0..).zip(found).filter(|(_, spread)| spread.is_above(threshold));
         varies.map(|(place, _)| place).collect()
     }
@@ -175,6 +174,59 @@ impl Preprocessor {
             }
         }
         report
+    }
+}
+
+/// What blocks of rows are written with, one after the other.
+struct Writer<'a> {
+    preprocessor: &'a Preprocessor,
+    columns: &'a [&'a Column],
+    finders: Vec<Option<Finder<'a>>>,
+    tallies: Vec<Tally>,
+    arrange: Arrange<'a>,
+    /// Features of a row before they are arranged.
+    width: usize,
+    /// Those of a block of rows, where they have to be.
+    wide: Vec<f64>,
+    /// Rows that are written at once.
+    block: usize,
+}
+
+impl<'a> Writer<'a> {
+    fn new(preprocessor: &'a Preprocessor, columns: &'a [&'a Column], n_rows: usize) -> Self {
+        let fitted = &preprocessor.columns;
+        assert_eq!(columns.len(), fitted.len(), "as many columns as it was fitted on");
+        let width: usize = fitted.iter().map(FittedColumn::n_features).sum();
+        let finder = |(fitted, column): (&'a FittedColumn, &&'a Column)| match &fitted.kind {
+            Kind::Category(category) => Some(category.finder(&column.values, n_rows)),
+            _ => None,
+        };
+        let finders = fitted.iter().zip(columns).map(finder).collect();
+        let tallies = vec![Tally::default(); columns.len()];
+        let block = (BLOCK_VALUES / width.max(1)).clamp(1, 4096);
+        let arrange = Arrange::of(preprocessor, width);
+        let wide = vec![0.0; if arrange.is_identity() { 0 } else { block * width }];
+        Self { preprocessor, columns, finders, tallies, arrange, width, wide, block }
+    }
+
+    /// Writes a block that begins so many rows after the first.
+    fn write(&mut self, rows: &[u32], (training, start): (&Training, usize), out: &mut [f64]) {
+        let Self { preprocessor, arrange, width, wide, .. } = self;
+        let target =
+            if arrange.is_identity() { &mut *out } else { &mut wide[..rows.len() * *width] };
+        let mut first = 0;
+        for (i, (fitted, column)) in preprocessor.columns.iter().zip(self.columns).enumerate() {
+            let mut slots = Slots { values: target, stride: *width, first };
+            let known = training.0.get(i).and_then(Option::as_ref).map(|rows| (rows, start));
+            let source = (&column.values, self.finders[i].as_ref());
+            fitted.write(source, rows, known, &mut slots, &mut self.tallies[i]);
+            first += fitted.n_features();
+        }
+        if !arrange.is_identity() {
+            let n_features = preprocessor.n_features;
+            let pairs = wide.chunks_exact((*width).max(1)).zip(out.chunks_exact_mut(n_features));
+            pairs.for_each(|(wide, out)| arrange.row(wide, out));
+        }
     }
 }
 

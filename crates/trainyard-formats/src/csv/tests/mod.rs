@@ -309,3 +309,23 @@ fn long_names_are_refused_and_shown_in_part() {
         [format!("two columns are named {name:?}")]
     );
 }
+
+/// A slip among dates is an error with its place; a column that is half of such is not of dates.
+#[test]
+fn a_date_that_does_not_exist_is_refused_among_dates() {
+    let day = |row: usize| format!("2024-02-{:02}\n", 1 + row % 28);
+    let with = |n_real: usize| {
+        let days: String = (0..n_real).map(day).collect();
+        let text = format!("when\n{days}2023-02-30\n");
+        read(text.as_bytes(), &CsvOptions::default(), &CsvLimits::default(), 1)
+    };
+    let Err(CsvError::Invalid(problems)) = with(9) else { panic!("9 of 10 are dates") };
+    assert_eq!(problems.len(), 1);
+    let detail = "row 10 (line 11), column \"when\": \"2023-02-30\" is no date that exists";
+    assert_eq!(problems[0].detail, detail);
+    let way_out = problems[0].suggestion.as_deref().unwrap();
+    assert!(way_out.contains("{\"types\": {\"when\": \"text\"}}"), "{way_out}");
+    let found = with(8).unwrap();
+    assert_eq!(found.notes[0].code, "impossible_date");
+    assert_ne!(found.table.columns()[0].values.column_type(), ColumnType::Datetime);
+}

@@ -5,6 +5,10 @@
 //! the one of greatest likelihood,
 //! −n/2 · ln(variance of the transformed values) + (λ − 1) · Σ sign(x) · ln(|x| + 1), and for Box
 //! and Cox with Σ ln(x).
+//!
+//! Near its greatest value the likelihood is flat, so that a search finds λ to about half of a
+//! double's digits: ours is scikit-learn's to 1e-6, scaled training values agree to 1e-5, and with
+//! the same λ all values to 1e-9 (`tests/preprocess.rs`).
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +17,7 @@ use crate::optim::fields::{fields, unlimited};
 use crate::preprocess::FitProblem;
 
 fields! {
-    /// A power of the values, of which the exponent is found by its likelihood.
+    /// A power of the values, of which the exponent is found by its likelihood, to about six digits.
     pub struct PowerSpec {
         /// Which family of powers.
         pub method: PowerMethod = (PowerMethod::YeoJohnson),
