@@ -33,7 +33,7 @@ SCALING_JOB = {
     "target": "y",
     "model": {"type": "mlp", "hidden": [64, 64]},
     "optimizer": {"type": "adam"},
-    "training": {"epochs": 20, "batch_size": 32},
+    "training": {"epochs": 80, "batch_size": 32},
     "cv": {"type": "repeated_stratified_kfold", "n_splits": 10, "n_repeats": 6, "random_state": 1},
     "scoring": ["accuracy"],
     "refit": False,
@@ -127,7 +127,7 @@ def scaling(args, binary, folder):
                 started = time.perf_counter()
                 job = api.run(spec)
                 walls[n].append(time.perf_counter() - started)
-                fits[n].append(job["result"]["timings"]["fit_s"])
+                fits[n].append(job["timings"]["fit_s"])
                 scores.append(job["result"]["cv"]["accuracy"]["mean"])
                 for worker in workers:
                     worker.stop()
