@@ -14,11 +14,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt, TryStreamExt};
+use object_store::aws::AmazonS3Builder;
+use object_store::azure::MicrosoftAzureBuilder;
 use object_store::buffered::BufWriter;
+use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt};
+use object_store::{
+    BackoffConfig, GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt, ObjectStoreScheme,
+    RetryConfig,
+};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::RwLock;
@@ -73,6 +79,17 @@ impl BlobError {
     /// Whether there is no such blob.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Store(object_store::Error::NotFound { .. }))
+    }
+
+    /// Whether a store elsewhere does not answer now, or not as it should.
+    pub fn is_unreachable(&self) -> bool {
+        let error = match self {
+            Self::Store(error) => Some(error),
+            Self::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref()),
+            _ => None,
+        };
+        let Some(object_store::Error::Generic { store, .. }) = error else { return false };
+        ["S3", "GCS", "MicrosoftAzure"].contains(store)
     }
 
     /// Whether the disk is full.
@@ -141,10 +158,7 @@ impl Blobs {
         }
         // The one provider of TLS that is compiled in; whoever set it before set the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let variables = std::env::vars().map(|(name, value)| (name.to_ascii_lowercase(), value));
-        let (store, folder) =
-            object_store::parse_url_opts(&parsed, variables).map_err(|error| unusable(&error))?;
-        let store = Arc::new(PrefixStore::new(store, folder));
+        let store = elsewhere(&parsed).map_err(|error| unusable(&error))?;
         let (part_bytes, scratch) = (PART_BYTES, None);
         Ok(Self { store, clock, part_bytes, scratch, sweeping: Arc::default() })
     }
@@ -385,6 +399,35 @@ impl Blobs {
         }
         Ok(n_deleted)
     }
+}
+
+/// A store by its URL and the variables. A call that fails is made again soon, and not for long: whoever
+/// waits for it should hear, and tasks are tried again anyway.
+fn elsewhere(url: &Url) -> Result<Arc<dyn ObjectStore>, object_store::Error> {
+    let retry = RetryConfig {
+        backoff: BackoffConfig { max_backoff: Duration::from_secs(2), ..BackoffConfig::default() },
+        max_retries: usize::MAX,
+        retry_timeout: Duration::from_secs(20),
+    };
+    let (_, folder) = ObjectStoreScheme::parse(url)?;
+    let folder = Path::parse(folder)?;
+    macro_rules! store {
+        ($builder:ident) => {{
+            let builder = $builder::new().with_url(url.as_str()).with_retry(retry);
+            let configured = std::env::vars().fold(builder, |builder, (name, value)| {
+                match name.to_ascii_lowercase().parse() {
+                    Ok(key) => builder.with_config(key, value),
+                    Err(_) => builder,
+                }
+            });
+            Arc::new(PrefixStore::new(configured.build()?, folder)) as Arc<dyn ObjectStore>
+        }};
+    }
+    Ok(match url.scheme() {
+        "gs" => store!(GoogleCloudStorageBuilder),
+        "az" => store!(MicrosoftAzureBuilder),
+        _ => store!(AmazonS3Builder),
+    })
 }
 
 fn path_of(name: &str) -> Path {

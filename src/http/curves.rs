@@ -27,6 +27,7 @@ pub(super) struct CurvesQuery {
     #[param(minimum = 1, maximum = 100, default = 10)]
     n_bins: Option<i64>,
     /// Whether these bins are of equal width, or have about as many rows each.
+    #[param(inline)]
     strategy: Option<Bins>,
 }
 

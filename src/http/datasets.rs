@@ -111,7 +111,7 @@ pub(super) struct PreviewBody {
     #[serde(flatten)]
     content: ContentBody,
     /// The first rows; null where a value is missing.
-    #[schema(value_type = Vec<Vec<Object>>)]
+    #[schema(value_type = Vec<Vec<Value>>)]
     rows: Vec<Vec<Value>>,
 }
 
@@ -253,7 +253,7 @@ pub(super) struct Rows {
     /// How many rows the dataset has.
     n_rows: usize,
     /// The rows; null where a value is missing.
-    #[schema(value_type = Vec<Vec<Object>>)]
+    #[schema(value_type = Vec<Vec<Value>>)]
     data: Vec<Vec<Value>>,
 }
 

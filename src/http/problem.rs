@@ -169,6 +169,7 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::Transition(error) => Self::new(Code::Conflict, error.to_string()),
             error if error.is_disk_full() => storage_full(&error),
+            error if error.is_unreachable() => not_ready("database", &error),
             error => Self::internal(error),
         }
     }
@@ -182,9 +183,15 @@ impl From<BlobError> for ApiError {
             }
             BlobError::BrokenOff(reason) => Self::new(Code::IncompleteBody, reason),
             error if error.is_disk_full() => storage_full(&error),
+            error if error.is_unreachable() => not_ready("artifact store", &error),
             error => Self::internal(error),
         }
     }
+}
+
+fn not_ready(what: &str, error: &dyn std::fmt::Display) -> ApiError {
+    tracing::error!(%error, "the {what} does not answer");
+    ApiError::new(Code::NotReady, format!("the {what} does not answer; try again in some seconds"))
 }
 
 fn storage_full(error: &dyn std::fmt::Display) -> ApiError {
@@ -235,7 +242,7 @@ pub async fn render(request: Request, next: Next) -> Response {
     parts
         .headers
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    if error.code == Code::QueueFull {
+    if [Code::QueueFull, Code::NotReady].contains(&error.code) {
         parts.headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     }
     Response::from_parts(parts, Body::from(serde_json::to_vec(&body).unwrap_or_default()))

@@ -43,7 +43,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, SqliteConnection};
 
 use crate::domain::job::IllegalTransition;
 use db::{Db, sql};
@@ -57,6 +57,9 @@ const N_READERS: u32 = 4;
 
 /// Of one process, to PostgreSQL.
 const N_CONNECTIONS: u32 = 8;
+
+/// A process that is stopped or cut off within a transaction keeps its locks for so long at the most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
 /// A transaction that others were in the way of is run again so often.
 const MOST_CONFLICTS: u32 = 8;
@@ -106,6 +109,18 @@ impl StoreError {
         [SQLITE_FULL, POSTGRES_DISK_FULL].contains(&self.code().as_ref())
     }
 
+    /// Whether the database cannot be reached now: it is away, starts, or is too busy to answer.
+    pub fn is_unreachable(&self) -> bool {
+        const GOING_AND_STARTING: [&str; 5] = ["57P01", "57P02", "57P03", "53300", "25P03"];
+        let Self::Database(error) = self else { return false };
+        let code = self.code();
+        let lost = matches!(
+            error,
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed
+        );
+        lost || code.starts_with("08") || GOING_AND_STARTING.contains(&code.as_ref())
+    }
+
     /// Whether another transaction was in the way, and the same call would go through now:
     /// PostgreSQL's serialization failure, deadlock, and a key that both wanted to write.
     fn is_conflict(&self) -> bool {
@@ -148,6 +163,7 @@ impl Store {
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(10));
         let writer = SqlitePoolOptions::new()
+            .before_acquire(|connection, _| Box::pin(is_free(connection)))
             .max_connections(1)
             .max_lifetime(None)
             .idle_timeout(None)
@@ -164,6 +180,7 @@ impl Store {
         migrator.close().await?;
         // Readers connect when first needed, which keeps the start quick.
         let readers = SqlitePoolOptions::new()
+            .before_acquire(|connection, _| Box::pin(is_free(connection)))
             .max_connections(N_READERS)
             .connect_lazy_with(options.create_if_missing(false).read_only(true));
         Ok(Self { db: Db::Sqlite { writer, readers }, hints, contexts: Contexts::default() })
@@ -175,7 +192,7 @@ impl Store {
     /// # Errors
     /// When it cannot be reached, or a newer version has changed its schema.
     pub async fn connect(url: &str, hints: Hints) -> Result<Self> {
-        let pool = postgres(url).await?;
+        let pool = postgres(url, Some(LONGEST_PAUSE)).await?;
         sqlx::migrate!("migrations/postgres").run(&pool).await?;
         let hints = notify::share(&pool, hints).await?;
         Ok(Self { db: Db::Postgres(pool), hints, contexts: Contexts::default() })
@@ -201,11 +218,26 @@ impl Store {
     }
 }
 
-async fn postgres(url: &str) -> Result<PgPool> {
+/// Whether a connection's last transaction has ended. SQLite ends one by itself, when the disk is full,
+/// without a word that sqlx hears: no other could begin on that connection, so it is closed.
+async fn is_free(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    Ok(!connection.is_in_transaction())
+}
+
+/// Where transactions may pause for so long only, the connection of one that does not go on is closed.
+async fn postgres(url: &str, longest_pause: Option<Duration>) -> Result<PgPool> {
     let options: PgConnectOptions = url.parse()?;
+    let pause_ms = longest_pause.map_or(0, |pause| pause.as_millis());
     let pool = PgPoolOptions::new()
         .max_connections(N_CONNECTIONS)
-        .acquire_timeout(Duration::from_secs(10));
+        .acquire_timeout(Duration::from_secs(10))
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                let set = format!("SET idle_in_transaction_session_timeout = {pause_ms}");
+                connection.execute(AssertSqlSafe(set)).await?;
+                Ok(())
+            })
+        });
     Ok(pool.connect_with(options.application_name("trainyard")).await?)
 }
 

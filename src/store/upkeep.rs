@@ -40,7 +40,7 @@ impl Store {
     /// # Errors
     /// When it cannot be reached.
     pub async fn look_at_postgres(url: &str) -> Result<Self> {
-        let db = Db::Postgres(super::postgres(url).await?);
+        let db = Db::Postgres(super::postgres(url, None).await?);
         Ok(Self { db, hints: Hints::default(), contexts: Contexts::default() })
     }
 

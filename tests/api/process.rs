@@ -20,18 +20,22 @@ impl Process {
     }
 
     pub fn start_with(data_dir: &Path, arguments: &[&str]) -> Self {
-        Self::start_in(data_dir, arguments, &[])
+        Self::start_as(data_dir, arguments, |command| command)
     }
 
-    pub fn start_in(data_dir: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_trainyard"))
+    /// With more said of the process, such as variables and where its log goes.
+    pub fn start_as(
+        data_dir: &Path,
+        arguments: &[&str],
+        more: impl Fn(&mut Command) -> &mut Command,
+    ) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trainyard"));
+        command
             .args(["serve", "--bind", "127.0.0.1:0", "--log", "warn", "--data-dir"])
             .arg(data_dir)
             .args(arguments)
-            .envs(environment.iter().copied())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .stdout(Stdio::piped());
+        let mut child = more(&mut command).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let base = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}"));
@@ -44,6 +48,23 @@ impl Process {
         let status = std::fs::read_to_string(path).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it in order.
+    pub fn stop(mut self) {
+        self.signal("-TERM");
+        assert!(self.child.wait().unwrap().success());
+    }
+
+    /// A number of its `/metrics`; 0 of what was never counted.
+    pub fn metric(&self, name: &str) -> u64 {
+        let text = self.api.get("/metrics").text();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(0, |value| value.parse::<f64>().unwrap() as u64)
     }
 
     pub fn signal(&self, name: &str) {

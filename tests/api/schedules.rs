@@ -1,7 +1,7 @@
 //! Seeded schedules of what workers, clients and clocks do to the store, on both databases, with a
 //! model of who holds what and a check of the tables after each step.
 //!
-//! `SCHEDULES` in the environment runs so many instead of the short form's.
+//! `SCHEDULES` and `POSTGRES_SCHEDULES` in the environment run so many instead of the short form's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,23 +12,11 @@ use trainyard::domain::job::{Job, JobError, JobResult, JobStatus};
 use trainyard::store::tasks::{ClaimRequest, ClaimedTask, Finished, Outcome, TaskKind};
 use trainyard::store::{Deleted, StoreError};
 
+use crate::rounds::{Dice, report, rounds, seed};
 use crate::yard::{Database, PROJECT, Yard, finished, fold, on_both};
 
 const N_WORKERS: usize = 3;
 const N_STEPS: usize = 32;
-
-/// A sequence by Steele, Lea and Flood's SplitMix64: the same schedules everywhere.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % n as u64) as usize
-    }
-}
 
 /// What should be true of the store, from what it was asked and has answered.
 #[derive(Default)]
@@ -311,18 +299,21 @@ fn reduced(task: &ClaimedTask) -> Finished {
 }
 
 async fn whatever_happens_each_fold_is_published_once(on: Database) {
-    let short = if on == Database::Sqlite { 300 } else { 100 };
-    let n_schedules = std::env::var("SCHEDULES").ok().map_or(short, |n| n.parse().unwrap());
+    let n_schedules = match on {
+        Database::Sqlite => rounds("SCHEDULES", 2_000),
+        Database::Postgres => rounds("POSTGRES_SCHEDULES", 200),
+    };
+    let first_seed = seed();
     let yard = Yard::new(on).await;
     yard.store.cancel_job(PROJECT, yard.job).await.unwrap();
     let mut ends: BTreeMap<&str, usize> = BTreeMap::new();
-    for seed in 0..n_schedules {
+    for seed in first_seed..first_seed + n_schedules as u64 {
         let first = yard.submit(3).await;
         let limited = yard.submit_with(PROJECT, 3, json!({"max_parallel": 1})).await;
         let last = yard.submit_with(PROJECT, 2, json!({"after": [first]})).await;
         let jobs = vec![first, limited, last];
         let workers = vec![Vec::new(); N_WORKERS];
-        let dice = Dice(seed);
+        let dice = Dice::new(seed);
         let mut schedule =
             Schedule { yard: &yard, dice, workers, jobs: jobs.clone(), model: Model::default() };
         for _ in 0..N_STEPS {
@@ -337,6 +328,11 @@ async fn whatever_happens_each_fold_is_published_once(on: Database) {
             assert_eq!(deleted, Deleted::Yes);
         }
     }
+    report(
+        &format!("schedules on {on:?}"),
+        n_schedules,
+        &format!("no contradiction; jobs: {ends:?}"),
+    );
     // A schedule in which nothing ever succeeds, fails or is cancelled would show nothing.
     assert!(ends.len() == 3, "{ends:?}");
 }

@@ -143,6 +143,26 @@ impl Api {
         Answer::of(request.send(body).unwrap())
     }
 
+    /// The whole answer, or none where the server went away before its end.
+    pub fn call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Option<Answer> {
+        let mut request = ureq::http::Request::builder();
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.method(method).uri(format!("{}{path}", self.base));
+        let answer = match body {
+            [] => self.agent.run(request.body(()).unwrap()),
+            _ => self.agent.run(request.body(body).unwrap()),
+        };
+        Answer::whole(answer.ok()?).ok()
+    }
+
     pub fn upload(&self, csv: &str) -> Answer {
         self.send("/v1/datasets", &[("content-type", "text/csv")], csv.as_bytes())
     }
@@ -208,10 +228,15 @@ impl Api {
 }
 
 impl Answer {
-    fn of(mut response: ureq::http::Response<ureq::Body>) -> Self {
+    fn of(response: ureq::http::Response<ureq::Body>) -> Self {
+        Self::whole(response).unwrap()
+    }
+
+    fn whole(mut response: ureq::http::Response<ureq::Body>) -> std::io::Result<Self> {
         let mut bytes = Vec::new();
-        response.body_mut().as_reader().read_to_end(&mut bytes).unwrap();
-        Self { status: response.status().as_u16(), headers: response.headers().clone(), bytes }
+        response.body_mut().as_reader().read_to_end(&mut bytes)?;
+        let headers = response.headers().clone();
+        Ok(Self { status: response.status().as_u16(), headers, bytes })
     }
 
     pub fn text(&self) -> String {

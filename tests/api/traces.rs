@@ -26,7 +26,7 @@ fn one_trace_leads_from_the_post_of_a_job_to_its_model() {
         ("OTEL_BSP_SCHEDULE_DELAY", "100"),
         ("OTEL_SERVICE_NAME", "yard"),
     ];
-    let process = Process::start_in(directory.path(), &[], &environment);
+    let process = Process::start_as(directory.path(), &[], |command| command.envs(environment));
     let api = &process.api;
     let dataset = api.demo_dataset();
     let spec = json!({

@@ -1,0 +1,150 @@
+//! A disk that is full: a file system of 8 MB in memory.
+//!
+//! `FULL_DISKS` in the environment says how often.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::process::{Process, submit_long};
+use crate::rounds::{alone, report, rounds, there};
+use crate::support::{Api, n_files};
+
+/// A file system of 8 MB, gone with this.
+struct Small(PathBuf);
+
+impl Small {
+    /// `None` where this process may mount nothing.
+    fn new(path: PathBuf) -> Option<Self> {
+        fs::create_dir(&path).unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"])
+            .arg(&path)
+            .stderr(Stdio::null())
+            .status();
+        let mounted = mounted.is_ok_and(|status| status.success());
+        there("a full disk: it takes root and the right to mount", mounted).then_some(Self(path))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// Uploads until there is no room; how many went in.
+fn fill(api: &Api, round: usize) -> usize {
+    let row = |i: usize| format!("{round}-{i},{}\n", "x".repeat(100));
+    for n in 0..40 {
+        let rows: String = (0..5_000).map(|i| row(i + n * 5_000)).collect();
+        let answer = api.upload(&format!("a,b\n{rows}"));
+        if answer.status != 201 {
+            is_full(&answer.expect(answer.status), answer.status);
+            return n;
+        }
+    }
+    panic!("20 MB went into 8");
+}
+
+fn is_full(problem: &serde_json::Value, status: u16) {
+    assert!(status == 507 || status == 503, "{problem}");
+    assert_eq!(problem["code"], if status == 507 { "storage_full" } else { "not_ready" });
+}
+
+/// Writes to a file until not one byte has room.
+fn fill_up(path: &Path) {
+    let mut file = File::options().append(true).create(true).open(path).unwrap();
+    for size in [64 << 10, 4 << 10, 1] {
+        while file.write_all(&vec![b'x'; size]).is_ok() {}
+    }
+}
+
+#[test]
+fn a_full_disk_stops_writing_and_nothing_else() {
+    let _alone = alone();
+    let n = rounds("FULL_DISKS", 1);
+    let directory = tempfile::tempdir().unwrap();
+    let Some(disk) = Small::new(directory.path().join("disk")) else { return };
+    let data = disk.0.join("data");
+    let log = || File::options().create(true).append(true).open(directory.path().join("log"));
+    let arguments = ["--lease-seconds", "2", "--workers", "1"];
+    let process = Process::start_as(&data, &arguments, |c| c.stderr(log().unwrap()));
+    let api = &process.api;
+    let first = api.demo_dataset();
+    let job =
+        api.run(&json!({"dataset_id": first, "target": "y", "model": {"type": "perceptron"}}));
+    let model = job["result"]["model_id"].as_str().unwrap().to_owned();
+    let reads = || {
+        api.get("/livez").expect(200);
+        api.get("/v1/jobs").expect(200);
+        api.get(&format!("/v1/jobs/{}", job["id"].as_str().unwrap())).expect(200);
+        assert_eq!(api.get(&format!("/v1/datasets/{first}/content")).status, 200);
+        api.get(&format!("/v1/datasets/{first}/rows")).expect(200);
+        let body = json!({"rows": [vec![0.5; 10]]});
+        api.post(&format!("/v1/models/{model}/predict"), &body).expect(200)["predictions"].clone()
+    };
+    let before = reads();
+    let filler = disk.0.join("filler");
+    let (mut n_refused, mut n_stored) = (0, 0);
+    for round in 0..n {
+        let under_way = submit_long(api);
+        api.until(&under_way, |job| job["tasks"]["succeeded"].as_u64() >= Some(1));
+        // What will be freed: enough for SQLite's log to come to its next checkpoint.
+        fs::write(&filler, vec![b'x'; 4 << 20]).unwrap();
+        n_stored += fill(api, round);
+        fill_up(&filler);
+        // Its folds cannot be published now.
+        let mut accepted = vec![under_way];
+        for _ in 0..20 {
+            assert_eq!(reads(), before);
+            let generator = json!({"generator": {"type": "iris"}});
+            let spec = json!({"dataset_id": first, "target": "y", "model": {"type": "perceptron"}});
+            for (path, body) in [("/v1/datasets/generate", generator), ("/v1/jobs", spec)] {
+                let answer = api.post(path, &body);
+                if answer.status == 202 {
+                    accepted.push(answer.expect(202)["id"].as_str().unwrap().to_owned());
+                } else if answer.status != 201 {
+                    is_full(&answer.expect(answer.status), answer.status);
+                    n_refused += 1;
+                }
+            }
+            fill_up(&filler);
+        }
+        fs::remove_file(&filler).unwrap();
+        let freed = Instant::now();
+        while api.upload("a,b\n1,2\n").status != 201 {
+            assert!(freed.elapsed() < Duration::from_secs(10), "it does not recover");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        for job in accepted {
+            let ended = api.finished(&job);
+            assert_eq!(ended["status"], "succeeded", "{ended}");
+        }
+        // Room for the next round.
+        let datasets = api.get("/v1/datasets?limit=100").expect(200);
+        for dataset in datasets["data"].as_array().unwrap() {
+            let id = dataset["id"].as_str().unwrap();
+            if dataset["columns"][0]["name"] == "a" || dataset["n_rows"] == 5_000 {
+                assert_eq!(api.delete(&format!("/v1/datasets/{id}")).status, 204);
+            }
+        }
+    }
+    assert!(n_refused > 0 && n_stored > 0, "{n_refused} refused, {n_stored} stored");
+    assert_eq!(n_files(&data.join("staging")), 0, "what was half received is left");
+    process.stop();
+    let checked = Command::new(env!("CARGO_BIN_EXE_trainyard"))
+        .args(["fsck", "--data-dir", &data.display().to_string()])
+        .output()
+        .unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+    let log = fs::read_to_string(directory.path().join("log")).unwrap();
+    assert!(!log.contains("panicked"), "{log}");
+    let seen =
+        format!("{n_refused} writes refused with 507 or 503, reads went on, jobs ended after");
+    report("disk full (8 MB tmpfs)", n, &seen);
+}

@@ -1,0 +1,208 @@
+//! PostgreSQL restarted, the object store killed, a worker cut off: nothing that was acknowledged is
+//! lost, and work goes on within a lease and five seconds.
+//!
+//! `OUTAGES` in the environment says how often each.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::cluster::{Cluster, LEASE};
+use crate::kills::published_once;
+use crate::process::{Process, submit_long};
+use crate::rounds::{Dice, alone, report, rounds, seed};
+use crate::servers::{Postgres, S3, Way, shared_s3};
+use crate::support::Api;
+
+const SOON: Duration = LEASE.saturating_add(Duration::from_secs(5));
+
+/// How many of the job's tasks have succeeded; meanwhile the server may have no database to look at.
+fn n_succeeded(api: &Api, job: &str) -> Option<u64> {
+    let answer = api.call("GET", &format!("/v1/jobs/{job}"), &[], b"")?;
+    if answer.status != 200 {
+        answer.problem(503, "not_ready");
+        return None;
+    }
+    answer.expect(200)["tasks"]["succeeded"].as_u64()
+}
+
+/// Waits until the job goes on, from a moment on, and says how long that took.
+fn goes_on(api: &Api, job: &str, since: Instant, before: u64) -> Duration {
+    loop {
+        if n_succeeded(api, job).is_some_and(|n| n > before) {
+            return since.elapsed();
+        }
+        assert!(since.elapsed() < SOON, "{job} does not go on");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn ends_well(api: &Api, job: &str) -> Value {
+    let ended = api.finished(job);
+    assert_eq!(ended["status"], "succeeded", "{ended}");
+    published_once(api, job, Some(30));
+    ended
+}
+
+#[test]
+fn work_goes_on_when_postgresql_is_back() {
+    let _alone = alone();
+    let n = rounds("OUTAGES", 1);
+    let Some(postgres) = Postgres::start() else { return };
+    let cluster = Cluster::on(postgres.url());
+    let api = cluster.start("api", "api");
+    let workers = ["first", "second"].map(|name| cluster.start(name, "worker"));
+    let mut slowest = Duration::ZERO;
+    let mut jobs = Vec::new();
+    for _ in 0..n {
+        let job = submit_long(&api.api);
+        api.api.until(&job, |job| job["tasks"]["succeeded"].as_u64() >= Some(2));
+        let before = n_succeeded(&api.api, &job).unwrap();
+        postgres.restart();
+        slowest = slowest.max(goes_on(&api.api, &job, Instant::now(), before));
+        jobs.push(job);
+    }
+    for job in &jobs {
+        ends_well(&api.api, job);
+    }
+    drop((api, workers));
+    cluster.is_well();
+    let seen = format!("nothing lost; work went on within {:.1} s", slowest.as_secs_f64());
+    report("PostgreSQL restarted", n, &seen);
+}
+
+#[test]
+fn work_goes_on_when_the_object_store_is_back() {
+    let _alone = alone();
+    let n = rounds("OUTAGES", 1);
+    let Some(mut cluster) = Cluster::new() else { return };
+    let Some(mut s3) = S3::start() else { return };
+    (cluster.artifact_url, cluster.variables) = s3.told();
+    let api = cluster.start("api", "api");
+    let workers = ["first", "second"].map(|name| cluster.start(name, "worker"));
+    let mut slowest = Duration::ZERO;
+    let (mut jobs, mut datasets) = (Vec::new(), Vec::new());
+    for round in 0..n {
+        // Of a dataset that no worker has loaded yet.
+        let csv: String =
+            (0..400).map(|i| format!("{i},{},{}\n", i % (9 + round), i % 2)).collect();
+        let csv = format!("a,b,y\n{csv}");
+        let dataset = api.api.dataset(&csv);
+        s3.kill();
+        let spec = json!({
+            "dataset_id": dataset, "target": "y", "max_attempts": 10,
+            "model": {"type": "perceptron", "tol": null},
+            "cv": {"type": "repeated_kfold", "n_splits": 10, "n_repeats": 3, "random_state": 1}
+        });
+        let job = api.api.submit(&spec);
+        let small = format!("a\n{round}\n");
+        thread::scope(|scope| {
+            // What is acknowledged meanwhile is stored, and what cannot be stored is not acknowledged.
+            let upload = scope.spawn(|| api.api.upload(&small));
+            thread::sleep(Duration::from_secs(1));
+            s3.start_again();
+            slowest = slowest.max(goes_on(&api.api, &job, Instant::now(), 0));
+            let answer = upload.join().unwrap();
+            if answer.status == 201 {
+                let id = answer.expect(201)["id"].as_str().unwrap().to_owned();
+                datasets.push((id, small.clone()));
+            } else {
+                answer.problem(503, "not_ready");
+            }
+        });
+        jobs.push(job);
+        datasets.push((dataset, csv));
+    }
+    for job in &jobs {
+        let ended = ends_well(&api.api, job);
+        let model = ended["result"]["model_id"].as_str().unwrap();
+        let body = json!({"rows": [[1, 2]]});
+        api.api.post(&format!("/v1/models/{model}/predict"), &body).expect(200);
+    }
+    for (dataset, csv) in &datasets {
+        let content = api.api.get(&format!("/v1/datasets/{dataset}/content"));
+        assert_eq!(content.text(), *csv);
+    }
+    drop((api, workers));
+    cluster.is_well();
+    let seen = format!("nothing lost; work went on within {:.1} s", slowest.as_secs_f64());
+    report("object store killed", n, &seen);
+}
+
+#[test]
+fn what_a_worker_held_that_is_cut_off_goes_on_elsewhere() {
+    let _alone = alone();
+    let n = rounds("OUTAGES", 1);
+    let Some(cluster) = Cluster::new() else { return };
+    let api = cluster.start("api", "api");
+    let url = url::Url::parse(&cluster.database_url).unwrap();
+    let way = Way::to(([127, 0, 0, 1], url.port().unwrap()).into());
+    let mut through = url.clone();
+    through.set_port(Some(way.address.port())).unwrap();
+    let far = cluster.start_at("far", "worker", through.as_str());
+    let (mut slowest, mut back) = (Duration::ZERO, Duration::ZERO);
+    let mut dice = Dice::new(seed());
+    let mut jobs = Vec::new();
+    for round in 0..n {
+        let job = submit_long(&api.api);
+        api.api.until(&job, |job| job["tasks"]["succeeded"].as_u64() >= Some(2));
+        // Closed in the first round, and then as the dice say.
+        way.cut(round > 0 && dice.below(2) == 1);
+        let before = n_succeeded(&api.api, &job).unwrap();
+        let near = cluster.start(&format!("near-{round}"), "worker");
+        slowest = slowest.max(goes_on(&api.api, &job, Instant::now(), before));
+        ends_well(&api.api, &job);
+        way.mend();
+        near.stop();
+        let again = submit_long(&api.api);
+        back = back.max(goes_on(&api.api, &again, Instant::now(), 0));
+        ends_well(&api.api, &again);
+        jobs.extend([job, again]);
+    }
+    for job in &jobs {
+        ends_well(&api.api, job);
+    }
+    drop((api, far));
+    cluster.is_well();
+    let seen = format!(
+        "nothing lost; another went on within {:.1} s, it itself within {:.1} s of the way's mending",
+        slowest.as_secs_f64(),
+        back.as_secs_f64()
+    );
+    report("worker cut off", n, &seen);
+}
+
+#[test]
+fn processes_share_a_store_that_speaks_s3() {
+    let Some(mut cluster) = Cluster::new() else { return };
+    let Some(told) = shared_s3() else { return };
+    (cluster.artifact_url, cluster.variables) = told;
+    let api = cluster.start("api", "api");
+    let worker = cluster.start("worker", "worker");
+    // More than one part of an upload, of which there are 8 MiB.
+    let rows: String = (0..900_000).map(|i| format!("{i},{},{}\n", i % 11, i % 2)).collect();
+    let csv = format!("a,b,y\n{rows}");
+    let dataset = api.api.dataset(&csv);
+    let path = format!("/v1/datasets/{dataset}/content");
+    assert!(api.api.get(&path).bytes == csv.as_bytes());
+    let part = api.api.get_with(&path, &[("range", "bytes=8500000-8500099")]);
+    assert_eq!((part.status, part.bytes.len()), (206, 100));
+    assert_eq!(part.bytes, &csv.as_bytes()[8_500_000..8_500_100]);
+    let job = submit_long(&api.api);
+    let ended = ends_well(&api.api, &job);
+    let model = ended["result"]["model_id"].as_str().unwrap();
+    let body = json!({"rows": [vec![0.5; 10]]});
+    api.api.post(&format!("/v1/models/{model}/predict"), &body).expect(200);
+    cluster.is_well();
+    // The same bytes, stored a second time, outlive the first's deletion.
+    let again = api.api.dataset(&csv);
+    assert_eq!(api.api.delete(&format!("/v1/datasets/{dataset}")).status, 204);
+    assert!(api.api.get(&format!("/v1/datasets/{again}/content")).bytes == csv.as_bytes());
+    stops_in_order([worker, api]);
+    cluster.is_well();
+}
+
+fn stops_in_order(processes: [Process; 2]) {
+    processes.into_iter().for_each(Process::stop);
+}

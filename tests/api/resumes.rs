@@ -1,0 +1,141 @@
+//! A fit that is killed and resumed ends with the same bytes as one that is not, for every family of
+//! models.
+//!
+//! `RESUMES` in the environment says how often each is killed.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
+
+use crate::process::Process;
+use crate::rounds::{alone, report, rounds, seed};
+use crate::support::Api;
+
+/// Each trains for some seconds.
+fn families() -> [(&'static str, Value); 4] {
+    let layers = json!([
+        {"type": "dense", "units": 48}, {"type": "batch_norm"}, {"type": "activation", "activation": "relu"},
+        {"type": "dropout", "rate": 0.2}, {"type": "dense", "units": 24}, {"type": "activation", "activation": "tanh"},
+        {"type": "dense"}
+    ]);
+    let trained = |model: Value, optimizer: &str, epochs: u32| {
+        json!({
+            "model": model, "optimizer": {"type": optimizer},
+            "training": {"epochs": epochs, "batch_size": 32}
+        })
+    };
+    [
+        (
+            "perceptron",
+            json!({"model": {"type": "perceptron", "tol": null, "max_iter": 400_000, "shuffle": true}}),
+        ),
+        ("linear", trained(json!({"type": "linear"}), "adamw", 12_000)),
+        (
+            "mlp",
+            trained(
+                json!({"type": "mlp", "hidden": [48, 24], "dropout": 0.1, "batch_norm": true}),
+                "adam",
+                3_000,
+            ),
+        ),
+        ("network", trained(json!({"type": "network", "layers": layers}), "rmsprop", 2_500)),
+    ]
+}
+
+/// Submits one fit of the family, with a seed of its own.
+fn submit(api: &Api, family: &Value, random_state: u64) -> String {
+    let dataset = api.demo_dataset();
+    let mut spec = json!({"dataset_id": dataset, "target": "y", "random_state": random_state});
+    spec.as_object_mut().unwrap().extend(family.as_object().unwrap().clone());
+    api.submit(&spec)
+}
+
+/// The hash of the model's file.
+fn model(api: &Api, job: &str) -> String {
+    let job = api.finished(job);
+    assert_eq!(job["status"], "succeeded", "{job}");
+    let model = job["result"]["model_id"].as_str().unwrap();
+    let model = api.get(&format!("/v1/models/{model}")).expect(200);
+    model["sha256"].as_str().unwrap().to_owned()
+}
+
+fn start(data: &Path) -> Process {
+    Process::start_with(data, &["--checkpoint-seconds", "1", "--workers", "1"])
+}
+
+/// How often the fit that runs has been saved, by the time that it had taken by then.
+fn spent_ms(data: &Path) -> i64 {
+    let url = format!("sqlite://{}?mode=ro", data.join("trainyard.db").display());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let mut database = SqliteConnection::connect(&url).await.unwrap();
+        let query = "SELECT COALESCE(MAX(spent_ms), 0) FROM checkpoints";
+        let spent = sqlx::query_scalar(query).fetch_one(&mut database).await.unwrap();
+        database.close().await.unwrap();
+        spent
+    })
+}
+
+/// Kills the server once the fit has been saved again.
+fn killed_once_saved(process: Process, data: &Path, job: &str) {
+    let (before, deadline) = (spent_ms(data), Instant::now() + Duration::from_secs(60));
+    while spent_ms(data) == before {
+        let state = process.api.get(&format!("/v1/jobs/{job}")).expect(200);
+        assert!(state["finished_at"].is_null(), "it ended before it was saved: {state}");
+        assert!(Instant::now() < deadline, "it was never saved: {state}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    drop(process); // SIGKILL
+}
+
+fn bit_identical(name: &str, family: &Value) {
+    let n = rounds("RESUMES", 1);
+    let directory = tempfile::tempdir().unwrap();
+    for round in 0..n {
+        let random_state = seed() * 1_000 + round as u64;
+        let whole = {
+            let process = start(&directory.path().join(format!("whole-{round}")));
+            model(&process.api, &submit(&process.api, family, random_state))
+        };
+        let data = directory.path().join(format!("killed-{round}"));
+        let process = start(&data);
+        let job = submit(&process.api, family, random_state);
+        killed_once_saved(process, &data, &job);
+        let process = start(&data);
+        let resumed = model(&process.api, &job);
+        assert_eq!(resumed, whole, "{name}, random_state {random_state}");
+        let events = process.api.get(&format!("/v1/jobs/{job}/events")).expect(200);
+        let events = events["data"].as_array().unwrap();
+        let n_resumed = events.iter().filter(|event| event["type"] == "resumed").count();
+        assert_eq!(n_resumed, 1, "{name} began anew: {events:?}");
+    }
+    report(&format!("resume after a kill: {name}"), n, "model files bit-identical");
+}
+
+macro_rules! families {
+    ($($name:ident),*) => {
+        $(#[test]
+        fn $name() {
+            let _alone = alone();
+            let families = families();
+            let name = stringify!($name);
+            let (_, family) = families.iter().find(|(known, _)| *known == name).unwrap();
+            bit_identical(name, family);
+        })*
+
+        #[test]
+        fn no_family_is_left_out() {
+            let api = crate::support::World::new();
+            let document = api.api.get("/openapi.json").expect(200);
+            let variants = document["components"]["schemas"]["ModelSpec"]["oneOf"].clone();
+            let known: Vec<&str> = vec![$(stringify!($name)),*];
+            for variant in variants.as_array().unwrap() {
+                let name = variant["properties"]["type"]["enum"][0].as_str().unwrap();
+                assert!(known.contains(&name), "{name} is not tested");
+            }
+        }
+    };
+}
+families!(perceptron, linear, mlp, network);
