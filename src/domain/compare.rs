@@ -3,8 +3,6 @@
 //! Jobs are compared on the folds that they share: the same rows trained on and tested. The tests
 //! are [`trainyard_learn::inference`]'s; here is who may be compared, and how it is told.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use trainyard_learn::inference::{
     McNemar, PairedT, Posterior, cohens_d, corrected_paired_t, correlated_t, holm, mcnemar,
@@ -57,8 +55,9 @@ pub struct Contender {
     pub data: String,
     /// Its folds, in order.
     pub folds: Vec<FoldResult>,
-    /// Its out-of-fold predictions, unless they are too many.
-    pub predictions: Option<Pooled>,
+    /// Whether each row was predicted rightly, as [`right`] says; nothing where the predictions are too
+    /// many.
+    pub right: Option<Vec<(u32, bool)>>,
 }
 
 /// How jobs compare.
@@ -171,17 +170,13 @@ pub fn compare(
     let mean = |index: usize| summaries[index].mean.unwrap_or(f64::NEG_INFINITY);
     let mut order: Vec<usize> = (0..contenders.len()).collect();
     order.sort_by(|a, b| mean(*b).total_cmp(&mean(*a)));
-    let right: Vec<Option<BTreeMap<u32, bool>>> =
-        contenders.iter().map(|contender| contender.predictions.as_ref().and_then(right)).collect();
-
     let mut pairs = Vec::new();
     for (place, first) in order.iter().enumerate() {
         for second in &order[place + 1..] {
             let differences: Vec<f64> =
                 scores[*first].iter().zip(&scores[*second]).map(|(a, b)| a - b).collect();
             let (a, b) = (&contenders[*first], &contenders[*second]);
-            let rows = [&right[*first], &right[*second]];
-            pairs.extend(pair(request, [a, b], &differences, rows));
+            pairs.extend(pair(request, [a, b], &differences));
         }
     }
     if pairs.is_empty() {
@@ -204,7 +199,7 @@ pub fn compare(
         jobs: order.iter().map(compared).collect(),
         rope: request.rope,
         confidence: request.confidence,
-        summary: overall(&pairs, contenders.len()),
+        summary: overall(request, &pairs, contenders),
         pairs,
     })
 }
@@ -235,6 +230,10 @@ fn cannot_be_compared(contender: &Contender, first: &Contender, metric: Scorer) 
     if spec.target != reference.target || spec.task != reference.task {
         return problem("predicts another target than the first job");
     }
+    if spec.scoring_weight != reference.scoring_weight {
+        let detail = "its scores weigh rows in another way than the first job's";
+        return Some(Problem::new("", detail).suggest(format!("{way_out} `scoring_weight`")));
+    }
     if spec.cv != reference.cv {
         let detail = "its folds differ from the first job's: scores are compared fold by fold";
         return Some(Problem::new("", detail).suggest(format!("{way_out} `cv`, seed included")));
@@ -246,8 +245,9 @@ fn cannot_be_compared(contender: &Contender, first: &Contender, metric: Scorer) 
     None
 }
 
-/// Whether each row was predicted rightly, as it was tested first; nothing of amounts.
-fn right(pooled: &Pooled) -> Option<BTreeMap<u32, bool>> {
+/// Whether each row was predicted rightly, as it was tested first, by the rows' numbers; nothing of
+/// amounts.
+pub fn right(pooled: &Pooled) -> Option<Vec<(u32, bool)>> {
     let is_right: Vec<bool> = match (&pooled.truth, &pooled.predicted) {
         (
             Truth::Classes(target),
@@ -262,10 +262,10 @@ fn right(pooled: &Pooled) -> Option<BTreeMap<u32, bool>> {
         }
         _ => return None,
     };
-    let mut rows = BTreeMap::new();
-    for (row, is_right) in pooled.rows.iter().zip(is_right) {
-        rows.entry(*row).or_insert(is_right);
-    }
+    let mut rows: Vec<(u32, bool)> = pooled.rows.iter().copied().zip(is_right).collect();
+    // Of a row that was tested again, the first test stays the first.
+    rows.sort_by_key(|(row, _)| *row);
+    rows.dedup_by_key(|(row, _)| *row);
     Some(rows)
 }
 
@@ -273,7 +273,6 @@ fn pair(
     request: &CompareRequest,
     [first, second]: [&Contender; 2],
     differences: &[f64],
-    rows: [&Option<BTreeMap<u32, bool>>; 2],
 ) -> Option<Pair> {
     let n = first.folds.len() as f64;
     let mean = |rows: fn(&FoldResult) -> u32| {
@@ -281,16 +280,13 @@ fn pair(
     };
     let (n_train, n_test) = (mean(|fold| fold.n_train), mean(|fold| fold.n_test));
     let corrected_t = corrected_paired_t(differences, n_train, n_test, request.confidence)?;
-    let by_rows = match rows {
-        [Some(a), Some(b)] => {
-            let only = |one: &BTreeMap<u32, bool>, other: &BTreeMap<u32, bool>| {
-                one.iter().filter(|(row, right)| **right && other.get(row) == Some(&false)).count()
-                    as u64
-            };
-            Some(mcnemar(only(a, b), only(b, a)))
-        }
-        _ => None,
-    };
+    let by_rows = first.right.as_deref().zip(second.right.as_deref()).map(|(a, b)| {
+        let only = |one: &[(u32, bool)], other: &[(u32, bool)]| {
+            let is_wrong = |row: u32| other.binary_search(&(row, false)).is_ok();
+            one.iter().filter(|(row, right)| *right && is_wrong(*row)).count() as u64
+        };
+        mcnemar(only(a, b), only(b, a))
+    });
     Some(Pair {
         first: first.id,
         second: second.id,
@@ -319,16 +315,17 @@ fn correct_for_many(pairs: &mut [Pair]) {
 /// A p-value below this is called significant, and a probability above its complement certain.
 const LEVEL: f64 = 0.05;
 
+/// A job as its client calls it, or by its model.
+fn name(id: JobId, contenders: &[Contender]) -> String {
+    let found = contenders.iter().find(|contender| contender.id == id);
+    match found.map(|contender| (&contender.spec.name, contender.spec.model.name())) {
+        Some((Some(name), _)) => shown(name),
+        Some((None, model)) => format!("{model} ({id})"),
+        None => id.to_string(),
+    }
+}
+
 fn sentence(request: &CompareRequest, pair: &Pair, contenders: &[Contender]) -> String {
-    let name = |id: JobId| {
-        let of = |contender: &&Contender| contender.id == id;
-        let found = contenders.iter().find(of).map(|contender| &contender.spec);
-        match found.map(|spec| (&spec.name, spec.model.name())) {
-            Some((Some(name), _)) => shown(name),
-            Some((None, model)) => format!("{model} ({id})"),
-            None => id.to_string(),
-        }
-    };
     let PairedT { mean_difference, interval: [low, high], .. } = pair.corrected_t;
     let Posterior { below, within, above } = pair.bayes;
     let p = pair.p_value_holm;
@@ -352,28 +349,38 @@ fn sentence(request: &CompareRequest, pair: &Pair, contenders: &[Contender]) -> 
     format!(
         "{} is {mean_difference:.4} above {} in {} ({:.0} % interval {low:.4} to {high:.4}), {verdict} \
          (p = {p:.3}); {practice}.",
-        name(pair.first),
-        name(pair.second),
+        name(pair.first, contenders),
+        name(pair.second, contenders),
         request.metric.name(),
         100.0 * request.confidence
     )
 }
 
-fn overall(pairs: &[Pair], n_jobs: usize) -> String {
+fn overall(request: &CompareRequest, pairs: &[Pair], contenders: &[Contender]) -> String {
+    let (of_best, n_others) = (&pairs[..contenders.len() - 1], contenders.len() - 1);
     let n_found = pairs.iter().filter(|pair| pair.p_value_holm < LEVEL).count();
-    let n_better = pairs[..n_jobs - 1].iter().filter(|pair| pair.p_value_holm < LEVEL).count();
-    let best = pairs[0].first;
-    match (n_better, n_jobs - 1) {
-        (0, 1) => format!("{best} has the better mean, and the difference may be chance."),
-        (1, 1) => format!("{best} is better than the other."),
+    let n_better = of_best.iter().filter(|pair| pair.p_value_holm < LEVEL).count();
+    let n_equal = of_best.iter().filter(|pair| pair.bayes.within > 1.0 - LEVEL).count();
+    let best = name(pairs[0].first, contenders);
+    let found = match (n_better, n_others) {
+        (0, 1) => format!("{best} has the better mean, and the difference may be chance"),
+        (1, 1) => format!("{best} is better than the other"),
         (0, _) => format!(
             "{best} has the best mean; it is told apart from none of the others, and {n_found} of {} \
-             pairs are.",
+             pairs are",
             pairs.len()
         ),
-        (better, others) if better == others => format!("{best} is better than all the others."),
+        (better, others) if better == others => format!("{best} is better than all the others"),
         (better, others) => {
-            format!("{best} has the best mean, and is told apart from {better} of {others} others.")
+            format!("{best} has the best mean, and is told apart from {better} of {others} others")
+        }
+    };
+    let rope = request.rope;
+    match (n_equal, n_others) {
+        (0, _) => format!("{found}."),
+        (_, 1) => format!("{found}; in practice both are equal (within {rope})."),
+        (equal, others) => {
+            format!("{found}; in practice it is equal to {equal} of {others} (within {rope}).")
         }
     }
 }

@@ -14,6 +14,7 @@ use super::dataset::{Dataset, Warning};
 use super::inputs::from_table;
 use super::pooled::Pooled;
 use super::predictions::FoldPredictions;
+use super::spec::weight_column;
 use super::suggest::{nearest, shown};
 
 /// Rows are predicted so many at a time.
@@ -32,8 +33,21 @@ pub fn width(model: &TrainedModel) -> usize {
 }
 
 /// What the dataset lacks, and what is no score of such a target.
-pub fn problems(model: &TrainedModel, dataset: &Dataset, scoring: &[Scorer]) -> Vec<Problem> {
+pub fn problems(
+    model: &TrainedModel,
+    dataset: &Dataset,
+    scoring: &[Scorer],
+    weight: Option<&str>,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
+    problems.extend(weight.and_then(|name| weight_column("/scoring_weight", name, dataset)));
+    for (index, scorer) in scoring.iter().enumerate() {
+        if weight.is_some() && !scorer.takes_weights() {
+            let detail = format!("`{}` takes no weights", scorer.name());
+            let problem = Problem::new(format!("/scoring/{index}"), detail);
+            problems.push(problem.suggest("leave out `scoring_weight`, or this score"));
+        }
+    }
     let wanted = model.preprocessor.columns().map(|(name, _)| name);
     for name in wanted.chain(model.targets.iter().map(String::as_str)) {
         let Some(column) = dataset.column(name) else {
@@ -63,11 +77,23 @@ pub fn problems(model: &TrainedModel, dataset: &Dataset, scoring: &[Scorer]) -> 
     problems
 }
 
+/// How much each row counts in the scores, if not all alike.
+pub fn weights(table: &Table, column: Option<&str>) -> Option<Vec<f64>> {
+    let column = table.matrix(&[column?.to_owned()])?;
+    Some(column.into_raw_vec_and_offset().0)
+}
+
 /// What the model says of all rows, beside what they are, and what in them had no proper value.
+///
+/// Nothing once somebody wants it to `stop`, which is asked before each few thousand rows.
 ///
 /// # Errors
 /// What the rows hold that the model does not take, or does not predict.
-pub fn predict_all(model: &TrainedModel, table: &Table) -> Result<(Pooled, Report), Vec<Problem>> {
+pub fn predict_all(
+    model: &TrainedModel,
+    table: &Table,
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<(Pooled, Report)>, Vec<Problem>> {
     let missing = |name: &str| {
         let detail = format!("column {} holds what the model does not predict", shown(name));
         vec![Problem::new("/dataset_id", detail)]
@@ -106,6 +132,9 @@ pub fn predict_all(model: &TrainedModel, table: &Table) -> Result<(Pooled, Repor
     let mut x = vec![0.0; BLOCK_ROWS.min(rows.len()) * n_features];
     let mut parts = Vec::new();
     for rows in rows.chunks(BLOCK_ROWS) {
+        if stop() {
+            return Ok(None);
+        }
         let x = &mut x[..rows.len() * n_features];
         met.absorb(model.preprocessor.transform(&columns, rows, x));
         let predicted = model.predict(x, n_features, &mut crew);
@@ -119,7 +148,7 @@ pub fn predict_all(model: &TrainedModel, table: &Table) -> Result<(Pooled, Repor
     if !refused.is_empty() {
         return Err(refused);
     }
-    Ok((Pooled::of(parts).ok_or_else(|| missing(&model.targets[0]))?, met))
+    Ok(Some((Pooled::of(parts).ok_or_else(|| missing(&model.targets[0]))?, met)))
 }
 
 fn part(truth: &Truth, rows: &[u32], n_outputs: usize) -> Truth {

@@ -14,8 +14,7 @@ use utoipa::ToSchema;
 use super::clock::Timestamp;
 use super::dataset::Warning;
 use super::ids::{DatasetId, JobId, ModelId};
-use super::spec::JobRequest;
-use super::spec::JobSpec;
+use super::spec::{JobBody, JobSpec};
 
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -183,7 +182,7 @@ pub struct Job {
     #[schema(value_type = Object)]
     pub spec: Value,
     /// The spec with every default filled in; POSTed again, it gives the same result.
-    #[schema(value_type = JobRequest)]
+    #[schema(value_type = JobBody)]
     pub resolved_spec: Value,
     /// The dataset it trains on.
     pub dataset_id: DatasetId,
@@ -291,12 +290,12 @@ pub struct JobResult {
     pub train: BTreeMap<String, Option<f64>>,
     /// The refit: how it went; null without one.
     pub refit: Option<RefitResult>,
-    /// What calibration changed in the out-of-fold predictions that it was fitted on; null unless the
-    /// spec asks for it.
+    /// What calibration changes in out-of-fold predictions that it was not fitted on, each row as it was
+    /// tested first; null unless the spec asks for it.
     #[serde(default)]
     pub calibration: Option<CalibrationReport>,
-    /// The decision threshold and the default one, by the same predictions; null unless the spec asks
-    /// for it.
+    /// The decision threshold and the default one, by all out-of-fold predictions; null unless the spec
+    /// asks for it, and where no threshold does what it demands.
     #[serde(default)]
     pub threshold: Option<TunedThreshold>,
     /// What the model makes sets or intervals of; null unless the spec asks for it.
@@ -392,7 +391,7 @@ pub struct CurvePoint {
 /// What a model makes sets or intervals of.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ConformalResult {
-    /// Out-of-fold predictions that it was fitted on.
+    /// Rows that it was fitted on: each that was tested, as it was tested first.
     pub n_rows: usize,
     /// Coverages up to this say anything: above it a set has every class, and an interval every
     /// number.
@@ -452,6 +451,13 @@ pub struct FoldResult {
     /// Classes that no training row was of; the result's warnings sum them up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub untrained_classes: Vec<Scalar>,
+    /// Classes that no test row is of; the result's warnings sum them up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untested_classes: Vec<Scalar>,
+    /// Scorers that divide by nothing on the test rows and count 0 there, as scikit-learn's do; the
+    /// result's warnings sum them up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ill_defined: Vec<String>,
     /// How training went.
     #[serde(flatten)]
     pub fit: FitSummary,

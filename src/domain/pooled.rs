@@ -1,6 +1,7 @@
 //! Out-of-fold predictions of several folds, put together.
 
 use trainyard_learn::model::{Predicted, Truth};
+use trainyard_learn::output::OutOfFold;
 
 use super::predictions::FoldPredictions;
 
@@ -9,6 +10,8 @@ use super::predictions::FoldPredictions;
 pub struct Pooled {
     /// Which rows of the dataset, fold after fold; a row that several folds tested is there as often.
     pub rows: Vec<u32>,
+    /// Where the rows of each fold end.
+    pub ends: Vec<usize>,
     /// What they really are.
     pub truth: Truth,
     /// What was said of them.
@@ -20,9 +23,10 @@ impl Pooled {
     pub fn of(folds: impl IntoIterator<Item = FoldPredictions>) -> Option<Self> {
         let mut folds = folds.into_iter();
         let FoldPredictions { rows, truth, predicted } = folds.next()?;
-        let mut pooled = Self { rows, truth, predicted };
+        let mut pooled = Self { ends: vec![rows.len()], rows, truth, predicted };
         for FoldPredictions { rows, truth, predicted } in folds {
             pooled.rows.extend(rows);
+            pooled.ends.push(pooled.rows.len());
             match (&mut pooled.truth, truth) {
                 (Truth::Classes(all), Truth::Classes(more)) => all.extend(more),
                 (Truth::Values(all), Truth::Values(more)) => all.extend(more),
@@ -31,6 +35,12 @@ impl Pooled {
             extend(&mut pooled.predicted, predicted)?;
         }
         Some(pooled)
+    }
+
+    /// The same, to fit on.
+    pub fn tested(&self) -> OutOfFold<'_> {
+        let Self { rows, ends, truth, predicted } = self;
+        OutOfFold { rows, ends, truth, predicted }
     }
 }
 

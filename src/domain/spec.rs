@@ -31,10 +31,21 @@ use super::dataset::Warning;
 use super::ids::{DatasetId, JobId};
 use super::labels::Labels;
 pub use check::check;
+pub(crate) use check::weight_column;
 pub use choices::{LossChoice, TargetColumns};
 use curve::CurveSpec;
-use evaluate::EvaluateSpec;
+use evaluate::{EvaluateJobRequest, EvaluateSpec};
 use search::SearchSpec;
+
+/// What a job is to do.
+#[derive(Debug, ToSchema)]
+#[serde(untagged)]
+pub enum JobBody {
+    /// Train.
+    Train(Box<JobRequest>),
+    /// Evaluate a stored model.
+    Evaluate(EvaluateJobRequest),
+}
 
 /// A job as a client asks for it. Only `dataset_id`, `target` and `model` are required.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -119,6 +130,12 @@ pub struct JobRequest {
     #[serde(default)]
     #[schema(max_length = 1000)]
     pub sample_weight: Option<String>,
+    /// A column of how much each row counts in the scores of folds, of the model and of a search, none
+    /// below 0, as scikit-learn's `sample_weight` of a metric; the scores of each epoch are without. It
+    /// is no feature then.
+    #[serde(default)]
+    #[schema(max_length = 1000)]
+    pub scoring_weight: Option<String>,
     /// Makes the model's probabilities come true as often as they say (and makes probabilities of a
     /// perceptron's decisions): by a logistic curve, by a rising one, or by one temperature; as
     /// scikit-learn's `CalibratedClassifierCV`. Fitted on the out-of-fold predictions of `cv`.
@@ -129,7 +146,9 @@ pub struct JobRequest {
     #[serde(default)]
     pub threshold: Option<ThresholdSpec>,
     /// Lets the model answer with sets of classes, or intervals of amounts, that hold the truth with
-    /// the coverage that a prediction asks for. Fitted on the out-of-fold predictions of `cv`.
+    /// the coverage that a prediction asks for. Fitted on the out-of-fold predictions of `cv`, each row
+    /// as it was tested first, and calibrated by others: the scores are of the folds' models, and the
+    /// answer is of one trained on all rows, which is as good or a little better (cross-conformal).
     #[serde(default)]
     pub conformal: Option<Named<ConformalSpec>>,
     /// Draws a curve instead of training one model: the scores of `cv` over several sizes of the
@@ -261,6 +280,9 @@ pub struct JobSpec {
     pub target_transform: Named<TargetTransformSpec>,
     /// The column of how much each row counts.
     pub sample_weight: Option<String>,
+    /// The column of how much each row counts in the scores.
+    #[serde(default)]
+    pub scoring_weight: Option<String>,
     /// How probabilities are calibrated.
     #[serde(default)]
     pub calibration: Option<CalibrationSpec>,

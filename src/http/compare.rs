@@ -8,7 +8,7 @@ use super::AppState;
 use super::extract::{JsonBody, Nothing, Query};
 use super::out_of_fold::out_of_fold;
 use super::problem::{ApiError, Code, ProblemBody};
-use crate::domain::compare::{CompareRequest, Comparison, Contender, compare};
+use crate::domain::compare::{CompareRequest, Comparison, Contender, compare, right};
 use crate::domain::ids::JobId;
 use crate::domain::job::{JobStatus, ScoreSummary};
 
@@ -63,12 +63,18 @@ async fn contender(
     let Some(job) = state.store.job(project, id).await? else { return Ok(None) };
     let Some(spec) = state.store.spec(project, id).await? else { return Ok(None) };
     let dataset = state.store.dataset(project, job.dataset_id).await?;
-    let reading = dataset.as_ref().and_then(|d| serde_json::to_string(&d.reading).ok());
-    let sha256 = dataset.map(|dataset| dataset.sha256).unwrap_or_default();
+    let data = match dataset {
+        Some(dataset) => {
+            let reading = serde_json::to_string(&dataset.reading).map_err(ApiError::internal)?;
+            format!("{} {reading}", dataset.sha256)
+        }
+        // Of one that is gone only its name is left.
+        None => format!("deleted {}", job.dataset_id),
+    };
     let succeeded = job.status == JobStatus::Succeeded && spec.cv.is_some() && spec.curve.is_none();
-    let predictions = if succeeded {
+    let right = if succeeded {
         match out_of_fold(state, id, None).await {
-            Ok(found) => Some(found.pooled),
+            Ok(found) => right(&found.pooled),
             // Then there is no test of rows; those of folds need none.
             Err(error) if error.code() == Code::TooLarge => None,
             Err(error) => return Err(error),
@@ -81,9 +87,9 @@ async fn contender(
         id,
         status: job.status,
         spec,
-        data: format!("{sha256} {}", reading.unwrap_or_default()),
+        data,
         folds: job.result.and_then(|result| result.folds).unwrap_or_default(),
-        predictions,
+        right,
     };
     Ok(Some((contender, summary.unwrap_or(ScoreSummary::NONE))))
 }

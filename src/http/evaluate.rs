@@ -16,9 +16,10 @@ use super::problem::{ApiError, Code, ProblemBody};
 use super::{leaks, loaded};
 use crate::domain::curves::{Curves, Detail, curves};
 use crate::domain::dataset::Warning;
-use crate::domain::evaluate::{predict_all, problems, unseen, width};
+use crate::domain::evaluate::{predict_all, problems, unseen, weights, width};
 use crate::domain::ids::{DatasetId, ModelId};
 use crate::domain::model::Model;
+use crate::domain::pooled::Pooled;
 
 /// Rows times the numbers predicted of each, at most.
 const MAX_NUMBERS: usize = 20_000_000;
@@ -34,6 +35,11 @@ pub(super) struct EvaluateRequest {
     #[serde(default)]
     #[schema(min_items = 1, max_items = 50)]
     scoring: Option<Vec<Scorer>>,
+    /// A column of the dataset that says how much each row counts in the scores; all alike, if left
+    /// out.
+    #[serde(default)]
+    #[schema(max_length = 1000)]
+    scoring_weight: Option<String>,
 }
 
 /// How a model does on a dataset.
@@ -84,7 +90,8 @@ pub(super) async fn evaluate(
     let dataset = state.store.dataset(state.project(), dataset_id).await?;
     let dataset = dataset.ok_or_else(no_dataset)?;
     let scoring = request.scoring.unwrap_or_else(|| card.spec.scoring.clone());
-    let problems = problems(&model, &dataset, &scoring);
+    let weight = request.scoring_weight;
+    let problems = problems(&model, &dataset, &scoring, weight.as_deref());
     if !problems.is_empty() {
         return Err(ApiError::invalid(problems));
     }
@@ -100,15 +107,25 @@ pub(super) async fn evaluate(
     let work = tokio::task::spawn_blocking(move || {
         let table = worker.tables.get(&dataset.sha256, &dataset.reading);
         let table = table.map_err(ApiError::internal)?;
-        let (pooled, met) = predict_all(&model, &table).map_err(ApiError::invalid)?;
+        let found = predict_all(&model, &table, &|| false).map_err(ApiError::invalid)?;
+        let (pooled, met) = found.ok_or_else(|| ApiError::internal("nobody stopped it"))?;
         let mut warnings = unseen(&met);
         warnings.extend(overlap);
         let n_classes = model.classes.len();
-        let scores = pooled.predicted.scores(&scoring, &pooled.truth, n_classes);
+        let weights = weights(&table, weight.as_deref());
+        let Pooled { truth, predicted, .. } = &pooled;
+        let scores = predicted.scores(&scoring, truth, n_classes, weights.as_deref());
         let undefined = scoring.iter().zip(&scores).filter(|(_, score)| score.is_none());
         warnings.extend(undefined.map(|(scorer, _)| {
             let detail = format!("`{}` is undefined; it needs {}", scorer.name(), scorer.needs());
             Warning::new("undefined_score", detail)
+        }));
+        let ill_defined = predicted.ill_defined(&scoring, truth, n_classes, weights.as_deref());
+        warnings.extend(ill_defined.into_iter().map(|scorer| {
+            let name = scorer.name();
+            let detail =
+                format!("`{name}` divides by nothing and counts 0 there, as scikit-learn has it");
+            Warning::new("ill_defined_score", detail)
         }));
         let detail = Detail { max_points: 200, n_bins: 10, strategy: Strategy::Uniform };
         let name = |scorer: &Scorer| scorer.name().to_owned();

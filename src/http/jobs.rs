@@ -28,8 +28,8 @@ use crate::domain::job::{FoldResult, Job, JobStatus};
 use crate::domain::limits::Limits;
 use crate::domain::model::Model;
 use crate::domain::spec::curve::CurveSpec;
-use crate::domain::spec::evaluate::{EvaluateJobRequest, evaluation};
-use crate::domain::spec::{CheckedJob, Estimate, JobRequest, JobSpec, check};
+use crate::domain::spec::evaluate::{EvaluateJobRequest, as_posted, evaluation};
+use crate::domain::spec::{CheckedJob, Estimate, JobBody, JobRequest, JobSpec, check};
 use crate::domain::suggest::shown;
 use crate::domain::worker::{Worker, WorkerStatus};
 use crate::store::Deleted;
@@ -47,17 +47,6 @@ pub(super) struct CreateQuery {
     dry_run: bool,
 }
 
-/// What a job is to do.
-#[derive(ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "shows both in the API's document")]
-pub(super) enum JobBody {
-    /// Train.
-    Train(Box<JobRequest>),
-    /// Evaluate a stored model.
-    Evaluate(EvaluateJobRequest),
-}
-
 /// What a job would need.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DryRun {
@@ -68,7 +57,8 @@ pub(super) struct DryRun {
     /// beside each other on as many threads as workers have.
     fit_s: f64,
     /// The spec with every default filled in.
-    resolved_spec: JobSpec,
+    #[schema(value_type = JobBody)]
+    resolved_spec: Value,
     /// What the user should know.
     warnings: Vec<Warning>,
 }
@@ -108,7 +98,9 @@ pub(super) async fn create(
     };
     checked.warnings.extend(nobody_for(&state, &checked).await?);
     if query.dry_run {
-        let CheckedJob { spec: resolved_spec, warnings, estimate, after, .. } = checked;
+        let CheckedJob { spec, warnings, estimate, after, .. } = checked;
+        let spec = serde_json::to_value(spec).map_err(ApiError::internal)?;
+        let resolved_spec = as_posted(spec);
         state.store.check_dependencies(state.project(), &after).await?.map_err(bad_dependencies)?;
         let fit_s = estimate.fit_s();
         return Ok(Json(DryRun { estimate, fit_s, resolved_spec, warnings }).into_response());
@@ -201,7 +193,8 @@ async fn check_evaluation(state: &AppState, sent: Value) -> Result<CheckedJob, A
     };
     let model = loaded::load(state, id).await?;
     let mut checked = evaluation(request, (id, &card), &dataset);
-    body.add(problems(&model, &dataset, &checked.spec.scoring));
+    let JobSpec { scoring, scoring_weight, .. } = &checked.spec;
+    body.add(problems(&model, &dataset, scoring, scoring_weight.as_deref()));
     if !body.problems.is_empty() {
         return Err(ApiError::invalid(body.problems));
     }

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use trainyard_learn::artifact::TrainedModel;
 
+use super::queue::Signal;
 use super::reduce::by_name;
 use super::run::{Failure, Runner, unseen_categories};
-use crate::domain::evaluate::predict_all;
+use crate::domain::evaluate::{predict_all, weights};
 use crate::domain::ids::ModelId;
 use crate::domain::job::{FitSummary, FoldResult};
 use crate::domain::pooled::Pooled;
@@ -18,17 +19,22 @@ pub(super) fn evaluate(
     runner: &Runner,
     job: &JobContext,
     model_id: ModelId,
+    signal: &Signal,
 ) -> Result<Outcome, Failure> {
     let model = stored(runner, job, model_id)?;
     let table = runner.table(job)?;
     let started = Instant::now();
-    let (pooled, met) = predict_all(&model, &table).map_err(|problems| {
+    let found = predict_all(&model, &table, &|| signal.stop().is_some()).map_err(|problems| {
         let told: Vec<String> =
             problems.into_iter().take(10).map(|problem| problem.detail).collect();
         Failure::permanent("evaluate", told.join("; "))
     })?;
-    let Pooled { rows, truth, predicted } = pooled;
-    let scores = predicted.scores(&job.spec.scoring, &truth, model.classes.len());
+    let (pooled, met) = found.ok_or(Failure::Stopped)?;
+    let Pooled { rows, truth, predicted, .. } = pooled;
+    let (scorers, n_classes) = (&job.spec.scoring, model.classes.len());
+    let weights = weights(&table, job.spec.scoring_weight.as_deref());
+    let scores = predicted.scores(scorers, &truth, n_classes, weights.as_deref());
+    let ill_defined = predicted.ill_defined(scorers, &truth, n_classes, weights.as_deref());
     let fit = FitSummary {
         epochs: 0,
         converged: None,
@@ -49,6 +55,8 @@ pub(super) fn evaluate(
         train_scores: BTreeMap::new(),
         score_s: started.elapsed().as_secs_f64(),
         untrained_classes: Vec::new(),
+        untested_classes: Vec::new(),
+        ill_defined: ill_defined.into_iter().map(|scorer| scorer.name().to_owned()).collect(),
         unseen_categories: met.unseen.into_iter().map(unseen_categories).collect(),
         fit,
     };

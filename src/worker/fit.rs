@@ -1,10 +1,12 @@
 //! One training of the job's model on some rows, whatever the model.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
 use trainyard_learn::kernels::Crew;
 use trainyard_learn::losses::LossSpec;
+use trainyard_learn::metrics::Scorer;
 use trainyard_learn::model::{Model, NetworkModel, Predicted};
 use trainyard_learn::network::Network;
 use trainyard_learn::optim::OptimizerSpec;
@@ -238,13 +240,25 @@ fn fit_network(
     let (train, validation) = hold_out(target, &batch.rows, share, seed)
         .map_err(|error| Failure::permanent("validation_split", error))?;
     let class_weights = class_weights(job, training, target, &train)?;
+    // Nobody sees the epochs of a search's inner fits; what ends them early is all they need.
+    let is_watched = |scorer: &Scorer| {
+        let monitor = training.early_stopping.as_ref().map(|stopping| stopping.monitor.as_str());
+        let after = |prefix| monitor.and_then(|monitor| monitor.strip_prefix(prefix));
+        [after("val_"), after("train_")].contains(&Some(scorer.name()))
+    };
+    let scorers: Cow<'_, [Scorer]> = match part {
+        Part::Inner { .. } => {
+            job.spec.scoring.iter().copied().filter(|scorer| is_watched(scorer)).collect()
+        }
+        _ => Cow::Borrowed(&job.spec.scoring),
+    };
     let fit = training::Fit {
         network: &network,
         loss: &loss,
         optimizer,
         training,
         batch_size: training.batch_size.map_or(train.len(), |size| size as usize),
-        scorers: &job.spec.scoring,
+        scorers: &scorers,
         seed,
         initial: None,
     };

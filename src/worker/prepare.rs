@@ -38,6 +38,8 @@ pub(super) struct Prepared {
     n_classes: usize,
     /// How much each row counts, if not all alike.
     pub(super) weights: Option<Vec<f32>>,
+    /// How much each row counts in the scores, if not all alike.
+    scoring_weights: Option<Vec<f64>>,
     pub(super) folds: Option<Folds>,
     /// What the user should know of how the rows are split.
     pub(super) warnings: Vec<Warning>,
@@ -98,13 +100,16 @@ impl Prepared {
             let classes = names.first().and_then(|name| table.class_indices(name, &labels));
             (Truth::Classes(classes.ok_or(Unprepared::Changed)?), Vec::new())
         };
-        let weights = match &spec.sample_weight {
-            None => None,
+        let column = |name: &Option<String>| match name {
+            None => Ok(None),
             Some(name) => {
                 let column = table.matrix(std::slice::from_ref(name)).ok_or(Unprepared::Changed)?;
-                Some(column.iter().map(|weight| *weight as f32).collect())
+                Ok::<_, Unprepared>(Some(column.into_raw_vec_and_offset().0))
             }
         };
+        let weights = column(&spec.sample_weight)?;
+        let weights = weights.map(|all| all.into_iter().map(|weight| weight as f32).collect());
+        let scoring_weights = column(&spec.scoring_weight)?;
         let place = |name: &String| table.columns().iter().position(|column| column.name == *name);
         let features: Option<Vec<usize>> = spec.features.iter().map(place).collect();
         let features = features.ok_or(Unprepared::Changed)?;
@@ -130,6 +135,7 @@ impl Prepared {
             n_outputs: names.len(),
             n_classes: job.classes.len(),
             weights,
+            scoring_weights,
             folds,
             warnings,
             table,
@@ -294,6 +300,11 @@ impl Prepared {
             }
             Truth::Values(values) => Truth::Values(pick(values, rows, self.n_outputs)),
         }
+    }
+
+    /// How much the named rows count in the scores, if not all alike.
+    pub(super) fn scoring_weights_of(&self, rows: &[u32]) -> Option<Vec<f64>> {
+        Some(pick(self.scoring_weights.as_deref()?, rows, 1))
     }
 
     /// How these rows' amounts are transformed before they are learned, if they are.

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 
 use trainyard_formats::csv::CsvOptions;
 use trainyard_learn::artifact::TrainedModel;
-use trainyard_learn::inference::corrected_t_interval;
+use trainyard_learn::calibration::CalibrationError;
+use trainyard_learn::inference::{corrected_t_factor, corrected_t_interval};
 use trainyard_learn::kernels::Crew;
 use trainyard_learn::metrics::Scorer;
-use trainyard_learn::output::{Output, OutputSpec};
+use trainyard_learn::model::Predicted;
+use trainyard_learn::output::{Output, OutputError, OutputSpec};
+use trainyard_learn::scalar::Scalar;
 
 use super::fit::{Fit, Part, fit, predict};
 use super::observe::Context;
@@ -26,6 +29,7 @@ use crate::domain::pooled::Pooled;
 use crate::domain::spec::curve::CurveSpec;
 use crate::domain::spec::search::SearchSpec;
 use crate::domain::suggest::shown;
+use crate::store::jobs::StoredPredictions;
 use crate::store::tasks::{JobContext, NewModel, Outcome};
 
 const NOT_CONVERGED: &str =
@@ -71,10 +75,13 @@ pub(super) fn reduce(
     }
     result.warnings.extend(unseen_categories(folds));
     result.warnings.extend(untrained_classes(folds));
+    result.warnings.extend(untested_classes(folds));
     result.warnings.extend(undefined(&job.spec.scoring, folds));
+    result.warnings.extend(ill_defined(folds));
     let search = job.spec.search.as_ref();
     result.search = search.map(tried);
     if !job.spec.refit {
+        result.warnings.extend(search.and_then(|search| unscored(search, folds, &[])));
         return Ok(Outcome::Reduced { result: Box::new(result), model: None, history: None });
     }
     let rows: Vec<u32> = (0..data.n_rows() as u32).collect();
@@ -86,20 +93,29 @@ pub(super) fn reduce(
         Some(chosen) => (of_variant(job, chosen.candidate), &*chosen.data),
     };
     let job = &*of_chosen;
-    if let (Some(chosen), Some(search)) = (&chosen, &mut result.search) {
+    if let (Some(chosen), Some(search_spec), Some(search)) = (&chosen, search, &mut result.search) {
         search.best_trial = Some(chosen.candidate as u32);
         search.best_score = chosen.scores[chosen.candidate];
         search.best_spec = Some(job.spec.clone());
         for (trial, score) in search.trials.iter_mut().zip(&chosen.scores) {
             trial.score = *score;
         }
+        result.warnings.extend(unscored(search_spec, folds, &chosen.scores));
     }
     let fitted = fit(job, data, &rows, Part::Refit, crew, context)?;
     if fitted.summary.converged == Some(false) {
         result.warnings.push(Warning::new("not_converged", format!("the model {NOT_CONVERGED}")));
     }
     let (predicted, _) = predict(job, data, &fitted, &rows, crew)?;
-    let scores = predicted.scores(&job.spec.scoring, &data.truth, job.classes.len());
+    let (scorers, weights) = (&job.spec.scoring, data.scoring_weights_of(&rows));
+    let scores = predicted.scores(scorers, &data.truth, job.classes.len(), weights.as_deref());
+    for (scorer, _) in scorers.iter().zip(&scores).filter(|(_, score)| score.is_none()) {
+        let (name, needs) = (scorer.name(), scorer.needs());
+        let detail = format!(
+            "`{name}` is undefined on the rows that the model was trained on; it needs {needs}"
+        );
+        result.warnings.push(Warning::new("undefined_score", detail));
+    }
     let model_id = ModelId::new(&runner.resources.clock);
     result.train = by_name(&job.spec.scoring, &scores);
     result.model_id = Some(model_id);
@@ -143,6 +159,7 @@ pub(super) fn reduce(
 /// How the model of an evaluation does, which its only fold has found.
 pub(super) fn evaluated(job: &JobContext, model_id: ModelId, folds: &[FoldResult]) -> Outcome {
     let mut warnings = undefined(&job.spec.scoring, folds);
+    warnings.extend(ill_defined(folds));
     warnings.extend(unseen_categories(folds));
     let evaluation = folds.first().map(|fold| EvaluationResult {
         model_id,
@@ -172,8 +189,10 @@ fn scores_of(
     scorers: &[Scorer],
     folds: &[FoldResult],
 ) -> (BTreeMap<String, ScoreSummary>, BTreeMap<String, ScoreSummary>) {
-    let test = summaries(scorers, folds, |fold| &fold.scores);
-    (test, summaries(scorers, folds, |fold| &fold.train_scores))
+    let (n_train, n_test) = mean_rows(folds);
+    let factor = corrected_t_factor(folds.len(), n_train, n_test, 0.95);
+    let test = summaries(scorers, folds, factor, |fold| &fold.scores);
+    (test, summaries(scorers, folds, factor, |fold| &fold.train_scores))
 }
 
 /// The candidates of a search, none of them chosen.
@@ -225,11 +244,32 @@ fn output(runner: &Runner, job: &JobContext, result: &mut JobResult) -> Result<O
     let stored = runner.resources.store.predictions(job.project, job.id, 0, i64::MAX);
     let stored = runner.runtime.block_on(stored);
     let stored = stored.map_err(|error| Failure::passing("predictions_unreadable", error))?;
-    let Pooled { truth, predicted, .. } =
-        Pooled::of(stored.into_iter().map(|part| part.predictions))
-            .ok_or_else(|| Failure::permanent("internal", "no out-of-fold predictions"))?;
-    let (output, report) = Output::fit(spec, predicted, &truth)
-        .map_err(|error| Failure::permanent("output", error))?;
+    let n_folds = stored.len();
+    // What a model that never saw a class decides of it is no number that others could be beside.
+    let is_whole = |part: &StoredPredictions| {
+        part.fold.untrained_classes.is_empty()
+            || !matches!(part.predictions.predicted, Predicted::Decisions { .. })
+    };
+    let whole: Vec<_> = stored.into_iter().filter(is_whole).map(|p| p.predictions).collect();
+    if whole.len() < n_folds {
+        let detail = format!(
+            "what is done to predictions was fitted without {} of {n_folds} folds, which did not train \
+             on every class",
+            n_folds - whole.len()
+        );
+        result.warnings.push(Warning::new("untrained_class", detail));
+    }
+    let pooled = Pooled::of(whole).ok_or_else(|| {
+        let detail = "no fold trained on every class, so nothing can be fitted on what they predict; \
+                      take a `cv` that is stratified, or leave `calibration` and `threshold` out";
+        Failure::permanent("output", detail)
+    })?;
+    let (output, report) =
+        Output::fit(spec, pooled.tested()).map_err(|error| unfitted(job, &error))?;
+    if let Some(error) = report.no_threshold {
+        let detail = format!("{error}; the model decides as it would without a `threshold`");
+        result.warnings.push(Warning::new("no_threshold", detail));
+    }
     result.calibration = report.calibration;
     result.threshold = report.threshold;
     result.conformal = output.conformal.as_ref().map(|conformal| ConformalResult {
@@ -237,6 +277,22 @@ fn output(runner: &Runner, job: &JobContext, result: &mut JobResult) -> Result<O
         highest_coverage: 1.0 - conformal.smallest_alpha(),
     });
     Ok(output)
+}
+
+/// Why nothing can be fitted on predictions, with classes by their words.
+fn unfitted(job: &JobContext, error: &OutputError) -> Failure {
+    let (OutputError::Calibration(CalibrationError::MissingClass { class })
+    | OutputError::CrossCalibration(CalibrationError::MissingClass { class })) = error
+    else {
+        return Failure::permanent("output", error);
+    };
+    let class = job.classes.get(*class as usize).map_or_else(String::new, Scalar::text);
+    let detail = format!(
+        "calibration: no prediction to fit on is of class {}; take a `cv` whose folds all train on it, \
+         such as a stratified one, add rows of it, or leave `calibration` out",
+        shown(&class)
+    );
+    Failure::permanent("output", detail)
 }
 
 /// A warning a column that has categories in test rows and in no training row of their fold.
@@ -262,12 +318,20 @@ fn unseen_categories(folds: &[FoldResult]) -> Vec<Warning> {
     columns.into_iter().map(warning).collect()
 }
 
-/// A warning for each class that some folds did not train on.
-fn untrained_classes(folds: &[FoldResult]) -> Vec<Warning> {
+/// How many folds lack each class on one of their sides.
+fn absent(
+    folds: &[FoldResult],
+    side: fn(&FoldResult) -> &Vec<Scalar>,
+) -> impl Iterator<Item = (String, usize)> {
     let mut n_folds: BTreeMap<String, usize> = BTreeMap::new();
-    for class in folds.iter().flat_map(|fold| &fold.untrained_classes) {
+    for class in folds.iter().flat_map(side) {
         *n_folds.entry(class.text()).or_default() += 1;
     }
+    n_folds.into_iter()
+}
+
+/// A warning for each class that some folds did not train on.
+fn untrained_classes(folds: &[FoldResult]) -> Vec<Warning> {
     let warning = |(class, n): (String, usize)| {
         let detail = format!(
             "in {n} of {} folds no training row is of class {}, which those folds never predict; \
@@ -277,7 +341,55 @@ fn untrained_classes(folds: &[FoldResult]) -> Vec<Warning> {
         );
         Warning::new("untrained_class", detail)
     };
+    absent(folds, |fold| &fold.untrained_classes).map(warning).collect()
+}
+
+/// A warning for each class that some folds have no test row of.
+fn untested_classes(folds: &[FoldResult]) -> Vec<Warning> {
+    let warning = |(class, n): (String, usize)| {
+        let detail = format!(
+            "in {n} of {} folds no test row is of class {}, of which their scores say nothing; \
+             stratified folds share classes out",
+            folds.len(),
+            shown(&class)
+        );
+        Warning::new("untested_class", detail)
+    };
+    absent(folds, |fold| &fold.untested_classes).map(warning).collect()
+}
+
+/// A warning for each scorer that divides by nothing in some folds.
+fn ill_defined(folds: &[FoldResult]) -> Vec<Warning> {
+    let mut n_folds: BTreeMap<&str, usize> = BTreeMap::new();
+    for scorer in folds.iter().flat_map(|fold| &fold.ill_defined) {
+        *n_folds.entry(scorer).or_default() += 1;
+    }
+    let warning = |(scorer, n): (&str, usize)| {
+        let detail = format!(
+            "`{scorer}` divides by nothing in {n} of {} folds and counts 0 there, as scikit-learn has \
+             it",
+            folds.len()
+        );
+        Warning::new("ill_defined_score", detail)
+    };
     n_folds.into_iter().map(warning).collect()
+}
+
+/// A warning for a search that some candidates have no score in, in a fold or for the model.
+fn unscored(search: &SearchSpec, folds: &[FoldResult], refit: &[Option<f64>]) -> Option<Warning> {
+    let of_folds = folds.iter().filter_map(|fold| Some(&fold.chosen.as_ref()?.scores[..]));
+    let choices: Vec<&[Option<f64>]> =
+        of_folds.chain((!refit.is_empty()).then_some(refit)).collect();
+    let n_without = choices.iter().filter(|scores| scores.contains(&None)).count();
+    let metric = search.metric.map_or("the metric", |metric| metric.name());
+    (n_without > 0).then(|| {
+        let detail = format!(
+            "in {n_without} of {} choices of the search some candidates have no score, and cannot be \
+             chosen: `{metric}` is undefined in an inner fold, or training diverged",
+            choices.len()
+        );
+        Warning::new("undefined_score", detail)
+    })
 }
 
 /// Scores under their scorers' names.
@@ -288,6 +400,7 @@ pub(super) fn by_name(scorers: &[Scorer], scores: &[Option<f64>]) -> Scores {
 fn summaries(
     scorers: &[Scorer],
     folds: &[FoldResult],
+    factor: Option<f64>,
     scores: impl Fn(&FoldResult) -> &Scores,
 ) -> BTreeMap<String, ScoreSummary> {
     if folds.is_empty() {
@@ -300,41 +413,50 @@ fn summaries(
                 .iter()
                 .map(|fold| scores(fold).get(scorer.name()).copied().flatten())
                 .collect();
-            (scorer.name().to_owned(), summary(values.as_deref(), mean_rows(folds)))
+            (scorer.name().to_owned(), summary(values.as_deref(), factor))
         })
         .collect()
 }
 
-/// A warning for each scorer that some folds have no score of.
+/// A warning for each scorer that some folds have no score of, on the test rows or on those trained on.
 fn undefined(scorers: &[Scorer], folds: &[FoldResult]) -> Vec<Warning> {
-    const N_NAMED: usize = 10;
     let of_scorer = |scorer: &Scorer| {
-        let has_none =
-            |fold: &&FoldResult| !matches!(fold.scores.get(scorer.name()), Some(Some(_)));
-        let without: Vec<&FoldResult> = folds.iter().filter(has_none).collect();
-        let named: Vec<String> = without
-            .iter()
-            .take(N_NAMED)
-            .map(|fold| format!("{} of repeat {}", fold.fold, fold.repeat))
-            .collect();
-        let more = if without.len() > N_NAMED { ", …" } else { "" };
-        (!without.is_empty()).then(|| {
-            let detail = format!(
-                "`{}` is undefined in {} of {} folds ({}{more}), and so is its mean; it needs {}",
-                scorer.name(),
-                without.len(),
-                folds.len(),
-                named.join(", "),
-                scorer.needs()
-            );
-            Warning::new("undefined_score", detail)
-        })
+        let of = |scores: fn(&FoldResult) -> &Scores, rows: &str| {
+            let has_none = |fold: &&FoldResult| scores(fold).get(scorer.name()) == Some(&None);
+            let without: Vec<&FoldResult> = folds.iter().filter(has_none).collect();
+            (!without.is_empty()).then(|| {
+                let detail = format!(
+                    "`{}` is undefined {rows}in {} of {} folds ({}), and so is its mean; it needs {}",
+                    scorer.name(),
+                    without.len(),
+                    folds.len(),
+                    named(&without),
+                    scorer.needs()
+                );
+                Warning::new("undefined_score", detail)
+            })
+        };
+        let test = of(|fold| &fold.scores, "");
+        test.into_iter().chain(of(|fold| &fold.train_scores, "on the training rows "))
     };
-    scorers.iter().filter_map(of_scorer).collect()
+    scorers.iter().flat_map(of_scorer).collect()
 }
 
-/// Null where a fold has no score: a mean over the others would be another quantity.
-fn summary(values: Option<&[f64]>, (n_train, n_test): (f64, f64)) -> ScoreSummary {
+/// Folds by their numbers, the first of many.
+fn named(folds: &[&FoldResult]) -> String {
+    const N_NAMED: usize = 10;
+    let name = |fold: &&FoldResult| {
+        let at = fold.point.map_or_else(String::new, |point| format!(" at point {point}"));
+        format!("{} of repeat {}{at}", fold.fold, fold.repeat)
+    };
+    let named: Vec<String> = folds.iter().take(N_NAMED).map(name).collect();
+    let more = if folds.len() > N_NAMED { ", …" } else { "" };
+    format!("{}{more}", named.join(", "))
+}
+
+/// Null where a fold has no score: a mean over the others would be another quantity. `factor` is that of
+/// the interval.
+fn summary(values: Option<&[f64]>, factor: Option<f64>) -> ScoreSummary {
     let Some(values) = values else {
         return ScoreSummary::NONE;
     };
@@ -346,7 +468,7 @@ fn summary(values: Option<&[f64]>, (n_train, n_test): (f64, f64)) -> ScoreSummar
         std: Some(variance.sqrt()),
         min: values.iter().copied().min_by(f64::total_cmp),
         max: values.iter().copied().max_by(f64::total_cmp),
-        ci95: corrected_t_interval(values, n_train, n_test, 0.95).map(<[f64; 2]>::from),
+        ci95: factor.and_then(|f| corrected_t_interval(values, f)).map(<[f64; 2]>::from),
     }
 }
 
@@ -364,7 +486,7 @@ mod tests {
 
     #[test]
     fn a_summary_is_numpys() {
-        let found = summary(Some(&[0.5, 0.75, 1.0, 0.25]), (75.0, 25.0));
+        let found = summary(Some(&[0.5, 0.75, 1.0, 0.25]), None);
         assert_eq!(found.mean, Some(0.625));
         assert_eq!(found.std, Some(0.279_508_497_187_473_7));
         assert_eq!((found.min, found.max), (Some(0.25), Some(1.0)));
@@ -372,6 +494,6 @@ mod tests {
 
     #[test]
     fn an_undefined_score_makes_an_undefined_mean() {
-        assert_eq!(summary(None, (75.0, 25.0)).mean, None);
+        assert_eq!(summary(None, None).mean, None);
     }
 }

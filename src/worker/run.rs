@@ -152,7 +152,7 @@ impl Runner {
                 TaskKind::Reduce { .. } => 0,
             };
             if let (TaskKind::Fold { .. }, Some(spec)) = (&task.kind, task.job.spec.evaluate) {
-                return evaluate(self, &task.job, spec.model_id);
+                return evaluate(self, &task.job, spec.model_id, &signal);
             }
             if let (TaskKind::Reduce { folds }, Some(spec)) = (&task.kind, task.job.spec.evaluate) {
                 return Ok(reduce::evaluated(&task.job, spec.model_id, folds));
@@ -266,7 +266,7 @@ pub(super) fn of_variant(job: &JobContext, variant: usize) -> Cow<'_, JobContext
 }
 
 /// The first variant whose data are prepared as this one's: most parameters change nothing there.
-fn prepared_like(variants: &[JobSpec], variant: usize) -> usize {
+pub(super) fn prepared_like(variants: &[JobSpec], variant: usize) -> usize {
     let Some(spec) = variants.get(variant) else { return 0 };
     let is_perceptron = |spec: &JobSpec| matches!(spec.model, ModelSpec::Perceptron(_));
     let alike = |other: &JobSpec| {
@@ -281,14 +281,14 @@ pub(super) fn unseen_categories(unseen: Unseen) -> UnseenCategories {
 }
 
 /// The classes that none of the rows is of.
-fn untrained_classes(job: &JobContext, truth: &Truth, rows: &[u32]) -> Vec<Scalar> {
+fn absent_classes(job: &JobContext, truth: &Truth, rows: &[u32]) -> Vec<Scalar> {
     let Truth::Classes(classes) = truth else { return Vec::new() };
-    let mut is_trained = vec![false; job.classes.len()];
+    let mut is_there = vec![false; job.classes.len()];
     for row in rows {
-        is_trained[classes[*row as usize] as usize] = true;
+        is_there[classes[*row as usize] as usize] = true;
     }
-    let untrained = job.classes.iter().zip(is_trained).filter(|(_, is_trained)| !is_trained);
-    untrained.map(|(class, _)| class.clone()).collect()
+    let absent = job.classes.iter().zip(is_there).filter(|(_, is_there)| !is_there);
+    absent.map(|(class, _)| class.clone()).collect()
 }
 
 /// The error with where it came up.
@@ -340,14 +340,17 @@ fn fold(
     let score = Instant::now();
     let (predicted, met) = predict(job, data, &fitted, &split.test, crew)?;
     let truth = data.truth_of(&split.test);
-    let scored = |predicted: &Predicted, truth: &Truth| {
-        let scores = predicted.scores(&job.spec.scoring, truth, job.classes.len());
-        reduce::by_name(&job.spec.scoring, &scores)
+    let (scorers, n_classes) = (&job.spec.scoring, job.classes.len());
+    let scored = |predicted: &Predicted, truth: &Truth, weights: Option<&[f64]>| {
+        reduce::by_name(scorers, &predicted.scores(scorers, truth, n_classes, weights))
     };
-    let scores = scored(&predicted, &truth);
+    let weights = data.scoring_weights_of(&split.test);
+    let scores = scored(&predicted, &truth, weights.as_deref());
+    let ill_defined = predicted.ill_defined(scorers, &truth, n_classes, weights.as_deref());
     let train_scores = {
         let (predicted, _) = predict(job, data, &fitted, &split.train, crew)?;
-        scored(&predicted, &data.truth_of(&split.train))
+        let weights = data.scoring_weights_of(&split.train);
+        scored(&predicted, &data.truth_of(&split.train), weights.as_deref())
     };
     let score_s = score.elapsed().as_secs_f64();
     let Fit { summary, history, .. } = fitted;
@@ -361,7 +364,9 @@ fn fold(
         scores,
         train_scores,
         score_s,
-        untrained_classes: untrained_classes(job, &data.truth, &split.train),
+        untrained_classes: absent_classes(job, &data.truth, &split.train),
+        untested_classes: absent_classes(job, &data.truth, &split.test),
+        ill_defined: ill_defined.into_iter().map(|scorer| scorer.name().to_owned()).collect(),
         unseen_categories: met.unseen.into_iter().map(unseen_categories).collect(),
         fit: summary,
     };

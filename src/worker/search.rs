@@ -9,7 +9,7 @@ use trainyard_learn::splits::{Folds, RowCounts, SplitRows};
 use super::fit::{Part, fit, predict, unprepared};
 use super::observe::Context;
 use super::prepare::{Prepared, dense};
-use super::run::{Failure, Runner, of_variant};
+use super::run::{Failure, Runner, of_variant, prepared_like};
 use crate::domain::job::Choice;
 use crate::domain::spec::search::SearchSpec;
 use crate::store::tasks::JobContext;
@@ -49,13 +49,16 @@ pub(super) fn choose(
     let folds = inner_folds(job, search, &first, rows)?;
     let n_candidates = job.variants.len();
     let n_fits = (n_candidates * folds.len() + 1) as f64;
-    let mut scores = Vec::with_capacity(n_candidates);
-    for candidate in 0..n_candidates {
+    let mut scores = vec![None; n_candidates];
+    // Those whose data are prepared alike come one after the other: few preparations are kept.
+    let mut order: Vec<usize> = (0..n_candidates).collect();
+    order.sort_by_cached_key(|candidate| prepared_like(&job.variants, *candidate));
+    for (done, candidate) in order.into_iter().enumerate() {
         let data = runner.prepared(job, candidate)?;
         let of_candidate = of_variant(job, candidate);
         let mut of_folds = Vec::with_capacity(folds.len());
         for inner in 0..folds.len() {
-            let place = (candidate * folds.len() + inner) as f64 / n_fits;
+            let place = (done * folds.len() + inner) as f64 / n_fits;
             let context = Context { span: (place, 1.0 / n_fits), ..context };
             let part = (inner, outer.inner(inner));
             let score =
@@ -64,7 +67,7 @@ pub(super) fn choose(
         }
         let n_folds = of_folds.len() as f64;
         let sum = of_folds.into_iter().sum::<Option<f64>>();
-        scores.push(sum.map(|sum| sum / n_folds));
+        scores[candidate] = sum.map(|sum| sum / n_folds);
     }
     let mut best: Option<(usize, f64)> = None;
     for (candidate, score) in scores.iter().enumerate() {
@@ -100,7 +103,8 @@ fn inner_score(
     };
     let (predicted, _) = predict(job, data, &fitted, &test, crew)?;
     let scorers: Vec<_> = search.metric.into_iter().collect();
-    let scores = predicted.scores(&scorers, &data.truth_of(&test), job.classes.len());
+    let (truth, weights) = (data.truth_of(&test), data.scoring_weights_of(&test));
+    let scores = predicted.scores(&scorers, &truth, job.classes.len(), weights.as_deref());
     Ok(scores.first().copied().flatten())
 }
 

@@ -136,7 +136,17 @@ fn jobs_that_cannot_be_compared() {
         .api
         .generated(&json!({"type": "make_classification", "random_state": 3, "n_samples": 1000}));
     let there = run(&world, &elsewhere, &json!({}));
+    let twin = other(json!({}));
     refused(&with(&there), "/job_ids/1", "other data");
+    // Of datasets that are gone it is not known whether they were the same.
+    for gone in [&dataset, &elsewhere] {
+        assert_eq!(world.api.delete(&format!("/v1/datasets/{gone}")).status, 204);
+    }
+    refused(&with(&there), "/job_ids/1", "other data");
+    let same = world.api.post("/v1/compare", &with(&twin)).expect(200);
+    assert_eq!(same["n_folds"], 10);
+    let dataset = world.api.demo_dataset();
+    let other = |changes: Value| run(&world, &dataset, &changes);
     let one_fold = json!({"cv": {"type": "holdout"}});
     let [a, b] = [other(one_fold.clone()), other(one_fold)];
     refused(&json!({"job_ids": [a, b], "metric": "accuracy"}), "/job_ids", "one fold");

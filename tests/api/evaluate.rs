@@ -130,6 +130,12 @@ fn a_job_evaluates_as_the_call_does_and_keeps_its_predictions() {
     assert_eq!((&job["name"], &job["metadata"]["week"]), (&json!("later rows"), &json!(7)));
     assert_eq!(job["resolved_spec"]["evaluate"]["model_id"], json!(model));
     assert_eq!(job["dataset_id"], json!(second));
+    // What it resolves to is an evaluation and nothing else, and resolves to itself.
+    let resolved = &job["resolved_spec"];
+    assert_eq!(plan["resolved_spec"], *resolved);
+    let once_more = world.api.run(resolved);
+    assert_eq!(once_more["resolved_spec"], *resolved);
+    assert_eq!(once_more["result"]["evaluation"], job["result"]["evaluation"]);
     let path = format!("/v1/models/{model}/evaluate");
     let call = json!({"dataset_id": second, "scoring": body["scoring"]});
     let called = world.api.post(&path, &call).expect(200);

@@ -164,3 +164,148 @@ fn scores_on_training_rows_are_those_of_a_model_of_these_rows() {
     let mean = job["result"]["cv_train"]["accuracy"]["mean"].as_f64().unwrap();
     assert!((mean - (of(0) + of(1)) / 2.0).abs() < 1e-12);
 }
+
+/// What warnings of this code say.
+fn warnings(job: &Value, code: &str) -> Vec<String> {
+    let all = job["result"]["warnings"].as_array().unwrap().iter();
+    let of_code = all.filter(|warning| warning["code"] == code);
+    of_code.map(|warning| warning["detail"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn weighted_scores_are_scikit_learns() {
+    let golden: Value = serde_json::from_str(include_str!("data/curves.json")).expect("valid JSON");
+    let world = World::new();
+    let demo = world.api.demo_dataset();
+    let table = world.api.get(&format!("/v1/datasets/{demo}/content")).text();
+    // The weights of the script that made the golden file.
+    let weight = |row: u32| (f64::from(row * 7 % 5) / 2.0).to_string();
+    let column = ["weight".to_owned()].into_iter().chain((0..).map(weight));
+    let lines = table.lines().zip(column).map(|(line, weight)| format!("{line},{weight}\n"));
+    let dataset = world.api.dataset(&lines.collect::<String>());
+    let close = |found: &Value, expected: &Value, at: &str| {
+        let expected = expected.as_object().unwrap();
+        assert_eq!(found.as_object().unwrap().len(), expected.len(), "{at}");
+        for (scorer, expected) in expected {
+            let (found, expected) = (found[scorer].as_f64().unwrap(), expected.as_f64().unwrap());
+            assert!((found - expected).abs() < 1e-12, "{at}, {scorer}: {found}, not {expected}");
+        }
+    };
+    for case in golden["weighted"].as_array().unwrap() {
+        let mut spec = json!({"dataset_id": dataset, "target": "y", "scoring_weight": "weight"});
+        for key in ["model", "cv", "scoring"] {
+            spec[key] = case[key].clone();
+        }
+        let job = world.api.run(&spec);
+        assert_eq!(job["status"], "succeeded", "{job}");
+        assert!(!job["resolved_spec"]["features"].as_array().unwrap().contains(&json!("weight")));
+        let folds = job["result"]["folds"].as_array().unwrap();
+        for (index, fold) in folds.iter().enumerate() {
+            let at = format!("{}: fold {index}", case["name"]);
+            close(&fold["scores"], &case["test"][index], &at);
+            close(&fold["train_scores"], &case["train"][index], &at);
+        }
+        close(&job["result"]["train"], &case["refit"], "the model");
+        // The model again, on the rows that it was trained on.
+        let model = job["result"]["model_id"].as_str().unwrap();
+        let call = json!({"dataset_id": dataset, "scoring_weight": "weight"});
+        let called = world.api.post(&format!("/v1/models/{model}/evaluate"), &call).expect(200);
+        close(&called["scores"], &case["refit"], "the call");
+        let evaluation = json!({"dataset_id": dataset, "evaluate": {"model_id": model},
+                                "scoring_weight": "weight"});
+        let evaluated = world.api.run(&evaluation);
+        close(&evaluated["result"]["evaluation"]["scores"], &case["refit"], "the job");
+        // Whose rows count in another way cannot be compared with it.
+        spec.as_object_mut().unwrap().remove("scoring_weight");
+        spec["features"] = job["resolved_spec"]["features"].clone();
+        let plain = world.api.run(&spec);
+        let both = json!({"job_ids": [job["id"], plain["id"]], "metric": "f1"});
+        let errors = world.api.post("/v1/compare", &both).errors(422, "invalid_request");
+        assert!(errors[0].1.contains("weigh"), "{errors:?}");
+    }
+}
+
+#[test]
+fn columns_that_cannot_weigh_scores() {
+    let world = World::new();
+    let dataset = world.api.dataset(&overlapping());
+    let refused = |changes: Value, pointer: &str, part: &str| {
+        let errors = world.api.post("/v1/jobs", &spec(&dataset, &changes));
+        let errors = errors.errors(422, "invalid_request");
+        assert!(errors.iter().any(|(p, d)| p == pointer && d.contains(part)), "{errors:?}");
+    };
+    refused(json!({"scoring_weight": "amont"}), "/scoring_weight", "no column");
+    refused(json!({"scoring_weight": "answer"}), "/scoring_weight", "is the target");
+    refused(json!({"scoring_weight": "amount"}), "/scoring_weight", "below 0");
+    refused(json!({"scoring_weight": "x1"}), "/features/1", "`scoring_weight`");
+    let pairs = json!({"target": "three", "features": ["x0"], "scoring_weight": "x1",
+                       "scoring": ["accuracy", "roc_auc_ovo"]});
+    refused(pairs, "/scoring/1", "takes no weights");
+    let largest = json!({"target": "amount", "features": ["x0"], "scoring_weight": "x1",
+                         "cv": {"type": "kfold"}, "scoring": ["neg_max_error"]});
+    refused(largest, "/scoring/0", "takes no weights");
+}
+
+#[test]
+fn scores_that_divide_by_nothing_say_so() {
+    let world = World::new();
+    let dataset = world.api.dataset(&overlapping());
+    // A feature that tells nothing: every row is taken for the class of most.
+    let rows: String =
+        (0..100).map(|i| format!("1,{}\n", if i % 10 < 3 { "yes" } else { "no" })).collect();
+    let constant = world.api.dataset(&format!("x,answer\n{rows}"));
+    let scoring = json!(["accuracy", "precision", "recall", "f1_macro", "precision_macro"]);
+    let job = world.api.run(&json!({
+        "dataset_id": constant, "target": "answer", "model": {"type": "linear"},
+        "training": {"epochs": 20}, "scoring": scoring, "refit": false,
+        "cv": {"type": "stratified_kfold", "n_splits": 5}
+    }));
+    assert_eq!(job["status"], "succeeded", "{}", job["error"]);
+    assert_eq!(job["result"]["cv"]["precision"]["mean"], 0.0);
+    let said = warnings(&job, "ill_defined_score");
+    assert_eq!(
+        said,
+        [
+            "`precision` divides by nothing in 5 of 5 folds and counts 0 there, as scikit-learn has it",
+            "`precision_macro` divides by nothing in 5 of 5 folds and counts 0 there, as scikit-learn has it"
+        ]
+    );
+    assert_eq!(job["result"]["folds"][0]["ill_defined"], json!(["precision", "precision_macro"]));
+    // Rows in the order of a class: the folds in between test one class only.
+    let changes = json!({"target": "answer", "cv": {"type": "leave_one_group_out", "groups": "x1"},
+                         "features": ["x0"], "scoring": ["accuracy"]});
+    let job = world.api.run(&spec(&dataset, &changes));
+    assert_eq!(warnings(&job, "untested_class"), [""; 0], "every group has both classes");
+    let sorted: String =
+        (0..90).map(|i| format!("{},{}\n", i % 7, ["a", "b", "c"][i / 30])).collect();
+    let sorted = world.api.dataset(&format!("x,kind\n{sorted}"));
+    let job = world.api.run(&json!({
+        "dataset_id": sorted, "target": "kind", "model": {"type": "linear"}, "refit": false,
+        "training": {"epochs": 2}, "cv": {"type": "kfold", "n_splits": 6},
+        "scoring": ["accuracy", "recall_macro"]
+    }));
+    let said = warnings(&job, "untested_class");
+    assert_eq!(said.len(), 3, "{said:?}");
+    assert!(said[0].starts_with("in 4 of 6 folds no test row is of class \"a\""), "{said:?}");
+    assert_eq!(job["result"]["folds"][0]["untested_classes"], json!(["b", "c"]));
+    assert!(!warnings(&job, "ill_defined_score").is_empty(), "{job}");
+}
+
+#[test]
+fn scores_of_training_rows_that_are_undefined_are_said() {
+    let world = World::new();
+    // Amounts that do not vary.
+    let rows: String = (0..40).map(|i| format!("{i},2.5\n")).collect();
+    let dataset = world.api.dataset(&format!("x,amount\n{rows}"));
+    let job = world.api.run(&json!({
+        "dataset_id": dataset, "target": "amount", "task": "regression",
+        "model": {"type": "linear"}, "training": {"epochs": 2}, "cv": {"type": "kfold"},
+        "scoring": ["neg_mean_absolute_error", "d2_tweedie"]
+    }));
+    assert_eq!(job["status"], "succeeded", "{}", job["error"]);
+    let said = warnings(&job, "undefined_score");
+    let has = |part: &str| assert!(said.iter().any(|said| said.contains(part)), "{said:?}");
+    has("`d2_tweedie` is undefined in 5 of 5 folds");
+    has("`d2_tweedie` is undefined on the training rows in 5 of 5 folds");
+    has("`d2_tweedie` is undefined on the rows that the model was trained on");
+}

@@ -181,6 +181,16 @@ fn groups_are_kept_apart_inside_too() {
         |inner: Value| json!({"space": {"model.eta0": {"choice": [0.1, 1.0]}}, "cv": inner});
     let job = world.api.run(&spec(&dataset, &json!({"cv": cv(3), "search": search(cv(4))})));
     assert_eq!(job["status"], "succeeded", "{}", job["error"]);
+    assert_eq!(job["warnings"], json!([]));
+    let plain = search(json!({"type": "kfold", "n_splits": 3}));
+    let job = world
+        .api
+        .post("/v1/jobs?dry_run=true", &spec(&dataset, &json!({"cv": cv(3), "search": plain})));
+    let warning = job.expect(200)["warnings"][0].clone();
+    assert_eq!(
+        (&warning["code"], &warning["column"]),
+        (&json!("inner_split_without_groups"), &json!("who"))
+    );
     // Eight groups train in each fold: nine cannot be kept apart.
     let job = world.api.run(&spec(&dataset, &json!({"cv": cv(3), "search": search(cv(9))})));
     assert_eq!(job["status"], "failed");

@@ -176,6 +176,10 @@ fn sets_and_intervals_hold_the_truth_as_often_as_asked() {
             assert!((share - coverage).abs() < 0.04, "{conformal} {coverage}: {share}");
         }
     }
+    let in_time = json!({"conformal": "lac", "cv": {"type": "time_series_split"}});
+    let plan = world.api.post("/v1/jobs?dry_run=true", &spec(&dataset, &in_time)).expect(200);
+    let codes = plan["warnings"].as_array().unwrap().iter().map(|warning| &warning["code"]);
+    assert!(codes.into_iter().any(|code| code == "conformal_in_time"), "{plan}");
     let amounts = json!({"target": "dose", "conformal": "absolute_residual",
                          "cv": {"type": "kfold", "n_splits": 5, "shuffle": true}});
     let trained = train(&world, &dataset, &amounts);
@@ -240,13 +244,78 @@ fn what_cannot_be_done_to_predictions() {
             world.api.post(&format!("{path}?coverage={coverage}"), &json!({"rows": [[0.1, 0.2]]}));
         assert_eq!(answer.errors(422, "invalid_request")[0].0, "/coverage");
     }
-    // No threshold reaches it: the job says so.
+    // No threshold reaches it: the job says so, and its model decides as it would without one.
     let demand = json!({"threshold": {"type": "recall_at_precision", "precision": 1.0},
                         "features": ["b"]});
-    let job = world.api.run(&spec(&dataset, &demand));
-    assert_eq!(
-        (&job["status"], &job["error"]["code"]),
-        (&json!("failed"), &json!("output")),
-        "{job}"
-    );
+    let trained = train(&world, &dataset, &demand);
+    let result = &trained.job["result"];
+    assert_eq!(result["threshold"], Value::Null);
+    let detail = warning(&trained.job, "no_threshold").unwrap();
+    assert!(detail.contains("the highest is 0."), "{detail}");
+}
+
+/// What a warning of this code says.
+fn warning(job: &Value, code: &str) -> Option<String> {
+    let warnings = job["result"]["warnings"].as_array().unwrap();
+    let found = warnings.iter().find(|warning| warning["code"] == code);
+    found.map(|warning| warning["detail"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn rows_that_overflow_leave_the_others_calibrated() {
+    let world = World::new();
+    let dataset = world.api.dataset(&tables()[0]);
+    let changes = json!({"model": {"type": "perceptron"}, "optimizer": null, "training": null,
+                         "calibration": "platt"});
+    let trained = train(&world, &dataset, &changes);
+    let path = format!("/v1/models/{}/predict", trained.model);
+    let of = |rows: Value| world.api.post(&path, &json!({"rows": rows})).expect(200);
+    let (good, bad) = (json!([0.3, 0.2]), json!([1e308, 1e308]));
+    let (alone, both) = (of(json!([good])), of(json!([bad, good])));
+    assert_eq!(both["probabilities"][1], alone["probabilities"][0]);
+    assert_eq!(both["probabilities"][0], json!([null, null]));
+    assert_eq!(both["predictions"][1], alone["predictions"][0]);
+    assert_eq!(both["warnings"][0]["code"], "not_finite");
+}
+
+/// Three kinds of leaves at several sites; the third kind grows at these sites alone.
+fn leaves(sites_of_third: &[u32]) -> String {
+    let row = |i: u32| {
+        let (site, place) = (i % 4, i / 4);
+        let kind = if place % 3 == 2 && !sites_of_third.contains(&site) { 0 } else { place % 3 };
+        let noise = f64::from(i * 7919 % 1000) / 400.0;
+        let width = f64::from(kind) + noise;
+        format!(
+            "{width},{},{},s{site}\n",
+            noise - f64::from(kind),
+            ["ash", "birch", "cedar"][kind as usize]
+        )
+    };
+    format!("width,length,kind,site\n{}", (0..240).map(row).collect::<String>())
+}
+
+#[test]
+fn folds_that_lack_a_class_are_left_out_of_a_calibration_of_decisions() {
+    let world = World::new();
+    let spec = |dataset: &str, cv: Value| {
+        json!({"dataset_id": dataset, "target": "kind", "features": ["width", "length"],
+               "model": {"type": "perceptron"}, "calibration": "platt", "cv": cv})
+    };
+    // One site alone has cedars: the fold that tests it never saw any, and no other tests them.
+    let by_site = json!({"type": "leave_one_group_out", "groups": "site"});
+    let dataset = world.api.dataset(&leaves(&[1]));
+    let job = world.api.run(&spec(&dataset, by_site.clone()));
+    assert_eq!(job["status"], "failed", "{job}");
+    let detail = job["error"]["detail"].as_str().unwrap();
+    assert!(detail.contains("of class \"cedar\"") && detail.contains("stratified"), "{detail}");
+    // Two sites have them; a split that tests both at once is one of six.
+    let dataset = world.api.dataset(&leaves(&[1, 2]));
+    let two = json!({"type": "leave_p_groups_out", "groups": "site", "n_groups": 2});
+    let job = world.api.run(&spec(&dataset, two));
+    assert_eq!(job["status"], "succeeded", "{}", job["error"]);
+    let warnings = job["result"]["warnings"].as_array().unwrap();
+    let said = |part: &str| warnings.iter().any(|w| w["detail"].as_str().unwrap().contains(part));
+    assert!(said("fitted without 1 of 6 folds"), "{warnings:?}");
+    assert!(number(&job["result"]["calibration"]["after"]["log_loss"]) < 1.2, "{job}");
+    assert_eq!(world.api.run(&spec(&dataset, by_site))["status"], "succeeded");
 }

@@ -190,3 +190,56 @@ fn groups_that_do_not_do() {
         "column \"patient\" holds neither moments nor numbers",
     );
 }
+
+#[test]
+fn columns_with_gaps_and_too_few_of_anything() {
+    let world = World::new();
+    let row = |i: u32| {
+        let (day, site) = (
+            if i == 7 { String::new() } else { format!("2026-01-{:02}", 1 + i) },
+            if i.is_multiple_of(9) { "" } else { "north" },
+        );
+        format!("{i},{day},{site},all,{}\n", if i < 3 { "rare" } else { "common" })
+    };
+    let rows: String = (0..24).map(row).collect();
+    let dataset = world.api.dataset(&format!("x,day,site,one,y\n{rows}"));
+    let is = |cv: Value, pointer: &str, detail: &str, way_out: &str| {
+        let answer = world.api.post(
+            "/v1/jobs",
+            &json!({
+                "dataset_id": dataset, "target": "y", "features": ["x"], "cv": cv,
+                "model": {"type": "perceptron"}
+            }),
+        );
+        let problem = answer.problem(422, "invalid_request");
+        let errors = problem["errors"].as_array().unwrap();
+        let [error] = &errors[..] else { panic!("{cv}: {errors:?}") };
+        assert_eq!((&error["pointer"], &error["detail"]), (&json!(pointer), &json!(detail)));
+        let suggestion = error["suggestion"].as_str().unwrap_or_default();
+        assert!(suggestion.contains(way_out), "{error}");
+    };
+    is(
+        json!({"type": "group_kfold", "groups": "site"}),
+        "/cv/groups",
+        "column \"site\" has 3 missing values",
+        "`unknown`",
+    );
+    is(
+        json!({"type": "group_kfold", "groups": "one", "n_splits": 2}),
+        "/cv/n_splits",
+        "there is 1 group, fewer than the 2 folds",
+        "",
+    );
+    is(
+        json!({"type": "stratified_kfold", "n_splits": 4}),
+        "/cv/n_splits",
+        "class \"rare\" has 3 rows, fewer than the 4 folds",
+        "at most 3",
+    );
+    is(
+        json!({"type": "time_series_split", "time": "day"}),
+        "/cv/time",
+        "column \"day\" has 1 missing values",
+        "",
+    );
+}

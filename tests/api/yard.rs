@@ -297,6 +297,8 @@ pub fn fold(task: &ClaimedTask) -> Finished {
         train_scores: BTreeMap::new(),
         score_s: 0.0,
         unseen_categories: vec![],
+        untested_classes: vec![],
+        ill_defined: vec![],
         untrained_classes: vec![],
         fit: FitSummary {
             epochs: 1,

@@ -5,12 +5,12 @@
 
 use crate::kernels::{Crew, Values};
 use crate::losses::{LossSpec, TargetKind};
-use crate::metrics::{Judged, Scorer, scores};
+use crate::metrics::{Judged, Scorer, falls_back, scores};
 use crate::network::{LayerSpec, Network};
 use crate::perceptron::Perceptron;
 use crate::preprocess::TargetTransform;
 use crate::problem::Problem;
-use crate::training::scored::score_labels;
+use crate::training::scored::judge_labels;
 use crate::training::{Rows, outputs};
 
 /// A trained model of any family.
@@ -183,42 +183,65 @@ impl Predicted {
         self
     }
 
-    /// The scores against what the rows really are; `None` where one is undefined.
-    pub fn scores(&self, scorers: &[Scorer], truth: &Truth, n_classes: usize) -> Vec<Option<f64>> {
-        let by_class = |prediction: &[u32], probabilities, decision| match truth {
-            Truth::Classes(target) => {
-                let judged = Judged::Classes {
-                    target,
-                    prediction,
-                    n_classes,
-                    probabilities,
-                    decision,
-                    weights: None,
-                };
-                scores(scorers, &judged)
-            }
-            Truth::Values(_) => vec![None; scorers.len()],
+    /// The scores against what the rows really are, and how much each counts, if not all alike; `None`
+    /// where one is undefined.
+    pub fn scores(
+        &self,
+        scorers: &[Scorer],
+        truth: &Truth,
+        n_classes: usize,
+        weights: Option<&[f64]>,
+    ) -> Vec<Option<f64>> {
+        let found = self.judged(truth, n_classes, weights, |judged| scores(scorers, judged));
+        found.unwrap_or_else(|| vec![None; scorers.len()])
+    }
+
+    /// The scorers among these that divide by nothing and count 0 there ([`falls_back`]).
+    pub fn ill_defined(
+        &self,
+        scorers: &[Scorer],
+        truth: &Truth,
+        n_classes: usize,
+        weights: Option<&[f64]>,
+    ) -> Vec<Scorer> {
+        let found = self.judged(truth, n_classes, weights, |judged| falls_back(scorers, judged));
+        let fallen = scorers.iter().zip(found.unwrap_or_default());
+        fallen.filter(|(_, falls)| *falls).map(|(scorer, _)| *scorer).collect()
+    }
+
+    /// Judges it by what the rows really are; nothing where that is of another kind.
+    fn judged<R>(
+        &self,
+        truth: &Truth,
+        n_classes: usize,
+        weights: Option<&[f64]>,
+        judge: impl FnOnce(&Judged<'_>) -> R,
+    ) -> Option<R> {
+        let of_classes = |target, prediction, probabilities, decision| Judged::Classes {
+            target,
+            prediction,
+            n_classes,
+            probabilities,
+            decision,
+            weights,
         };
         match (self, truth) {
-            (Self::Decisions { prediction, decision, .. }, _) => {
-                by_class(prediction, None, Some(&decision[..]))
+            (Self::Decisions { prediction, decision, .. }, Truth::Classes(target)) => {
+                Some(judge(&of_classes(target, prediction, None, Some(decision))))
             }
-            (Self::Probabilities { prediction, probabilities, .. }, _) => {
-                by_class(prediction, Some(&probabilities[..]), None)
+            (Self::Probabilities { prediction, probabilities, .. }, Truth::Classes(target)) => {
+                Some(judge(&of_classes(target, prediction, Some(probabilities), None)))
             }
             (Self::Values { values, n_outputs }, Truth::Values(target)) => {
                 let prediction: Vec<f64> = values.iter().map(|value| f64::from(*value)).collect();
-                let n_outputs = *n_outputs;
-                let prediction = &prediction;
-                scores(scorers, &Judged::Values { target, prediction, n_outputs, weights: None })
+                let (prediction, n_outputs) = (&prediction, *n_outputs);
+                Some(judge(&Judged::Values { target, prediction, n_outputs, weights }))
             }
             (Self::Labels { probabilities, n_labels }, Truth::Values(target)) => {
                 let target: Vec<bool> = target.iter().map(|value| *value > 0.5).collect();
-                score_labels(scorers, &target, probabilities, *n_labels)
+                Some(judge_labels(&target, probabilities, (*n_labels, weights), judge))
             }
-            (Self::Values { .. } | Self::Labels { .. }, Truth::Classes(_)) => {
-                vec![None; scorers.len()]
-            }
+            _ => None,
         }
     }
 }

@@ -1,8 +1,14 @@
 //! What is done to a model's predictions after it: calibration, a decision threshold, and sets or
 //! intervals of a stated coverage. All of it is fitted on rows that the model had not seen.
 //!
-//! In that order: a threshold is one of calibrated probabilities, and sets are made of them.
+//! In that order: a threshold is one of calibrated probabilities, and sets are made of them. The model's
+//! calibration is fitted on all predictions; sets are made of probabilities by calibrations that have not
+//! seen the row (`out_of_fold`), since what a row has been fitted to is nearer to it than to a new one.
 
+mod out_of_fold;
+
+pub use out_of_fold::OutOfFold;
+use out_of_fold::pick;
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::{
@@ -41,10 +47,12 @@ pub struct OutputSpec {
 /// What was found on the way.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OutputReport {
-    /// What calibration changed, of the rows that it was fitted on.
+    /// What calibration changes in rows that it was not fitted on, each as it was tested first.
     pub calibration: Option<CalibrationReport>,
     /// The threshold beside the default one.
     pub threshold: Option<TunedThreshold>,
+    /// Why there is no threshold, where none does what the spec demands.
+    pub no_threshold: Option<ThresholdError>,
 }
 
 /// Why nothing can be fitted.
@@ -54,6 +62,9 @@ pub enum OutputError {
     /// Of the calibration.
     #[error("calibration: {0}")]
     Calibration(#[from] CalibrationError),
+    /// Of a calibration on part of the rows, for the others.
+    #[error("conformal: calibrated probabilities that others have given: {0}")]
+    CrossCalibration(CalibrationError),
     /// Of the threshold.
     #[error("threshold: {0}")]
     Threshold(#[from] ThresholdError),
@@ -81,41 +92,67 @@ impl Output {
     /// Where predictions are not finite, a class has no row, or the spec is not for such a target.
     pub fn fit(
         spec: OutputSpec,
-        predicted: Predicted,
-        truth: &Truth,
+        tested: OutOfFold<'_>,
     ) -> Result<(Self, OutputReport), OutputError> {
         let mut output = Self::default();
         let mut report = OutputReport::default();
-        if let Some(spec) = spec.calibration {
-            let Truth::Classes(target) = truth else {
+        // Of the first tests, where there is a calibration.
+        let mut probabilities = None;
+        if let Some(calibration) = spec.calibration {
+            let Truth::Classes(target) = tested.truth else {
                 return Err(OutputError::DoesNotFit("calibration"));
             };
             let (values, n_columns, kind) =
-                scores(&predicted).ok_or(OutputError::DoesNotFit("calibration"))?;
+                scores(tested.predicted).ok_or(OutputError::DoesNotFit("calibration"))?;
             let scores = Scores { values: &values, n_columns, kind };
-            let calibrator = Calibrator::fit(spec, scores, target, None)?;
-            report.calibration = Some(calibrator.report(&values, target, None)?);
-            output.calibrator = Some(calibrator);
+            output.calibrator = Some(Calibrator::fit(calibration, scores, target, None)?);
+            let crossed = tested.cross_calibrated(calibration, scores, target);
+            let firsts = tested.firsts();
+            let values = pick(&values, &firsts, n_columns);
+            let scores = Scores { values: &values, ..scores };
+            let calibrated = crossed.as_ref().map_or(&[][..], Vec::as_slice);
+            report.calibration =
+                Some(CalibrationReport::of(scores, calibrated, &pick(target, &firsts, 1)));
+            probabilities = Some(crossed.map(|p| singles(&p, n_columns)));
         }
-        let predicted = output.apply(predicted);
+        let predicted = output.apply(tested.predicted.clone());
         if let Some(spec) = spec.threshold {
-            let (Truth::Classes(target), Some((scores, default))) = (truth, of_second(&predicted))
+            let (Truth::Classes(target), Some((scores, default))) =
+                (tested.truth, of_second(&predicted))
             else {
                 return Err(OutputError::DoesNotFit("a threshold"));
             };
             let is_second: Vec<bool> = target.iter().map(|class| *class == 1).collect();
-            let tuned = tune(&spec, &is_second, &scores, None, default)?;
-            output.threshold = Some(tuned.chosen.threshold);
-            report.threshold = Some(tuned);
+            // A row that is just there is taken for the first class, as the model has it.
+            match tune(&spec, &is_second, &scores, None, default.next_up()) {
+                Ok(mut tuned) => {
+                    tuned.default.threshold = default;
+                    output.threshold = Some(tuned.chosen.threshold);
+                    report.threshold = Some(tuned);
+                }
+                Err(error @ ThresholdError::Unreachable { .. }) => {
+                    report.no_threshold = Some(error);
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         if let Some(spec) = spec.conformal {
-            output.conformal = Some(match (&predicted, truth) {
+            let firsts = tested.firsts();
+            output.conformal = Some(match (&predicted, tested.truth) {
                 (
-                    Predicted::Probabilities { probabilities, n_classes, .. },
+                    Predicted::Probabilities { probabilities: all, n_classes, .. },
                     Truth::Classes(target),
-                ) => Conformal::of_classes(spec, &doubles(probabilities), *n_classes, target)?,
+                ) => {
+                    let p = match probabilities {
+                        Some(crossed) => crossed.map_err(OutputError::CrossCalibration)?,
+                        None => pick(all, &firsts, *n_classes),
+                    };
+                    let target = pick(target, &firsts, 1);
+                    Conformal::of_classes(spec, &doubles(&p), *n_classes, &target)?
+                }
                 (Predicted::Values { values, n_outputs: 1 }, Truth::Values(target)) => {
-                    Conformal::of_values(spec, &doubles(values), target, None)?
+                    let values = doubles(&pick(values, &firsts, 1));
+                    Conformal::of_values(spec, &values, &pick(target, &firsts, 1), None)?
                 }
                 _ => return Err(OutputError::DoesNotFit("conformal prediction")),
             });
@@ -123,8 +160,8 @@ impl Output {
         Ok((output, report))
     }
 
-    /// Predictions with calibrated probabilities, and classes by these and the threshold. What cannot
-    /// be calibrated, because it is not finite, stays as it is.
+    /// Predictions with calibrated probabilities, and classes by these and the threshold. A row that
+    /// cannot be calibrated, because what was said of it is not finite, has NaN for probabilities.
     pub fn apply(&self, predicted: Predicted) -> Predicted {
         let predicted = match &self.calibrator {
             Some(calibrator) => calibrated(calibrator, predicted),
@@ -184,14 +221,23 @@ fn calibrated(calibrator: &Calibrator, predicted: Predicted) -> Predicted {
     if n_columns != calibrator.n_columns() || kind != calibrator.kind() {
         return predicted;
     }
-    let Ok(p) = calibrator.calibrate(&values) else { return predicted };
-    let n_classes = n_columns.max(2);
-    let probabilities: Vec<f32> = match n_columns {
-        1 => p.iter().flat_map(|p| [(1.0 - p) as f32, *p as f32]).collect(),
-        _ => p.iter().map(|p| *p as f32).collect(),
-    };
+    let nothing = || vec![f64::NAN; n_columns];
+    let p = calibrator.calibrate(&values).unwrap_or_else(|_| {
+        // Some row is no score; the others are calibrated as if it were not there.
+        let rows = values.chunks_exact(n_columns);
+        rows.flat_map(|row| calibrator.calibrate(row).unwrap_or_else(|_| nothing())).collect()
+    });
+    let (n_classes, probabilities) = (n_columns.max(2), singles(&p, n_columns));
     let prediction = probabilities.chunks_exact(n_classes).map(most_likely).collect();
     Predicted::Probabilities { prediction, probabilities, n_classes }
+}
+
+/// Calibrated scores as probabilities of all classes.
+fn singles(p: &[f64], n_columns: usize) -> Vec<f32> {
+    match n_columns {
+        1 => p.iter().flat_map(|p| [(1.0 - p) as f32, *p as f32]).collect(),
+        _ => p.iter().map(|p| *p as f32).collect(),
+    }
 }
 
 /// The first of the largest.

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 use trainyard_learn::inference::{
-    cohens_d, corrected_paired_t, corrected_t_interval, correlated_t, holm, mcnemar, naive_paired_t,
+    cohens_d, corrected_paired_t, corrected_t_factor, corrected_t_interval, correlated_t, holm,
+    mcnemar, naive_paired_t,
 };
 
 #[derive(Deserialize)]
@@ -65,8 +66,12 @@ fn paired_tests_are_the_references() {
         let found = corrected_paired_t(differences, *n_train, *n_test, *confidence).expect("folds");
         assert_near(found.t.expect("they differ"), case.t);
         assert_near(found.p_value, case.p_value);
-        let interval = corrected_t_interval(differences, *n_train, *n_test, *confidence);
-        assert_eq!(interval.map(<[f64; 2]>::from), Some(found.interval));
+        let factor = corrected_t_factor(differences.len(), *n_train, *n_test, *confidence);
+        let interval = corrected_t_interval(differences, factor.expect("folds")).expect("folds");
+        <[f64; 2]>::from(interval)
+            .into_iter()
+            .zip(case.interval)
+            .for_each(|(a, b)| assert_near(a, b));
         found.interval.into_iter().zip(case.interval).for_each(|(a, b)| assert_near(a, b));
         let naive = naive_paired_t(differences, *confidence).expect("folds");
         assert_near(naive.t.expect("they differ"), case.naive[0]);
@@ -120,9 +125,11 @@ fn folds_that_do_not_differ_have_no_spread() {
 
 #[test]
 fn what_says_nothing() {
-    assert_eq!(corrected_t_interval(&[0.8], 80.0, 20.0, 0.95), None);
-    assert_eq!(corrected_t_interval(&[0.8, 0.9], 0.0, 20.0, 0.95), None);
-    assert_eq!(corrected_t_interval(&[0.5, 0.5], 80.0, 20.0, 0.95), Some((0.5, 0.5)));
+    assert_eq!(corrected_t_factor(1, 80.0, 20.0, 0.95), None);
+    assert_eq!(corrected_t_factor(2, 0.0, 20.0, 0.95), None);
+    assert_eq!(corrected_t_factor(2, 80.0, 20.0, 1.0), None);
+    assert_eq!(corrected_t_interval(&[0.8], 2.0), None);
+    assert_eq!(corrected_t_interval(&[0.5, 0.5], 2.0), Some((0.5, 0.5)));
     for differences in [&[][..], &[0.1], &[0.1, f64::NAN], &[f64::INFINITY, 1.0], &[1e300, -1e300]]
     {
         assert_eq!(corrected_paired_t(differences, 90.0, 10.0, 0.95), None, "{differences:?}");

@@ -1,14 +1,15 @@
 //! Scores with ties, weights and labels, and curves, against scikit-learn's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
+use trainyard_learn::losses::TargetKind;
 use trainyard_learn::metrics::curves::{
     Strategy, calibration_curve, confusion_matrix, precision_recall_curve, roc_curve,
 };
-use trainyard_learn::metrics::{Judged, Scorer, scores};
+use trainyard_learn::metrics::{Judged, Scorer, falls_back, scores};
 
 type Scores = BTreeMap<Scorer, Option<f64>>;
 
@@ -29,6 +30,8 @@ struct ClassCase {
     decision: Option<Vec<f64>>,
     weights: Option<Vec<f64>>,
     scores: Scores,
+    /// Those that scikit-learn warns of, for they divide by nothing.
+    warned: BTreeSet<Scorer>,
 }
 
 #[derive(Deserialize)]
@@ -39,6 +42,7 @@ struct LabelCase {
     decision: Vec<f64>,
     weights: Option<Vec<f64>>,
     scores: Scores,
+    warned: BTreeSet<Scorer>,
 }
 
 #[derive(Deserialize)]
@@ -100,8 +104,34 @@ fn scores_of_classes_are_scikit_learns() {
             weights: case.weights.as_deref(),
         };
         wrong.extend(compare(&format!("case {index}"), &judged, &case.scores));
+        same_warned(&format!("case {index}"), &judged, &case.warned);
     }
     assert!(wrong.is_empty(), "{}", wrong.concat());
+    assert!(cases.iter().filter(|case| !case.warned.is_empty()).count() >= 20);
+}
+
+/// Whether those scores are said to divide by nothing that scikit-learn warns of.
+#[track_caller]
+fn same_warned(case: &str, judged: &Judged<'_>, expected: &BTreeSet<Scorer>) {
+    // Of the others it does not warn, or not of what we mean.
+    let is_share = |scorer: &Scorer| {
+        ["f1", "precision", "recall", "jaccard"].iter().any(|name| scorer.name().starts_with(name))
+    };
+    let scorers: Vec<Scorer> = Scorer::ALL.into_iter().filter(is_share).collect();
+    let falls = scorers.iter().zip(falls_back(&scorers, judged));
+    let found: BTreeSet<Scorer> = falls
+        .filter(|(scorer, falls)| {
+            let fits = match judged {
+                Judged::Classes { n_classes, .. } => {
+                    scorer.fits(TargetKind::Classes { n_classes: *n_classes })
+                }
+                _ => scorer.fits_labels(),
+            };
+            *falls && fits
+        })
+        .map(|(scorer, _)| *scorer)
+        .collect();
+    assert_eq!(&found, expected, "{case}");
 }
 
 #[test]
@@ -118,6 +148,7 @@ fn scores_of_labels_are_scikit_learns() {
             decision: Some(&case.decision),
             weights: case.weights.as_deref(),
         };
+        same_warned(&format!("case {index}"), &judged, &case.warned);
         wrong.extend(compare(&format!("case {index}"), &judged, &case.scores));
     }
     assert!(wrong.is_empty(), "{}", wrong.concat());

@@ -181,11 +181,6 @@ fn without_classes_the_rows_are_split_all_the_same() {
             spec.smallest_train(&RowCounts::of_rows(50))
         );
     }
-    let auto: SplitSpec = serde_json::from_str(r#"{"type": "holdout"}"#).expect("parses");
-    let plain = r#"{"type": "holdout", "stratify": false}"#;
-    let plain: SplitSpec = serde_json::from_str(plain).expect("parses");
-    assert!(!auto.is_stratified());
-    assert_eq!(auto.assign(&SplitRows::new(50, None)), plain.assign(&SplitRows::new(50, None)));
     for json in [
         r#"{"type": "stratified_kfold"}"#,
         r#"{"type": "repeated_stratified_kfold"}"#,
@@ -253,8 +248,10 @@ fn rows_that_are_too_few_or_too_many() {
     assert_eq!(problem(spec, 6), at("/test_size", "asks for 7 rows of 6"));
     assert_eq!(problem(spec, 7), at("/test_size", "leaves none of 7 rows to train on"));
     assert_eq!(problem(spec, 8), None);
-    let spec = r#"{"type": "shuffle_split", "train_size": 7}"#;
-    assert_eq!(problem(spec, 7), at("/train_size", "leaves none of 7 rows to test on"));
+    for kind in ["shuffle_split", "holdout"] {
+        let spec = format!(r#"{{"type": "{kind}", "train_size": 7}}"#);
+        assert_eq!(problem(&spec, 7), at("/train_size", "leaves none of 7 rows to test on"));
+    }
 }
 
 #[test]
@@ -264,13 +261,13 @@ fn a_stratified_holdout_needs_every_class_on_both_sides() {
     let pointers = |json: &str| -> Vec<String> {
         spec(json).check_target(&counts).into_iter().map(|problem| problem.pointer).collect()
     };
-    assert_eq!(pointers(r#"{"type": "holdout"}"#), ["/stratify"]);
+    assert_eq!(pointers(r#"{"type": "holdout", "stratify": true}"#), ["/stratify"]);
     assert_eq!(
         pointers(r#"{"type": "holdout", "stratify": true, "test_size": 2}"#),
         ["/stratify", "/test_size"]
     );
-    assert_eq!(pointers(r#"{"type": "holdout", "stratify": false}"#), [""; 0]);
-    assert_eq!(pointers(r#"{"type": "holdout", "shuffle": false}"#), [""; 0]);
+    assert_eq!(pointers(r#"{"type": "holdout"}"#), [""; 0]);
+    assert_eq!(pointers(r#"{"type": "holdout", "stratify": null}"#), [""; 0]);
     assert_eq!(pointers(r#"{"type": "kfold"}"#), [""; 0]);
 }
 
@@ -387,7 +384,13 @@ fn a_spec_reads_with_defaults_and_nothing_unknown() {
     );
     assert_eq!(
         read(r#"{"type": "holdout"}"#).expect("parses"),
-        SplitSpec::Holdout { test_size: 0.25, stratify: None, shuffle: true, random_state: None }
+        SplitSpec::Holdout {
+            test_size: None,
+            train_size: None,
+            stratify: false,
+            shuffle: true,
+            random_state: None
+        }
     );
     assert!(read(r#"{"n_splits": 2}"#).is_err());
 }

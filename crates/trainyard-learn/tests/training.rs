@@ -392,6 +392,54 @@ fn probabilities_are_scored_after_every_epoch() {
 }
 
 #[test]
+fn two_classes_are_ranked_after_every_epoch_whatever_the_loss() {
+    for loss in [
+        LossSpec::cross_entropy(),
+        LossSpec::BinaryCrossEntropy { label_smoothing: 0.0 },
+        LossSpec::Hinge,
+    ] {
+        let mut clouds = Clouds::new(300);
+        clouds.classes.iter_mut().for_each(|class| *class %= 2);
+        let target = Target::Classes { classes: &clouds.classes, n_classes: 2 };
+        let n_outputs = loss.n_outputs(target.kind()).expect("a loss that fits");
+        let layers = [LayerSpec::Dense { units: None, bias: true, init: None }];
+        let network = Network::new(&layers, N_FEATURES, n_outputs).expect("a network");
+        let spec = Fit {
+            network: &network,
+            loss: &loss,
+            optimizer: &adam(),
+            training: &TrainingSpec { epochs: 1, ..TrainingSpec::default() },
+            batch_size: 32,
+            scorers: &[Scorer::RocAuc, Scorer::Accuracy, Scorer::AveragePrecision],
+            seed: 1,
+            initial: None,
+        };
+        let (train, rows) = clouds.rows.split_at(210);
+        let examples = Examples { target, ..clouds.examples(train, rows) };
+        let mut crew = Crew::new(1);
+        let fitted = fit(&spec, &examples, &mut crew, &mut Unobserved).expect("a fit");
+        let (x, parameters) = ((&clouds.x).into(), &fitted.parameters);
+        let z = outputs(&network, parameters, &fitted.buffers, x, rows, &mut crew);
+        let decision: Vec<f64> = z.iter().map(|z| f64::from(*z)).collect();
+        let of_rows: Vec<u32> = rows.iter().map(|row| clouds.classes[*row as usize]).collect();
+        let judged = Judged::Classes {
+            target: &of_rows,
+            prediction: &of_rows,
+            n_classes: 2,
+            probabilities: None,
+            decision: Some(&decision),
+            weights: None,
+        };
+        let expected = scores(&[Scorer::RocAuc, Scorer::AveragePrecision], &judged);
+        for (name, expected) in ["val_roc_auc", "val_average_precision"].into_iter().zip(expected) {
+            let found = fitted.history.series(name).expect("scores")[0];
+            assert!((found - expected.expect("a score")).abs() < 1e-9, "{name} of {loss:?}");
+        }
+        assert!(fitted.history.series("train_roc_auc").expect("scores")[0] > 0.4, "{loss:?}");
+    }
+}
+
+#[test]
 fn relu_units_that_cannot_fire_are_counted_as_dead() {
     let layers = [
         LayerSpec::Dense { units: Some(4), bias: true, init: None },

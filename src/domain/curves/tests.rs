@@ -13,6 +13,7 @@ fn two_classes() {
     let p = [0.1, 0.4, 0.35, 0.8, 0.7];
     let pooled = Pooled {
         rows: (0..5).collect(),
+        ends: vec![5],
         truth: Truth::Classes(vec![0, 0, 1, 1, 0]),
         predicted: Predicted::Probabilities {
             prediction: vec![0, 0, 0, 1, 1],
@@ -44,6 +45,7 @@ fn two_classes() {
 fn amounts() {
     let pooled = Pooled {
         rows: vec![7, 3, 5],
+        ends: vec![3],
         truth: Truth::Values(vec![1.0, 10.0, 2.0, 20.0, 4.0, 30.0]),
         predicted: Predicted::Values {
             values: vec![1.5, 10.0, 2.0, 21.0, 1.0, 30.0],
@@ -68,7 +70,7 @@ fn what_is_undefined_is_left_out() {
         decision: vec![1.0, 2.0, -1.0],
         n_values: 1,
     };
-    let pooled = Pooled { rows: vec![0, 1, 2], truth, predicted };
+    let pooled = Pooled { rows: vec![0, 1, 2], ends: vec![3], truth, predicted };
     let found = curves(&pooled, &words(&["no", "yes"]), &["y".to_owned()], DETAIL);
     assert_eq!((found.roc.len(), found.precision_recall.len(), found.calibration.len()), (0, 1, 0));
     assert_eq!(found.confusion_matrix.unwrap().counts, [[0, 0], [1, 2]]);

@@ -29,6 +29,11 @@ pub struct EvaluateJobRequest {
     #[serde(default)]
     #[schema(min_items = 1, max_items = 50)]
     pub scoring: Option<Vec<Scorer>>,
+    /// A column of the dataset that says how much each row counts in the scores; all alike, if left
+    /// out.
+    #[serde(default)]
+    #[schema(max_length = 1000)]
+    pub scoring_weight: Option<String>,
     /// The client's own; stored and returned.
     #[serde(default)]
     #[schema(value_type = Object)]
@@ -52,6 +57,19 @@ pub struct EvaluateSpec {
     pub model_id: ModelId,
 }
 
+/// A resolved spec as it can be posted again: of an evaluation, which keeps the model's beside it, what
+/// an evaluation asks for.
+pub fn as_posted(mut resolved: Value) -> Value {
+    const ASKED: [&str; 6] =
+        ["name", "dataset_id", "evaluate", "scoring", "scoring_weight", "metadata"];
+    if let Value::Object(fields) = &mut resolved
+        && fields.get("evaluate").is_some_and(|evaluate| !evaluate.is_null())
+    {
+        fields.retain(|name, _| ASKED.contains(&name.as_str()));
+    }
+    resolved
+}
+
 /// The job that evaluates a model, whose spec is the model's apart from what is asked for. What the
 /// dataset lacks has been looked for.
 pub fn evaluation(
@@ -63,6 +81,7 @@ pub fn evaluation(
         name: request.name,
         dataset_id: dataset.id,
         scoring: request.scoring.unwrap_or_else(|| card.spec.scoring.clone()),
+        scoring_weight: request.scoring_weight,
         evaluate: Some(EvaluateSpec { model_id }),
         cv: None,
         curve: None,

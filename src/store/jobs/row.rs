@@ -8,6 +8,7 @@ use super::rest::dependencies;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::job::{Job, JobPhase, JobStatus, Memory, TaskCounts, Timings};
+use crate::domain::spec::evaluate::as_posted;
 use crate::store::db::{Tx, sql};
 use crate::store::{Result, StoreError, from_json, parsed};
 
@@ -150,7 +151,7 @@ impl Row {
             attempt,
             spec: from_json("spec", &self.spec)?,
             metadata: resolved_spec.get("metadata").cloned().unwrap_or_default(),
-            resolved_spec,
+            resolved_spec: as_posted(resolved_spec),
             dataset_id: parsed("dataset id", &self.dataset_id)?,
             after,
             tasks,

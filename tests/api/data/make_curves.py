@@ -1,4 +1,5 @@
-"""Learning and validation curves and nested cross-validations, as scikit-learn makes them.
+"""Learning and validation curves, nested cross-validations and weighted scores, as scikit-learn makes
+them.
 
     python tests/api/data/make_curves.py > tests/api/data/curves.json
 
@@ -11,6 +12,14 @@ import numpy as np
 import sklearn
 from sklearn.datasets import make_classification
 from sklearn.linear_model import Perceptron
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    balanced_accuracy_score,
+    f1_score,
+    matthews_corrcoef,
+    roc_auc_score,
+)
 from sklearn.model_selection import (
     GridSearchCV,
     KFold,
@@ -82,6 +91,32 @@ def nested(name, grid, inner, outer, model, metric):
     }
 
 
+def weighted(name, model, cv, metrics):
+    """Scores by scikit-learn's metrics with `sample_weight`, of models that know of no weights."""
+    def scores(fitted, rows):
+        said, decision = fitted.predict(X[rows]), fitted.decision_function(X[rows])
+        return {
+            metric: score(y[rows], decision if metric in RANKING else said,
+                          sample_weight=WEIGHTS[rows])
+            for metric, score in METRICS.items() if metric in metrics
+        }
+    folds = list(cv[1].split(X, y))
+    models = [Perceptron(**model).fit(X[train], y[train]) for train, _ in folds]
+    return {
+        "name": name, "model": {"type": "perceptron", **model}, "cv": cv[0], "scoring": metrics,
+        "test": [scores(fitted, test) for fitted, (_, test) in zip(models, folds)],
+        "train": [scores(fitted, train) for fitted, (train, _) in zip(models, folds)],
+        "refit": scores(Perceptron(**model).fit(X, y), np.arange(len(y))),
+    }
+
+
+WEIGHTS = np.arange(len(y)) * 7 % 5 / 2
+METRICS = {
+    "accuracy": accuracy_score, "balanced_accuracy": balanced_accuracy_score, "f1": f1_score,
+    "matthews_corrcoef": matthews_corrcoef, "roc_auc": roc_auc_score,
+    "average_precision": average_precision_score,
+}
+RANKING = ["roc_auc", "average_precision"]
 CURVES = [
     learning("shares drawn", [0.1, 0.325, 0.55, 0.775, 1.0], True, 3, repeated(10, 3, 1), {}),
     learning("shares in order", [0.05, 0.5, 1.0], False, None, plain(7), {"random_state": 4}),
@@ -100,5 +135,10 @@ NESTED = [
     nested("many that are alike", {"max_iter": [500, 1000], "tol": [1e-3]}, stratified(3, 5),
            plain(4), {}, "f1"),
 ]
+WEIGHTED = [
+    weighted("shuffled folds", {}, stratified(5, 3), list(METRICS)),
+    weighted("repeated folds", {"penalty": "l2"}, repeated(4, 2, 1), ["f1", "roc_auc"]),
+]
 VERSIONS = {"scikit-learn": sklearn.__version__, "numpy": np.__version__}
-print(json.dumps({"versions": VERSIONS, "curves": CURVES, "nested": NESTED}, indent=1))
+GOLDEN = {"versions": VERSIONS, "curves": CURVES, "nested": NESTED, "weighted": WEIGHTED}
+print(json.dumps(GOLDEN, indent=1))

@@ -46,13 +46,29 @@ impl Calibrator {
         let scores = Scores { values, n_columns: self.n_columns, kind: self.kind };
         scores.check()?;
         scores.check_rows(target, weights)?;
-        let calibrated = self.calibrate(values)?;
-        let quality = |values| quality(values, self.n_columns, target, weights);
-        let before = match self.kind {
-            ScoreKind::Probability => quality(values),
+        Ok(CalibrationReport::weighted(scores, &self.calibrate(values)?, target, weights))
+    }
+}
+
+impl CalibrationReport {
+    /// What calibration by others changes: the scores of rows, and what was made of them, in the same
+    /// shape.
+    pub(crate) fn of(scores: Scores<'_>, calibrated: &[f64], target: &[u32]) -> Self {
+        Self::weighted(scores, calibrated, target, None)
+    }
+
+    fn weighted(
+        scores: Scores<'_>,
+        calibrated: &[f64],
+        target: &[u32],
+        weights: Option<&[f64]>,
+    ) -> Self {
+        let quality = |values| quality(values, scores.n_columns, target, weights);
+        let before = match scores.kind {
+            ScoreKind::Probability => quality(scores.values),
             ScoreKind::Decision => None,
         };
-        Ok(CalibrationReport { before, after: quality(&calibrated) })
+        Self { before, after: quality(calibrated) }
     }
 }
 

@@ -13,6 +13,11 @@
 //! there is no such score, [`Conformal::smallest_alpha`] being above α, a set has every class and an
 //! interval every number.
 //!
+//! Where the rows' scores come of the folds of a cross-validation and the answer of a model that was
+//! trained on all rows, this is cross-conformal prediction (Vovk, "Cross-conformal predictors", 2015):
+//! the model has seen more rows than those of the folds and is a little better, so sets and intervals
+//! are as a rule a little wider than they need be; the bound itself holds for a fold's own model.
+//!
 //! It is deliberately not about models, and takes no weights: rows of different weight do come in a
 //! particular order.
 

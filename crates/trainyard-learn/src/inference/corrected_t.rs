@@ -7,19 +7,33 @@ use serde::Serialize;
 use super::moments;
 use crate::distributions::{student_t_quantile, student_t_two_sided};
 
-/// The interval that holds the expected score with this `confidence`, by the corrected resampled t.
+/// What the scores' sample standard deviation is multiplied by for half the width of an interval:
+/// `√(1/n_folds + n_test/n_train)` times Student's quantile with one degree of freedom fewer than
+/// folds. It is the same for all scores of the same folds, so it is found once.
 ///
-/// `scores` are one a fold; `n_train` and `n_test` are the rows of a fold, as means where folds
-/// differ. The quantile is Student's with one degree of freedom fewer than folds. `None` with fewer
-/// than two folds, without training rows, or for a confidence that is no share.
-pub fn corrected_t_interval(
-    scores: &[f64],
+/// `n_train` and `n_test` are the rows of a fold, as means where folds differ. `None` with fewer than
+/// two folds, without training rows, or for a confidence that is no share.
+pub fn corrected_t_factor(
+    n_folds: usize,
     n_train: f64,
     n_test: f64,
     confidence: f64,
-) -> Option<(f64, f64)> {
-    let found = paired_t(scores, ratio(n_train, n_test)?, confidence)?;
-    Some((found.interval[0], found.interval[1]))
+) -> Option<f64> {
+    let shared = ratio(n_train, n_test)?;
+    if n_folds < 2 || !(0.0..1.0).contains(&confidence) || !shared.is_finite() {
+        return None;
+    }
+    let k = n_folds as f64;
+    Some(student_t_quantile(0.5 + confidence / 2.0, k - 1.0) * (1.0 / k + shared).sqrt())
+}
+
+/// The interval that holds the expected score, by the corrected resampled t: of `scores`, one a fold,
+/// with the [`corrected_t_factor`] of these folds. `None` for fewer than two scores or such as are
+/// not finite.
+pub fn corrected_t_interval(scores: &[f64], factor: f64) -> Option<(f64, f64)> {
+    let (mean, variance) = moments(scores)?;
+    let half_width = factor * variance.sqrt();
+    Some((mean - half_width, mean + half_width))
 }
 
 /// What a paired t-test says of the differences between two models' scores.

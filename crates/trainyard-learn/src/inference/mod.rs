@@ -11,7 +11,9 @@ mod correlated_t;
 mod holm;
 mod mcnemar;
 
-pub use corrected_t::{PairedT, corrected_paired_t, corrected_t_interval, naive_paired_t};
+pub use corrected_t::{
+    PairedT, corrected_paired_t, corrected_t_factor, corrected_t_interval, naive_paired_t,
+};
 pub use correlated_t::{Posterior, correlated_t};
 pub use holm::holm;
 pub use mcnemar::{McNemar, mcnemar};

@@ -24,15 +24,9 @@ pub(super) fn score(scorer: Scorer, classes: &[ClassCounts]) -> Option<f64> {
         Scorer::Recall => classes.get(1)?.recall(),
         Scorer::Jaccard => classes.get(1)?.jaccard(),
         Scorer::MatthewsCorrcoef => {
-            let (n, hits) = (sum(n), sum(hits));
+            let Some(spread) = spread(classes) else { return Some(0.0) };
             let by_chance = sum(|c| c.target * c.predicted);
-            let spread = (n * n - sum(|c| c.predicted * c.predicted))
-                * (n * n - sum(|c| c.target * c.target));
-            // What rounding leaves of nothing is nothing.
-            if spread <= f64::EPSILON * n.powi(4) {
-                return Some(0.0);
-            }
-            (hits * n - by_chance) / spread.sqrt()
+            (sum(hits) * sum(n) - by_chance) / spread.sqrt()
         }
         Scorer::CohenKappa => {
             let n = sum(n);
@@ -44,6 +38,49 @@ pub(super) fn score(scorer: Scorer, classes: &[ClassCounts]) -> Option<f64> {
         }
         _ => return averaged(scorer, &mut classes.iter().filter(|class| class.occurs())),
     })
+}
+
+/// What the correlation divides by, squared; `None` where it is nothing.
+fn spread(classes: &[ClassCounts]) -> Option<f64> {
+    let sum = |of: fn(&ClassCounts) -> f64| classes.iter().map(of).sum::<f64>();
+    let n = sum(|c| c.target);
+    let spread =
+        (n * n - sum(|c| c.predicted * c.predicted)) * (n * n - sum(|c| c.target * c.target));
+    // What rounding leaves of nothing is nothing.
+    (spread > f64::EPSILON * n.powi(4)).then_some(spread)
+}
+
+/// Whether the score divides by nothing.
+pub(super) fn falls_back(scorer: Scorer, classes: &[ClassCounts]) -> bool {
+    match scorer {
+        Scorer::MatthewsCorrcoef => !classes.is_empty() && spread(classes).is_none(),
+        Scorer::AveragePrecision => classes.len() == 2 && classes[1].target == 0.0,
+        Scorer::F1 | Scorer::Precision | Scorer::Recall | Scorer::Jaccard => {
+            classes.get(1).is_some_and(|class| divides_by_nothing(scorer, class))
+        }
+        // Over the rows of all classes, of which there are some.
+        Scorer::F1Micro | Scorer::PrecisionMicro | Scorer::RecallMicro | Scorer::JaccardMicro => {
+            false
+        }
+        _ => classes.iter().any(|class| class.occurs() && divides_by_nothing(scorer, class)),
+    }
+}
+
+/// The same for the part of a score that one class, label or row gives.
+pub(super) fn divides_by_nothing(scorer: Scorer, counts: &ClassCounts) -> bool {
+    use Scorer::*;
+    let ClassCounts { target, predicted, .. } = counts;
+    match scorer {
+        Precision | PrecisionMacro | PrecisionWeighted | PrecisionMicro | PrecisionSamples => {
+            *predicted == 0.0
+        }
+        Recall | RecallMacro | RecallWeighted | RecallMicro | RecallSamples => *target == 0.0,
+        F1 | F1Macro | F1Weighted | F1Micro | F1Samples => target + predicted == 0.0,
+        Jaccard | JaccardMacro | JaccardWeighted | JaccardMicro | JaccardSamples => {
+            target + predicted == 0.0
+        }
+        _ => false,
+    }
 }
 
 /// The scores that are means over classes or labels, and those of all of them together.

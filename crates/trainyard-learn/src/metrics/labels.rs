@@ -2,8 +2,9 @@
 //!
 //! A label that no row has, or that none is said to have, counts 0 where scikit-learn counts 0.
 
-use super::classes::{ClassCounts, averaged};
-use super::ranking::{Order, area, average_precision, order, steps};
+use super::classes::{ClassCounts, averaged, divides_by_nothing};
+use super::order::{Order, order};
+use super::ranking::{area, average_precision, steps};
 use super::{Scorer, are_weights, weight_of, weighted_mean};
 
 /// The counts of the labels over rows, and those of the rows over labels.
@@ -60,6 +61,20 @@ pub(super) fn score(scorer: Scorer, counts: &Counts) -> Option<f64> {
         Scorer::RecallSamples => over_rows(ClassCounts::recall),
         Scorer::JaccardSamples => over_rows(ClassCounts::jaccard),
         _ => averaged(scorer, &mut counts.labels.iter()),
+    }
+}
+
+/// Whether the score divides by nothing, for one label at least, or one row.
+pub(super) fn falls_back(scorer: Scorer, counts: &Counts) -> bool {
+    use Scorer::*;
+    let falls = |part: &ClassCounts| divides_by_nothing(scorer, part);
+    match scorer {
+        F1Samples | PrecisionSamples | RecallSamples | JaccardSamples => {
+            counts.rows.iter().any(|(row, _)| falls(row))
+        }
+        F1Micro | PrecisionMicro | RecallMicro | JaccardMicro => counts.labels.iter().all(falls),
+        AveragePrecision => counts.labels.iter().any(|label| label.target == 0.0),
+        _ => counts.labels.iter().any(falls),
     }
 }
 

@@ -12,9 +12,11 @@
 mod classes;
 pub mod curves;
 mod labels;
+mod order;
 mod probabilities;
 mod ranking;
 mod scorer;
+mod two;
 mod values;
 
 use std::cell::OnceCell;
@@ -37,7 +39,8 @@ pub enum Judged<'a> {
         prediction: &'a [u32],
         /// How many classes there are.
         n_classes: usize,
-        /// Rows × classes, where there are any.
+        /// Rows × classes, where there are any. Scores of the order of two classes are content with one
+        /// a row, which may be any number that is higher the more speaks for the second.
         probabilities: Option<&'a [f32]>,
         /// Rows × classes, of two classes one or two a row, where there are any; used where there
         /// are no probabilities.
@@ -120,6 +123,28 @@ pub fn scores(scorers: &[Scorer], judged: &Judged<'_>) -> Vec<Option<f64>> {
             of_each(&|scorer| {
                 values::score(scorer, outputs.as_deref().filter(|_| scorer.fits(kind))?)
             })
+        }
+    }
+}
+
+/// Whether each score is one that divides by nothing and counts 0 there, as scikit-learn has it, which
+/// warns of most of them: precision of a class that is never predicted, recall of one that no row is of,
+/// the share explained of a target that does not vary.
+pub fn falls_back(scorers: &[Scorer], judged: &Judged<'_>) -> Vec<bool> {
+    let of_each = |falls: &dyn Fn(Scorer) -> bool| scorers.iter().map(|s| falls(*s)).collect();
+    match *judged {
+        Judged::Classes { target, prediction, n_classes, weights, .. } => {
+            let counts = classes::count(target, prediction, n_classes, weights).unwrap_or_default();
+            of_each(&|scorer| classes::falls_back(scorer, &counts))
+        }
+        Judged::Labels { target, prediction, n_labels, weights, .. } => {
+            let counts = labels::count(target, prediction, n_labels, weights);
+            let falls = |scorer| counts.as_ref().is_some_and(|c| labels::falls_back(scorer, c));
+            of_each(&falls)
+        }
+        Judged::Values { target, prediction, n_outputs, weights } => {
+            let outputs = values::outputs(target, prediction, n_outputs, weights);
+            of_each(&|scorer| values::falls_back(scorer, outputs.as_deref().unwrap_or_default()))
         }
     }
 }

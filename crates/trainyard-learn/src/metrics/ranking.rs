@@ -1,10 +1,13 @@
 //! Scores of an order: how well the rows of a class stand before the others.
 //!
-//! The rows are sorted once for each class, and every score is read off that.
+//! The rows are sorted once for each class (`order`), and every score is read off that; of two classes
+//! whose rows all count the same both scores in one pass (`two`).
 
 use std::cell::OnceCell;
 
+use super::order::{Order, order};
 use super::probabilities::Given;
+use super::two::{self, OfTwo};
 use super::{Scorer, weight_of, weighted_mean};
 
 /// How many rows of each side stand at a threshold or above it, in weights.
@@ -15,9 +18,6 @@ pub(crate) struct Step {
     pub(crate) alarms: f64,
 }
 
-/// Rows with their scores, the highest first.
-pub(super) type Order = Vec<(f64, u32)>;
-
 /// The rows in the order of each class.
 pub(super) struct Ranked<'a> {
     given: Given<'a>,
@@ -26,6 +26,8 @@ pub(super) struct Ranked<'a> {
     orders: Vec<Order>,
     /// What several scores of one column are read off.
     steps: Vec<OnceCell<Vec<Step>>>,
+    /// All there is of two classes whose rows count the same; nothing is sorted besides.
+    of_two: Option<OfTwo>,
     has_probabilities: bool,
 }
 
@@ -37,12 +39,35 @@ impl<'a> Ranked<'a> {
         probabilities: Option<&[f32]>,
         decision: Option<&[f64]>,
     ) -> Option<Self> {
-        let (n_rows, n_classes) = (given.target.len(), given.n_classes);
-        let all = |n: usize| n_classes > 2 || n == n_rows;
+        let Given { target, n_classes, weights, .. } = given;
+        let n_rows = target.len();
+        let has_probabilities = probabilities.is_some();
+        let one_each = |n: usize| n_classes > 2 || n == n_rows;
+        if n_classes == 2 && weights.is_none() {
+            let of_two = match (probabilities, decision) {
+                (Some(p), _) if one_each(p.len()) => two::of_singles(p.iter().copied(), target),
+                (Some(p), _) => two::of_singles(p.chunks_exact(2).map(|row| row[1]), target),
+                (None, Some(d)) if one_each(d.len()) => two::of_doubles(d, target),
+                (None, Some(d)) => {
+                    let apart: Vec<f64> = d.chunks_exact(2).map(|row| row[1] - row[0]).collect();
+                    two::of_doubles(&apart, target)
+                }
+                (None, None) => None,
+            };
+            let (values, orders, steps) = (Vec::new(), Vec::new(), Vec::new());
+            return Some(Self {
+                given,
+                values,
+                orders,
+                steps,
+                of_two: Some(of_two?),
+                has_probabilities,
+            });
+        }
         let values: Vec<f64> = match (probabilities, decision) {
-            (Some(p), _) if all(p.len()) => p.iter().map(|p| f64::from(*p)).collect(),
+            (Some(p), _) if one_each(p.len()) => p.iter().map(|p| f64::from(*p)).collect(),
             (Some(p), _) => p.chunks_exact(2).map(|row| f64::from(row[1])).collect(),
-            (None, Some(d)) if all(d.len()) => d.to_vec(),
+            (None, Some(d)) if one_each(d.len()) => d.to_vec(),
             (None, Some(d)) => d.chunks_exact(2).map(|row| row[1] - row[0]).collect(),
             (None, None) => return None,
         };
@@ -55,16 +80,17 @@ impl<'a> Ranked<'a> {
         }
         let orders = (0..n_columns).map(|column| order(&values, n_columns, column)).collect();
         let steps = (0..n_columns).map(|_| OnceCell::new()).collect();
-        Some(Self { given, values, orders, steps, has_probabilities: probabilities.is_some() })
+        Some(Self { given, values, orders, steps, of_two: None, has_probabilities })
     }
 
     pub(super) fn score(&self, scorer: Scorer) -> Option<f64> {
         match scorer {
             Scorer::TopKAccuracy => Some(self.top_two()),
-            Scorer::RocAuc => area(self.steps(0)),
-            Scorer::AveragePrecision if self.orders.len() == 1 => {
-                Some(average_precision(self.steps(0)))
-            }
+            Scorer::RocAuc => self.area_of_second(),
+            Scorer::AveragePrecision if self.given.n_classes == 2 => Some(match &self.of_two {
+                Some(of_two) => of_two.average_precision,
+                None => average_precision(self.steps(0)),
+            }),
             Scorer::AveragePrecision => {
                 self.over_classes(false, |steps| Some(average_precision(steps)))
             }
@@ -80,9 +106,9 @@ impl<'a> Ranked<'a> {
             | Scorer::RocAucOvrWeighted
             | Scorer::RocAucOvo
             | Scorer::RocAucOvoWeighted
-                if self.orders.len() == 1 =>
+                if self.given.n_classes == 2 =>
             {
-                area(self.steps(0))
+                self.area_of_second()
             }
             Scorer::RocAucOvr => self.over_classes(false, area),
             Scorer::RocAucOvrWeighted => self.over_classes(true, area),
@@ -92,9 +118,17 @@ impl<'a> Ranked<'a> {
         }
     }
 
+    /// The area of the second of two classes.
+    fn area_of_second(&self) -> Option<f64> {
+        match &self.of_two {
+            Some(of_two) => of_two.area,
+            None => area(self.steps(0)),
+        }
+    }
+
     /// The steps of one column: of two classes the second's.
     fn steps(&self, column: usize) -> &[Step] {
-        let class = if self.orders.len() == 1 { 1 } else { column as u32 };
+        let class = if self.given.n_classes == 2 { 1 } else { column as u32 };
         let Given { target, weights, .. } = self.given;
         let is_hit = |row: usize| target[row] == class;
         self.steps[column]
@@ -161,65 +195,6 @@ impl<'a> Ranked<'a> {
     }
 }
 
-/// The rows of one column, the highest value first.
-pub(super) fn order(values: &[f64], n_columns: usize, column: usize) -> Order {
-    let of_column = values.iter().skip(column).step_by(n_columns);
-    // What comes of single precision, as probabilities do, has keys of half the length.
-    if of_column.clone().all(|value| f64::from(*value as f32).total_cmp(value).is_eq()) {
-        let keys = of_column.zip(0_u64..).map(|(v, row)| u64::from(key(*v as f32)) << 32 | row);
-        let sorted = by_upper_half(keys.collect());
-        let value = |packed: u64| f64::from(of_key((packed >> 32) as u32));
-        return sorted.into_iter().map(|packed| (value(packed), packed as u32)).collect();
-    }
-    let mut order: Order = of_column.zip(0..).map(|(value, row)| (*value, row)).collect();
-    order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
-    order
-}
-
-/// A number that is the smaller the larger the value is, in the order of [`f32::total_cmp`].
-fn key(value: f32) -> u32 {
-    let bits = value.to_bits();
-    if value.is_sign_negative() { bits } else { !bits & 0x7fff_ffff }
-}
-
-/// The value of a key.
-fn of_key(key: u32) -> f32 {
-    f32::from_bits(if key >> 31 == 1 { key } else { !key & 0x7fff_ffff })
-}
-
-/// Sorts numbers by their upper halves, equal ones in the order they come in: byte by byte, the
-/// least first (Knuth, "The Art of Computer Programming", volume 3, 5.2.5). Scores are asked for
-/// after every epoch, and comparing numbers takes three times as long.
-fn by_upper_half(mut numbers: Vec<u64>) -> Vec<u64> {
-    const FEW: usize = 64;
-    if numbers.len() < FEW {
-        numbers.sort_unstable();
-        return numbers;
-    }
-    let byte = |number: u64, at: usize| (number >> (32 + 8 * at)) as usize & 0xff;
-    let mut counts = [[0_u32; 256]; 4];
-    for number in &numbers {
-        (0..4).for_each(|at| counts[at][byte(*number, at)] += 1);
-    }
-    let mut sorted = vec![0; numbers.len()];
-    for (at, counts) in counts.iter_mut().enumerate() {
-        if counts.iter().any(|count| *count as usize == numbers.len()) {
-            continue;
-        }
-        let mut next = 0;
-        for count in counts.iter_mut() {
-            (*count, next) = (next, next + *count);
-        }
-        for number in &numbers {
-            let place = &mut counts[byte(*number, at)];
-            sorted[*place as usize] = *number;
-            *place += 1;
-        }
-        std::mem::swap(&mut numbers, &mut sorted);
-    }
-    numbers
-}
-
 /// A step for every value that occurs in rows of a weight.
 pub(super) fn steps(
     order: &[(f64, u32)],
@@ -263,38 +238,4 @@ pub(super) fn average_precision(steps: &[Step]) -> f64 {
         hits = step.hits;
     }
     sum / last.hits
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_order_is_that_of_comparing() {
-        let mut random = crate::random::RandomState::new(1);
-        for n in [0, 1, 5, 63, 64, 65, 1000, 5000] {
-            let single = |_| match random.random_sample() {
-                p if p < 0.05 => 0.0,
-                p if p < 0.1 => -0.0,
-                p if p < 0.2 => f64::from(-p as f32),
-                p if p < 0.5 => 0.5,
-                p => f64::from((p * 1e3) as f32),
-            };
-            let singles: Vec<f64> = (0..n).map(single).collect();
-            let mut doubles = singles.clone();
-            doubles.extend([0.1]);
-            for values in [singles, doubles] {
-                let found = order(&values, 1, 0);
-                let mut expected: Vec<f64> = values.clone();
-                expected.sort_by(|a, b| b.total_cmp(a));
-                assert!(
-                    found.iter().map(|at| at.0.to_bits()).eq(expected.iter().map(|v| v.to_bits()))
-                );
-                assert!(found.iter().all(|(v, row)| v.total_cmp(&values[*row as usize]).is_eq()));
-                let mut rows: Vec<u32> = found.iter().map(|at| at.1).collect();
-                rows.sort_unstable();
-                assert!(rows.into_iter().eq(0..values.len() as u32));
-            }
-        }
-    }
 }

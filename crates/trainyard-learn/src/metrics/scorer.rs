@@ -211,6 +211,11 @@ impl Scorer {
         matches!(self, Self::RocAuc | Self::AveragePrecision | Self::TopKAccuracy)
     }
 
+    /// Whether rows can count differently in it.
+    pub fn takes_weights(self) -> bool {
+        !matches!(self, Self::RocAucOvo | Self::RocAucOvoWeighted | Self::NegMaxError)
+    }
+
     /// What makes it undefined, in words that follow "it needs".
     pub fn needs(self) -> &'static str {
         use Scorer::*;

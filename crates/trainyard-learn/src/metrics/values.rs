@@ -46,6 +46,17 @@ pub(super) fn score(scorer: Scorer, outputs: &[Output<'_>]) -> Option<f64> {
     Some(scores.iter().sum::<f64>() / scores.len() as f64)
 }
 
+/// Whether the score is the share explained of a target that does not vary, for one output at least, and
+/// counts 0 there.
+pub(super) fn falls_back(scorer: Scorer, outputs: &[Output<'_>]) -> bool {
+    use Scorer::*;
+    matches!(scorer, R2 | ExplainedVariance | D2AbsoluteErrorScore | D2PinballScore)
+        && outputs.iter().any(|output| {
+            output.target.iter().all(|target| *target == output.target[0])
+                && output.score(scorer) == Some(0.0)
+        })
+}
+
 impl Output<'_> {
     fn score(&self, scorer: Scorer) -> Option<f64> {
         let Self { target, error, .. } = self;

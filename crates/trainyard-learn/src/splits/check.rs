@@ -39,7 +39,7 @@ impl SplitSpec {
             let way_out = "set shuffle to true or leave random_state out";
             problems.push(Problem::new("/random_state", detail).suggest(way_out));
         }
-        if let Self::Holdout { stratify: Some(true), shuffle: false, .. } = self {
+        if let Self::Holdout { stratify: true, shuffle: false, .. } = self {
             let detail = "without shuffle rows stay in order, and classes cannot be evened out";
             let way_out = "set shuffle to true or leave stratify out";
             problems.push(Problem::new("/stratify", detail).suggest(way_out));
@@ -90,6 +90,7 @@ impl SplitSpec {
             self,
             Self::ShuffleSplit { test_size: None, train_size: Some(_), .. }
                 | Self::StratifiedShuffleSplit { test_size: None, train_size: Some(_), .. }
+                | Self::Holdout { test_size: None, train_size: Some(_), .. }
         );
         let detail = if n_train + n_test > n_rows {
             format!("asks for {} rows of {n_rows}", n_train + n_test)
@@ -109,11 +110,11 @@ impl SplitSpec {
     /// scikit-learn only warns as long as one class has enough. A fold without a class cannot be
     /// scored on it, so here that is a problem. Without classes there is none.
     pub fn check_target(&self, class_counts: &[(String, usize)]) -> Vec<Problem> {
-        if self.holdout_stratifies() || matches!(self, Self::StratifiedShuffleSplit { .. }) {
-            return self.check_sides(class_counts);
-        }
         if !self.is_stratified() {
             return Vec::new();
+        }
+        if matches!(self, Self::Holdout { .. } | Self::StratifiedShuffleSplit { .. }) {
+            return self.check_sides(class_counts);
         }
         let n_splits = self.n_splits(&RowCounts::default());
         let is_short = |&&(_, count): &&(String, usize)| count < n_splits;
@@ -204,8 +205,8 @@ impl SplitSpec {
         let (train_size, test_size) = match *self {
             Self::ShuffleSplit { test_size, train_size, .. }
             | Self::StratifiedShuffleSplit { test_size, train_size, .. }
-            | Self::GroupShuffleSplit { test_size, train_size, .. } => (train_size, test_size),
-            Self::Holdout { test_size, .. } => (None, Some(test_size)),
+            | Self::GroupShuffleSplit { test_size, train_size, .. }
+            | Self::Holdout { test_size, train_size, .. } => (train_size, test_size),
             _ => (None, None),
         };
         for (name, size) in [("test_size", test_size), ("train_size", train_size)] {

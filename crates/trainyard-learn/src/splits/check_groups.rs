@@ -19,8 +19,9 @@ impl SplitSpec {
             Self::GroupKfold { n_splits, .. } | Self::StratifiedGroupKfold { n_splits, .. }
                 if n_splits as usize > n_groups =>
             {
+                let verb = if n_groups == 1 { "is" } else { "are" };
                 let detail =
-                    format!("there are {}, fewer than the {n_splits} folds", named(n_groups));
+                    format!("there {verb} {}, fewer than the {n_splits} folds", named(n_groups));
                 let problem = Problem::new("/n_splits", detail);
                 problems.push(match n_groups {
                     0 | 1 => problem.suggest("name a column of more groups"),
@@ -30,7 +31,8 @@ impl SplitSpec {
             Self::GroupShuffleSplit { .. } => problems.extend(self.check_drawn_groups(n_groups)),
             Self::LeaveOneGroupOut { .. } => {
                 if n_groups < 2 {
-                    let detail = format!("there are {}, and two are needed", named(n_groups));
+                    let verb = if n_groups == 1 { "is" } else { "are" };
+                    let detail = format!("there {verb} {}, and two are needed", named(n_groups));
                     problems.push(Problem::new("/groups", detail));
                 }
                 problems.extend(self.too_many(counts, "/groups", "take group_kfold"));

@@ -1,7 +1,9 @@
 //! How many folds a split has, and how many rows they train on and test.
 
 use super::leave_out::Choices;
-use super::shuffle_split::{GROUP_SHUFFLE_SPLIT_TEST_SIZE, SHUFFLE_SPLIT_TEST_SIZE, sizes};
+use super::shuffle_split::{
+    GROUP_SHUFFLE_SPLIT_TEST_SIZE, HOLDOUT_TEST_SIZE, SHUFFLE_SPLIT_TEST_SIZE, sizes,
+};
 use super::time_series_split::Blocks;
 use super::{SplitSpec, groups};
 
@@ -130,7 +132,9 @@ impl SplitSpec {
             Self::GroupShuffleSplit { test_size, train_size, .. } => {
                 sizes(n, train_size, test_size, GROUP_SHUFFLE_SPLIT_TEST_SIZE)
             }
-            Self::Holdout { test_size, .. } => sizes(n, None, Some(test_size), test_size),
+            Self::Holdout { test_size, train_size, .. } => {
+                sizes(n, train_size, test_size, HOLDOUT_TEST_SIZE)
+            }
             _ => (0, 0),
         }
     }

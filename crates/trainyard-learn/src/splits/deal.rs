@@ -111,17 +111,15 @@ impl SplitSpec {
     fn hold_out(&self, rows: &SplitRows<'_>, seed: u32) -> Folds {
         let n_rows = rows.n_rows;
         let (n_train, n_test) = self.sizes(n_rows);
-        let split = match rows.classes.filter(|_| self.holdout_stratifies()) {
-            Some(y) => stratified_shuffle_split::divide(y, n_test, seed).unwrap_or_default(),
-            None if self.shuffles() => {
-                let splits = shuffle_split(n_rows, (n_train, n_test), 1, seed);
-                return Folds::listed(n_rows, splits);
-            }
+        let sizes = (n_train, n_test);
+        let splits = match rows.classes.filter(|_| self.is_stratified()) {
+            Some(y) => stratified_shuffle_split::splits(y, sizes, 1, seed).unwrap_or_default(),
+            None if self.shuffles() => shuffle_split(n_rows, sizes, 1, seed),
             None => {
-                let n_train = n_train as u32;
-                ((0..n_train).collect(), (n_train..n_rows as u32).collect())
+                let (n_train, n_both) = (n_train as u32, (n_train + n_test).min(n_rows) as u32);
+                vec![((0..n_train).collect(), (n_train..n_both).collect())]
             }
         };
-        Folds::listed(n_rows, vec![split])
+        Folds::listed(n_rows, splits)
     }
 }

@@ -9,6 +9,9 @@ pub(super) const SHUFFLE_SPLIT_TEST_SIZE: f64 = 0.1;
 /// The same of splits of groups.
 pub(super) const GROUP_SHUFFLE_SPLIT_TEST_SIZE: f64 = 0.2;
 
+/// The same of a single split.
+pub(super) const HOLDOUT_TEST_SIZE: f64 = 0.25;
+
 /// The training and the test rows of each of `n_splits` splits, drawn from one generator, in the
 /// order of the draw: the test rows come first.
 pub(super) fn shuffle_split(

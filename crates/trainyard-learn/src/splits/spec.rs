@@ -1,6 +1,6 @@
 //! What a caller asks of a split.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// How to split the rows into folds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -238,15 +238,21 @@ pub enum SplitSpec {
     },
     /// One split, as scikit-learn's `train_test_split`.
     Holdout {
-        /// The test rows: a share below 1, or a number of them.
-        #[serde(default = "default_test_size")]
-        #[cfg_attr(feature = "openapi", schema(exclusive_minimum = 0.0, default = 0.25))]
-        test_size: f64,
-        /// Whether both sides have the same share of every class. `null` is for where there are
-        /// classes and rows are shuffled.
+        /// The test rows: a share below 1, or a number of them. `null` takes those that
+        /// `train_size` leaves, or else a quarter.
         #[serde(default)]
-        #[cfg_attr(feature = "openapi", schema(default = json!(null)))]
-        stratify: Option<bool>,
+        #[cfg_attr(feature = "openapi", schema(exclusive_minimum = 0.0, default = json!(null)))]
+        test_size: Option<f64>,
+        /// The training rows: a share below 1, or a number of them. `null` takes those that are
+        /// not tested.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(exclusive_minimum = 0.0, default = json!(null)))]
+        train_size: Option<f64>,
+        /// Whether both sides have the same share of every class, as with scikit-learn's `stratify=y`;
+        /// `null` is `false`.
+        #[serde(default, deserialize_with = "or_false")]
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<bool>, default = false))]
+        stratify: bool,
         /// Whether to shuffle the rows first; otherwise the last ones are tested.
         #[serde(default = "default_true")]
         #[cfg_attr(feature = "openapi", schema(default = true))]
@@ -299,7 +305,7 @@ impl SplitSpec {
                 | Self::RepeatedStratifiedKfold { .. }
                 | Self::StratifiedGroupKfold { .. }
                 | Self::StratifiedShuffleSplit { .. }
-                | Self::Holdout { stratify: Some(true), .. }
+                | Self::Holdout { stratify: true, .. }
         )
     }
 
@@ -325,14 +331,6 @@ impl SplitSpec {
             | Self::LeavePOut { .. }
             | Self::Predefined { .. } => false,
             _ => true,
-        }
-    }
-
-    /// Whether a hold-out divides classes evenly once there are any.
-    pub(super) fn holdout_stratifies(&self) -> bool {
-        match *self {
-            Self::Holdout { stratify, shuffle, .. } => shuffle && stratify != Some(false),
-            _ => false,
         }
     }
 
@@ -374,8 +372,9 @@ fn default_n_shuffles() -> u32 {
     10
 }
 
-fn default_test_size() -> f64 {
-    0.25
+/// As versions that chose by the target have written it.
+fn or_false<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(false))
 }
 
 fn default_true() -> bool {

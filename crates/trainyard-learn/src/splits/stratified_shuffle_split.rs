@@ -22,15 +22,6 @@ pub fn stratified_shuffle_split(
         return Err(ShuffleSplitError::TestSize(test_size));
     }
     let n_test = ((test_size * y.len() as f64).ceil() as usize).min(y.len());
-    divide(y, n_test, random_state)
-}
-
-/// The same with a number of test rows, of which there are at most as many as rows.
-pub(super) fn divide(
-    y: &[u32],
-    n_test: usize,
-    random_state: u32,
-) -> Result<TrainTest, ShuffleSplitError> {
     let n_train = y.len().saturating_sub(n_test);
     let splits = splits(y, (n_train, n_test), 1, random_state)?;
     Ok(splits.into_iter().next().unwrap_or_default())

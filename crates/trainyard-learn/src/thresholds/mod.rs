@@ -52,7 +52,8 @@ pub struct Cut {
 pub struct TunedThreshold {
     /// The best threshold; of equally good ones the lowest.
     pub chosen: Cut,
-    /// The default threshold, which need not do what the spec demands.
+    /// The default threshold, which need not do what the spec demands. A model takes a row that is just
+    /// there for the negative class.
     pub default: Cut,
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::batches::Batches;
 use super::outputs::{Scratch, validate, weight_of};
 use super::record::{LayerNorms, Summary};
-use super::scored::{Said, judge, n_probabilities};
+use super::scored::{Said, judge, keep_probabilities, n_probabilities};
 use super::weights::{blend, penalize, shrink_columns};
 use super::{Examples, Fit, Target};
 use crate::kernels::{Crew, Values};
@@ -89,7 +89,7 @@ struct Batch {
 
 struct Validation {
     outputs: Vec<f32>,
-    /// Rows × classes; empty unless a scorer needs them.
+    /// What scorers need of each row besides its class; empty unless one does.
     probabilities: Vec<f32>,
 }
 
@@ -102,7 +102,7 @@ struct Tally {
     /// What was predicted of the rows seen, in the epoch's order.
     classes: Vec<u32>,
     values: Vec<f32>,
-    /// Rows × classes; empty unless a scorer needs them.
+    /// What scorers need of each row besides its class; empty unless one does.
     probabilities: Vec<f32>,
 }
 
@@ -367,8 +367,8 @@ impl<'a> Learner<'a> {
                 loss.values(&mut values);
             }
             if !probabilities.is_empty() {
-                let n_classes = probabilities.len() / rows.len();
-                loss.probabilities(probabilities, outputs, n_outputs, n_classes);
+                let width = probabilities.len() / rows.len();
+                keep_probabilities(probabilities, outputs, width, self.fit);
             }
             let said = Said { classes: &classes, values: &values, probabilities };
             summary.val_scores = judge(scorers, self.examples, rows, said);
@@ -449,9 +449,9 @@ impl Tally {
                 *class = fit.loss.class_of(z);
             }
             if !self.probabilities.is_empty() {
-                let n_classes = self.probabilities.len() / self.classes.len();
-                let seen = &mut self.probabilities[self.n_seen * n_classes..][..n_rows * n_classes];
-                fit.loss.probabilities(seen, z, n_outputs, n_classes);
+                let width = self.probabilities.len() / self.classes.len();
+                let seen = &mut self.probabilities[self.n_seen * width..][..n_rows * width];
+                keep_probabilities(seen, z, width, fit);
             }
         } else {
             let seen = &mut self.values[self.n_seen * n_outputs..][..z.len()];

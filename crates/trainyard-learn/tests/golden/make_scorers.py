@@ -10,6 +10,7 @@ import numpy as np
 import sklearn
 from sklearn import metrics as m
 from sklearn.calibration import calibration_curve
+from sklearn.exceptions import UndefinedMetricWarning
 
 warnings.simplefilter("ignore")
 
@@ -27,6 +28,19 @@ def safe(score, *args, **options):
     except (ValueError, ZeroDivisionError):
         return None
     return value if math.isfinite(value) else None
+
+
+def warned(y, said, averages, w):
+    """The scores that scikit-learn warns of, for they divide by nothing."""
+    names = []
+    for name, score in AVERAGED.items():
+        for average in averages:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                score(y, said, average=average, sample_weight=w)
+            if any(issubclass(c.category, UndefinedMetricWarning) for c in caught):
+                names.append(name if average == "binary" else f"{name}_{average}")
+    return names
 
 
 def expected_calibration_error(y, said, p, w):
@@ -129,6 +143,9 @@ def class_case(seed, target_classes=None, n_rows=None):
         "n_classes": k, "target": flat(y), "prediction": flat(said), "probabilities": flat(p),
         "decision": flat(decision), "weights": flat(w),
         "scores": of_classes(y, said, p, decision, w),
+        "warned": warned(
+            y, said, ["macro", "micro", "weighted"] + ["binary"] * (k == 2), w
+        ),
     }
 
 
@@ -152,7 +169,8 @@ def label_case(seed):
                 score, y, said, average=average, zero_division=0, sample_weight=w
             )
     return {"n_labels": k, "target": flat(y), "prediction": flat(said), "decision": flat(by),
-            "weights": flat(w), "scores": found}
+            "weights": flat(w), "scores": found,
+            "warned": warned(y, said, ["macro", "micro", "weighted", "samples"], w)}
 
 
 VALUES = {

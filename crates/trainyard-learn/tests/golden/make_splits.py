@@ -172,7 +172,16 @@ HOLDOUTS = [
     ("benchmark", {"test_size": 0.2, "stratify": False, "random_state": 42}),
     ("sorted", {"test_size": 0.15, "stratify": True, "random_state": 5}),
     ("sorted", {"test_size": 0.15, "shuffle": False}),
+    ("benchmark", {"random_state": 0}),
+    ("benchmark", {"train_size": 0.3, "random_state": 0}),
+    ("benchmark", {"train_size": 100, "test_size": 50, "random_state": 6}),
+    ("benchmark", {"train_size": 100, "test_size": 0.2, "stratify": True, "random_state": 6}),
+    ("odd", {"train_size": 0.4, "stratify": True, "random_state": 7}),
+    ("odd", {"train_size": 0.4, "shuffle": False}),
+    ("odd", {"train_size": 5, "test_size": 4, "shuffle": False}),
     # These raise.
+    ("even", {"train_size": 20, "random_state": 0}),
+    ("even", {"train_size": 0.7, "test_size": 14, "random_state": 0}),
     ("even", {"test_size": 20, "random_state": 0}),
     ("even", {"test_size": 0.99, "random_state": 0}),
     ("six", {"test_size": 3, "stratify": True, "random_state": 0}),
@@ -444,9 +453,7 @@ def ranks(test_fold):
 
 def holdout(name, spec):
     case = {"target": name, "spec": {"type": "holdout", **spec}}
-    # With classes, this crate stratifies where a spec does not say.
-    stratify = spec.get("stratify", spec.get("shuffle", True))
-    parameters = {**spec, "stratify": Y[name] if stratify else None}
+    parameters = {**spec, "stratify": Y[name] if spec.get("stratify") else None}
     try:
         train, test = train_test_split(np.arange(len(Y[name])), **parameters)
     except ValueError:

@@ -20,7 +20,9 @@ pub(super) fn features(
     let named = request.features.is_some();
     let names: Vec<String> = request.features.clone().unwrap_or_else(|| {
         let taken = |name: &&str| {
-            is_target(request, name) || is_weight(request, name) || is_group(request, name)
+            is_target(request, name)
+                || weight_field(request, name).is_some()
+                || is_group(request, name)
         };
         dataset.column_names().filter(|name| !taken(name)).map(str::to_owned).collect()
     });
@@ -42,8 +44,8 @@ pub(super) fn features(
                 Problem::new(pointer, format!("column {} is the target", shown(name)))
                     .suggest("leave it out: a model that sees its target learns nothing"),
             );
-        } else if is_weight(request, name) {
-            let detail = format!("column {} is the `sample_weight`", shown(name));
+        } else if let Some(field) = weight_field(request, name) {
+            let detail = format!("column {} is the `{field}`", shown(name));
             push(Problem::new(pointer, detail).suggest("leave it out"));
         } else if dataset.column(name).is_none() {
             push(no_column(pointer, name, dataset));
@@ -63,42 +65,53 @@ pub(super) fn no_column(pointer: impl Into<String>, name: &str, dataset: &Datase
     }
 }
 
-/// Checks the column of how much each row counts.
-pub(super) fn sample_weight(request: &JobRequest, dataset: &Dataset, problems: &mut Vec<Problem>) {
-    let Some(name) = &request.sample_weight else { return };
-    let pointer = "/sample_weight";
+/// Checks the columns of how much each row counts.
+pub(super) fn weights(request: &JobRequest, dataset: &Dataset, problems: &mut Vec<Problem>) {
+    for (field, name) in weight_columns(request) {
+        let pointer = format!("/{field}");
+        problems.extend(if is_target(request, name) {
+            Some(Problem::new(pointer, format!("column {} is the target", shown(name))))
+        } else {
+            weight_column(&pointer, name, dataset)
+        });
+    }
+}
+
+/// Why a column cannot say how much rows count, if it cannot.
+pub(crate) fn weight_column(pointer: &str, name: &str, dataset: &Dataset) -> Option<Problem> {
     let Some(column) = dataset.column(name) else {
-        problems.push(no_column(pointer, name, dataset));
-        return;
+        return Some(no_column(pointer, name, dataset));
     };
     let column = &column.description;
-    let mut refuse = |detail: &str, way_out: &str| {
-        let detail = format!("column {} {detail}", shown(name));
-        problems.push(Problem::new(pointer, detail).suggest(way_out));
-    };
-    let (least, most) = (column.least().unwrap_or(0.0), column.most().unwrap_or(1.0));
-    if is_target(request, name) {
-        refuse("is the target", "name a column of weights");
-    } else if !column.column_type.is_number() {
-        refuse("holds text; weights are numbers", "name a column of numbers");
+    let reason = if !column.column_type.is_number() {
+        "holds text; weights are numbers".to_owned()
     } else if column.n_missing > 0 {
-        let detail = format!("has {} missing values", column.n_missing);
-        refuse(&detail, "fill them before the upload");
-    } else if least < 0.0 {
-        refuse("holds a weight below 0", "name a column of numbers from 0 on");
-    } else if most <= 0.0 {
-        refuse("holds no weight above 0", "leave it out, or name another column");
-    } else if most > f64::from(f32::MAX) {
-        refuse("holds numbers beyond single precision", "scale it before the upload");
-    }
+        format!("has {} missing values", column.n_missing)
+    } else if column.least().is_some_and(|least| least < 0.0) {
+        "holds a weight below 0".to_owned()
+    } else if column.most().is_some_and(|most| most <= 0.0) {
+        "holds no weight above 0".to_owned()
+    } else if column.most().is_some_and(|most| most > f64::from(f32::MAX)) {
+        "holds numbers beyond single precision".to_owned()
+    } else {
+        return None;
+    };
+    Some(Problem::new(pointer, format!("column {} {reason}", shown(name))))
+}
+
+fn weight_columns(request: &JobRequest) -> impl Iterator<Item = (&'static str, &str)> {
+    let fields =
+        [("sample_weight", &request.sample_weight), ("scoring_weight", &request.scoring_weight)];
+    fields.into_iter().filter_map(|(field, name)| Some((field, name.as_deref()?)))
 }
 
 pub(super) fn is_target(request: &JobRequest, name: &str) -> bool {
     request.target.names().iter().any(|target| target == name)
 }
 
-fn is_weight(request: &JobRequest, name: &str) -> bool {
-    request.sample_weight.as_deref() == Some(name)
+/// The field that names the column as one of weights.
+fn weight_field(request: &JobRequest, name: &str) -> Option<&'static str> {
+    weight_columns(request).find(|(_, column)| *column == name).map(|(field, _)| field)
 }
 
 fn is_group(request: &JobRequest, name: &str) -> bool {

@@ -22,6 +22,7 @@ use trainyard_learn::problem::Problem;
 use super::{CheckedJob, JobRequest, JobSpec, ModelSpec};
 use crate::domain::dataset::{Dataset, Warning};
 use crate::domain::limits::Limits;
+pub(crate) use features::weight_column;
 use target::Target;
 
 const MAX_METADATA_BYTES: usize = 16 << 10;
@@ -37,7 +38,7 @@ pub fn check(
 ) -> Result<CheckedJob, Vec<Problem>> {
     let mut problems = Vec::new();
     let features = features::features(&request, dataset, &mut problems);
-    features::sample_weight(&request, dataset, &mut problems);
+    features::weights(&request, dataset, &mut problems);
     let target = target::target(&request, dataset, limits, &mut problems);
     target::transform(&request, dataset, target.as_ref(), &mut problems);
     let folds = folds::folds(&request, dataset, target.as_ref(), &mut problems);
@@ -119,6 +120,8 @@ pub fn check(
     let names = request.target.names();
     warnings.extend(findings::warnings(&target, names, &features, dataset));
     warnings.extend(folds::warning(&request, &features));
+    warnings.extend(search::warning(&request));
+    warnings.extend(output::warning(&request));
     let classes = target.words();
     let (model, optimizer, loss, training) = match network {
         None => (request.model, None, None, None),
@@ -145,6 +148,7 @@ pub fn check(
         preprocess,
         target_transform: request.target_transform.unwrap_or_default(),
         sample_weight: request.sample_weight,
+        scoring_weight: request.scoring_weight,
         calibration: request.calibration,
         threshold: request.threshold,
         conformal: request.conformal,

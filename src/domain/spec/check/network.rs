@@ -61,7 +61,8 @@ pub(super) fn check(
     check_model(&request.model, problems);
     let loss = loss(request, data.target, problems);
     let n_batches = batches(&mut training, &optimizer, &layers, data, problems);
-    monitor(&training, scoring, loss.as_deref(), problems);
+    let n_classes = data.target.classes().len();
+    monitor(&training, scoring, (loss.as_deref(), n_classes), problems);
     class_weights(&training, data.target, problems);
     let loss = loss?;
     let n_outputs = match loss.n_outputs(data.target.kind()) {
@@ -287,7 +288,7 @@ fn has_batch_norm(layers: &[LayerSpec]) -> bool {
 fn monitor(
     training: &TrainingSpec,
     scoring: &[Scorer],
-    loss: Option<&LossSpec>,
+    (loss, n_classes): (Option<&LossSpec>, usize),
     problems: &mut Vec<Problem>,
 ) {
     let Some(stopping) = &training.early_stopping else { return };
@@ -302,10 +303,10 @@ fn monitor(
                 .suggest(format!("one of: {}", known.join(", "))),
         );
     }
-    // After an epoch, an order of rows is known of probabilities only.
+    // After an epoch, an order of more than two classes is known of probabilities only.
     let name = stopping.monitor.trim_start_matches("val_").trim_start_matches("train_");
     let ranks = scoring.iter().any(|scorer| scorer.ranks() && scorer.name() == name);
-    if ranks && loss.is_some_and(|loss| !loss.has_probabilities()) {
+    if ranks && n_classes > 2 && loss.is_some_and(|loss| !loss.has_probabilities()) {
         let detail = "needs probabilities after every epoch, which this loss does not give";
         problems.push(
             Problem::new("/training/early_stopping/monitor", detail)

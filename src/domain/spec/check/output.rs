@@ -3,9 +3,11 @@
 use trainyard_learn::conformal::ConformalSpec;
 use trainyard_learn::losses::LossSpec;
 use trainyard_learn::problem::Problem;
+use trainyard_learn::splits::SplitSpec;
 
 use super::super::{JobRequest, LossChoice, ModelSpec};
 use super::target::Target;
+use crate::domain::dataset::Warning;
 
 /// Checks calibration, threshold and conformal prediction.
 pub(super) fn check(
@@ -44,6 +46,17 @@ pub(super) fn check(
     if let Some(spec) = &request.conformal {
         problems.extend(conformal(**spec, request, target));
     }
+}
+
+/// Coverage is promised of rows that come in no particular order.
+pub(super) fn warning(request: &JobRequest) -> Option<Warning> {
+    let in_time = matches!(request.cv, Some(SplitSpec::TimeSeriesSplit { .. }));
+    (in_time && request.conformal.is_some()).then(|| {
+        let detail = "sets and intervals hold the truth as often as asked where rows come in no \
+                      particular order; `cv` takes them in the order of time, and of later rows, if they \
+                      have changed, the share may be less";
+        Warning::new("conformal_in_time", detail)
+    })
 }
 
 fn conformal(spec: ConformalSpec, request: &JobRequest, target: &Target<'_>) -> Option<Problem> {

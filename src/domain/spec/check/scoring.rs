@@ -42,6 +42,13 @@ pub(super) fn scoring(
         {
             let detail = format!("`{name}` needs {}; the least is {least}", scorer.needs());
             problems.push(Problem::new(pointer, detail).suggest(way_out));
+        } else if request.scoring_weight.is_some() && !scorer.takes_weights() {
+            let detail = format!("`{name}` takes no weights, and there is a `scoring_weight`");
+            let way_out = match scorer {
+                Scorer::NegMaxError => "neg_mean_absolute_error",
+                _ => "roc_auc_ovr_weighted",
+            };
+            problems.push(Problem::new(pointer, detail).suggest(way_out));
         } else if perceptron && scorer.needs_probabilities() {
             let detail = format!("`{name}` needs probabilities, which a perceptron does not have");
             problems.push(Problem::new(pointer, detail).suggest("use the model linear"));

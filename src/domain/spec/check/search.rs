@@ -8,6 +8,8 @@ use super::super::JobRequest;
 use super::curve::{MAX_FITS, VARIED};
 use super::folds::Folds;
 use super::target::Target;
+use crate::domain::dataset::Warning;
+use crate::domain::suggest::shown;
 
 /// Candidates, at most.
 const MAX_CANDIDATES: usize = 1_000;
@@ -79,6 +81,18 @@ pub(super) fn check(
         problems.push(Problem::new("/search", detail).suggest("fewer folds or fewer candidates"));
     }
     if n_inner == 0 { n_train } else { search.cv.smallest_train(&RowCounts::of_rows(n_train)) }
+}
+
+/// Groups that the job's folds keep together and the search's do not.
+pub(super) fn warning(request: &JobRequest) -> Option<Warning> {
+    let (inner, outer) = (&request.search.as_ref()?.cv, request.cv.as_ref()?);
+    let name = outer.group_column().filter(|_| inner.group_column().is_none())?;
+    let detail = format!(
+        "`cv` keeps the rows of each value of column {} together, and `search.cv` does not: candidates \
+         that learn groups by heart look better to the search than they are; name the column there too",
+        shown(name)
+    );
+    Some(Warning::new("inner_split_without_groups", detail).column(name))
 }
 
 /// What is wrong with the inner split, as far as it can be told without the outer folds' rows.

@@ -12,7 +12,8 @@ pub use confusion::confusion_matrix;
 pub use precision_recall::{PrecisionRecallCurve, precision_recall_curve};
 pub use roc::{RocCurve, roc_curve};
 
-use super::ranking::{Step, order, steps};
+use super::order::order;
+use super::ranking::{Step, steps};
 use super::{are_weights, weight_of};
 
 /// The steps of two sides, or `None` without rows, with unequal numbers of them, with a score that
