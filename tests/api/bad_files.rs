@@ -75,7 +75,7 @@ fn bad_files_are_refused_in_little_memory_and_leave_nothing() {
     refused(api, &bomb, "200 times as large");
     refused(api, &golden("bad_object.npy"), "object");
     let wide = ",".repeat(10_000_000);
-    refused(api, wide.as_bytes(), "line 1");
+    refused(api, wide.as_bytes(), "columns, more than the limit of 10000");
     refused(api, b"a,b\n1,2\n3,\0\n", "row 2 (line 3), column \"b\": a NUL byte");
     let field = format!("a,b\n1,\"{}", "x".repeat(8 << 20));
     refused(api, field.as_bytes(), "line 2");

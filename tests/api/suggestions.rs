@@ -176,3 +176,25 @@ fn a_job_is_warned_of_a_feature_that_gives_the_target_away() {
     let job = world.api.run(&spec(json!(["age", "bill"])));
     assert_eq!(job["warnings"][0]["code"], "gives_target_away", "{job}");
 }
+
+/// Each of many categories has few rows, and a few amounts are beyond all others.
+#[test]
+fn many_categories_and_far_out_numbers_are_prepared_as_such() {
+    let world = World::new();
+    let row = |i: u32| {
+        let wage = if i == 3 { 1e9 } else { f64::from(i * 53 % 97) };
+        let kind = if i * 37 % 101 > 50 { "big" } else { "small" };
+        format!("{},city{},{wage},{kind}\n", i * 37 % 101 + i % 7, i * 31 % 67)
+    };
+    let rows: String = (0..210).map(row).collect();
+    let dataset = world.api.dataset(&format!("size,city,wage,kind\n{rows}"));
+    let found = suggestion(&world, &dataset);
+    assert_eq!(
+        found["spec"]["preprocess"]["columns"],
+        json!({"city": {"encode": "target"}, "wage": {"scale": "robust"}}),
+        "{found}"
+    );
+    let reasons = found["reasons"].to_string();
+    assert!(reasons.contains("many categories of") && reasons.contains("far beyond"), "{reasons}");
+    assert_eq!(world.api.run(&found["spec"])["status"], "succeeded");
+}

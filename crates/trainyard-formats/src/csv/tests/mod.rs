@@ -329,3 +329,21 @@ fn a_date_that_does_not_exist_is_refused_among_dates() {
     assert_eq!(found.notes[0].code, "impossible_date");
     assert_ne!(found.table.columns()[0].values.column_type(), ColumnType::Datetime);
 }
+
+/// After one quote that is never closed, every part of a file would look for its first row up to the
+/// end of the file.
+#[test]
+fn no_part_looks_for_its_first_row_beyond_itself() {
+    let text = format!("a,b\n\"x,1\n{}", "y,2\n".repeat(100));
+    let dialect = scan::Dialect::default();
+    let scanner =
+        scan::Scanner { bytes: text.as_bytes(), dialect: &dialect, max_row_bytes: 1 << 20 };
+    assert_eq!(scanner.guess_row_start(40, 80, true), 80);
+    assert_eq!(scanner.guess_row_start(42, 80, false), 45);
+    let Err(CsvError::Invalid(problems)) =
+        in_chunks(text.as_bytes(), &CsvOptions::default(), &CsvLimits::default(), 2, 40)
+    else {
+        panic!("the quote is never closed")
+    };
+    assert!(problems[0].detail.contains("at line 2 is never closed"), "{problems:?}");
+}
