@@ -79,11 +79,12 @@ impl Tx {
         Ok(Timestamp(sql(text).scalar(self).await?))
     }
 
-    /// Ends a SELECT whose rows nobody else may change until the transaction ends.
+    /// Ends a SELECT whose rows nobody else may change until the transaction ends. Others may go on adding
+    /// what refers to them, as each event does to its job and its project.
     pub(super) fn for_update(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "",
-            Self::Postgres(_) => " FOR UPDATE",
+            Self::Postgres(_) => " FOR NO KEY UPDATE",
         }
     }
 
@@ -91,7 +92,7 @@ impl Tx {
     pub(super) fn for_update_skip_locked(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "",
-            Self::Postgres(_) => " FOR UPDATE SKIP LOCKED",
+            Self::Postgres(_) => " FOR NO KEY UPDATE SKIP LOCKED",
         }
     }
 

@@ -224,6 +224,11 @@ async fn is_free(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error>
     Ok(!connection.is_in_transaction())
 }
 
+/// How statements are planned: all of ours are made for an index, and of a queue that filled up since its
+/// table was looked at last PostgreSQL thinks that reading and sorting all of it costs nothing. What it must
+/// not do has a price so high that compiling the statement would seem to pay.
+const PLANS: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off";
+
 /// Where transactions may pause for so long only, the connection of one that does not go on is closed.
 async fn postgres(url: &str, longest_pause: Option<Duration>) -> Result<PgPool> {
     let options: PgConnectOptions = url.parse()?;
@@ -233,7 +238,7 @@ async fn postgres(url: &str, longest_pause: Option<Duration>) -> Result<PgPool> 
         .acquire_timeout(Duration::from_secs(10))
         .after_connect(move |connection, _| {
             Box::pin(async move {
-                let set = format!("SET idle_in_transaction_session_timeout = {pause_ms}");
+                let set = format!("SET idle_in_transaction_session_timeout = {pause_ms}; {PLANS}");
                 connection.execute(AssertSqlSafe(set)).await?;
                 Ok(())
             })
