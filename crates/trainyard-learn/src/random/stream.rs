@@ -5,8 +5,14 @@
 //! as 1, 2, 3", SC 2011): a block cipher over a counter. So the stream of epoch 7 of fold 3 needs
 //! nothing of what came before it, and training goes on after a crash with the same bits.
 
+use crate::kernels::simd::simd;
+
 /// Words that one application of the cipher makes.
 const BLOCK_WORDS: usize = 4;
+
+/// Blocks that are computed side by side, and the words of them.
+const LANES: usize = 16;
+const AT_ONCE: usize = LANES * BLOCK_WORDS;
 
 /// A seed for a part of something that has a seed: a fold of a job, a layer of a network.
 ///
@@ -51,7 +57,18 @@ impl Stream {
 
     /// A uniform number in [0, 1) with 24 random bits.
     pub fn uniform(&mut self) -> f32 {
-        (self.next_u32() >> 8) as f32 * (1.0 / 16_777_216.0)
+        unit(self.next_u32())
+    }
+
+    /// Fills a slice as so many calls of [`uniform`](Self::uniform) would, several blocks at once.
+    pub fn fill_uniform(&mut self, values: &mut [f32]) {
+        let n_begun = (BLOCK_WORDS - self.n_used).min(values.len());
+        let (begun, rest) = values.split_at_mut(n_begun);
+        begun.iter_mut().for_each(|value| *value = self.uniform());
+        let (whole, rest) = rest.split_at_mut(rest.len() / AT_ONCE * AT_ONCE);
+        uniforms(whole, self.next_block, self.path, self.key);
+        self.next_block += (whole.len() / BLOCK_WORDS) as u64;
+        rest.iter_mut().for_each(|value| *value = self.uniform());
     }
 
     /// A uniform number in [0, 1) with 53 random bits.
@@ -95,6 +112,34 @@ impl Stream {
     }
 }
 
+/// The 24 upper bits as a number in [0, 1).
+#[inline(always)]
+fn unit(word: u32) -> f32 {
+    (word >> 8) as f32 * (1.0 / 16_777_216.0)
+}
+
+simd! {
+    /// The uniform numbers of whole blocks, in [`AT_ONCE`]s.
+    fn uniforms(values: &mut [f32], first: u64, path: [u32; 2], key: [u32; 2]) {
+        for (index, values) in values.chunks_exact_mut(AT_ONCE).enumerate() {
+            let first = first + (index * LANES) as u64;
+            // Word by word, so that a vector holds the same word of all blocks.
+            let mut words = [[0; LANES]; BLOCK_WORDS];
+            let [w0, w1, w2, w3] = &mut words;
+            for (lane, (((w0, w1), w2), w3)) in w0.iter_mut().zip(w1).zip(w2).zip(w3).enumerate() {
+                let block = first + lane as u64;
+                let counter = [block as u32, (block >> 32) as u32, path[0], path[1]];
+                [*w0, *w1, *w2, *w3] = philox(counter, key);
+            }
+            for (lane, values) in values.chunks_exact_mut(BLOCK_WORDS).enumerate() {
+                for (value, words) in values.iter_mut().zip(&words) {
+                    *value = unit(words[lane]);
+                }
+            }
+        }
+    }
+}
+
 /// Ten rounds of Philox4x32.
 #[inline(always)]
 fn philox(mut x: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
@@ -131,6 +176,24 @@ mod tests {
             ),
             [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]
         );
+    }
+
+    #[test]
+    fn many_uniforms_are_those_of_one_after_the_other() {
+        for n_before in [0, 1, 3, 4] {
+            for n in [0, 2, 63, 64, 65, 1000] {
+                let [mut one, mut many] = [(); 2].map(|()| Stream::new(7, [1, u32::MAX]));
+                // Past a block whose number needs more than 32 bits.
+                for stream in [&mut one, &mut many] {
+                    stream.next_block = u64::from(u32::MAX) - 5;
+                }
+                (0..n_before).for_each(|_| assert_eq!(one.next_u32(), many.next_u32()));
+                let mut values = vec![0.0; n];
+                many.fill_uniform(&mut values);
+                assert!(values.iter().all(|value| *value == one.uniform()), "{n_before} {n}");
+                assert_eq!(one.next_u32(), many.next_u32(), "{n_before} {n}");
+            }
+        }
     }
 
     #[test]

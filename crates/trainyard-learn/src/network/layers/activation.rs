@@ -3,6 +3,7 @@
 use super::super::Pass;
 use super::by_rows;
 use crate::activation::Activation;
+use crate::kernels::simd::simd;
 
 /// A derivative below this moves nothing.
 const DEAD_DERIVATIVE: f32 = 1e-6;
@@ -36,8 +37,8 @@ pub(super) fn backward(
     }
 }
 
-/// Columns looked at together, in buffers on the stack.
-const COLUMNS: usize = 256;
+/// Values looked at together, in buffers on the stack.
+const AT_ONCE: usize = 1024;
 
 /// Notes the units whose derivative is not zero in some row of x, rows × units.
 pub(super) fn mark_alive(
@@ -52,18 +53,29 @@ pub(super) fn mark_alive(
         return alive.fill(true);
     }
     let width = alive.len();
-    let ones = [1.0; COLUMNS];
-    let mut derivative = [0.0_f32; COLUMNS];
-    for (block, alive) in alive.chunks_mut(COLUMNS).enumerate() {
-        let n = alive.len();
-        for at in (block * COLUMNS..x.len()).step_by(width) {
+    let ones = [1.0; AT_ONCE];
+    let mut derivative = [0.0_f32; AT_ONCE];
+    for (block, alive) in alive.chunks_mut(AT_ONCE).enumerate() {
+        // Of a narrow layer whole rows at once, of a wide one a part of a row.
+        let n_rows = if alive.len() == width { AT_ONCE / width } else { 1 };
+        for at in (block * AT_ONCE..x.len()).step_by(n_rows * width) {
             // Most layers are alive after a few rows, and nothing more is to be seen.
             if alive.iter().all(|alive| *alive) {
                 break;
             }
+            let n = (n_rows * alive.len()).min(x.len() - at);
             let (x, y) = (&x[at..at + n], &y[at..at + n]);
-            function.backward(&mut derivative[..n], &ones[..n], x, y, n, slope);
-            for (alive, derivative) in alive.iter_mut().zip(&derivative[..n]) {
+            function.backward(&mut derivative[..n], &ones[..n], x, y, alive.len(), slope);
+            note(alive, &derivative[..n]);
+        }
+    }
+}
+
+simd! {
+    /// Of rows of derivatives those that are not zero.
+    fn note(alive: &mut [bool], derivative: &[f32]) {
+        for row in derivative.chunks_exact(alive.len()) {
+            for (alive, derivative) in alive.iter_mut().zip(row) {
                 *alive |= derivative.abs() >= DEAD_DERIVATIVE;
             }
         }

@@ -3,6 +3,7 @@
 
 use super::super::{Pass, STREAM_DROPOUT, Training};
 use super::rows::multiply;
+use crate::kernels::simd::simd;
 use crate::random::stream::{Stream, derive};
 
 /// What selu's values tend to where its input is very negative: −λα (Klambauer, Unterthiner, Mayr and
@@ -39,9 +40,15 @@ pub(super) fn alpha_forward(
     let b = -a * rate * ALPHA_PRIME;
     let factors = &mut saved[..y.len()];
     draw(factors, rate, layer, training, a);
-    for ((y, x), factor) in y.iter_mut().zip(x).zip(factors) {
-        let left_out = a * ALPHA_PRIME + b;
-        *y = if *factor == 0.0 { left_out } else { factor.mul_add(*x, b) };
+    scale_or(y, x, factors, a * ALPHA_PRIME + b, b);
+}
+
+simd! {
+    /// y = factor·x + b where there is a factor, else what is left out becomes.
+    fn scale_or(y: &mut [f32], x: &[f32], factors: &[f32], left_out: f32, b: f32) {
+        for ((y, x), factor) in y.iter_mut().zip(x).zip(factors) {
+            *y = if *factor == 0.0 { left_out } else { factor.mul_add(*x, b) };
+        }
     }
 }
 
@@ -63,9 +70,9 @@ fn stream(layer: u32, training: Training) -> Stream {
 
 /// Zero with probability `rate`, else `kept`.
 fn draw(factors: &mut [f32], rate: f32, layer: u32, training: Training, kept: f32) {
-    let mut stream = stream(layer, training);
+    stream(layer, training).fill_uniform(factors);
     for factor in factors {
-        *factor = if stream.uniform() < rate { 0.0 } else { kept };
+        *factor = if *factor < rate { 0.0 } else { kept };
     }
 }
 
