@@ -70,7 +70,8 @@ pub(super) fn weights(request: &JobRequest, dataset: &Dataset, problems: &mut Ve
     for (field, name) in weight_columns(request) {
         let pointer = format!("/{field}");
         problems.extend(if is_target(request, name) {
-            Some(Problem::new(pointer, format!("column {} is the target", shown(name))))
+            let detail = format!("column {} is the target", shown(name));
+            Some(Problem::new(pointer, detail).suggest("name a column of weights"))
         } else {
             weight_column(&pointer, name, dataset)
         });
@@ -83,20 +84,22 @@ pub(crate) fn weight_column(pointer: &str, name: &str, dataset: &Dataset) -> Opt
         return Some(no_column(pointer, name, dataset));
     };
     let column = &column.description;
-    let reason = if !column.column_type.is_number() {
-        "holds text; weights are numbers".to_owned()
+    let (reason, way_out) = if !column.column_type.is_number() {
+        ("holds text; weights are numbers".to_owned(), "name a column of numbers")
     } else if column.n_missing > 0 {
-        format!("has {} missing values", column.n_missing)
+        let reason = format!("has {} missing values", column.n_missing);
+        (reason, "fill them before the upload")
     } else if column.least().is_some_and(|least| least < 0.0) {
-        "holds a weight below 0".to_owned()
+        ("holds a weight below 0".to_owned(), "name a column of numbers from 0 on")
     } else if column.most().is_some_and(|most| most <= 0.0) {
-        "holds no weight above 0".to_owned()
+        ("holds no weight above 0".to_owned(), "leave it out, or name another column")
     } else if column.most().is_some_and(|most| most > f64::from(f32::MAX)) {
-        "holds numbers beyond single precision".to_owned()
+        ("holds numbers beyond single precision".to_owned(), "scale it before the upload")
     } else {
         return None;
     };
-    Some(Problem::new(pointer, format!("column {} {reason}", shown(name))))
+    let detail = format!("column {} {reason}", shown(name));
+    Some(Problem::new(pointer, detail).suggest(way_out))
 }
 
 fn weight_columns(request: &JobRequest) -> impl Iterator<Item = (&'static str, &str)> {
