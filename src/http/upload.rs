@@ -13,7 +13,8 @@ use serde_json::{Map, Value};
 use trainyard_formats::csv::CsvOptions;
 use trainyard_formats::{Compression, Format, ReadOptions};
 use trainyard_learn::problem::Problem;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::AppState;
 use super::datasets::{DatasetBody, IdempotencyHeader, PreviewBody, created, previewed};
@@ -58,17 +59,26 @@ pub(super) struct UploadForm {
     options: Option<UploadOptions>,
 }
 
-/// How a file is to be read: what stands around it, and how its text is written.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the options; they are read part by part")]
-pub(super) struct UploadOptions {
-    /// Of CSV and TSV.
-    #[serde(flatten)]
-    csv: CsvOptions,
-    /// What is around the table; found from the content if left out.
-    compression: Option<Compression>,
-    /// Of svmlight: whether columns are counted from 0. Left out, they are where an index 0 occurs.
-    zero_based: Option<bool>,
+/// How a file is to be read: the options of text, and two that are not of text alone.
+pub(super) struct UploadOptions;
+
+impl PartialSchema for UploadOptions {
+    /// Not one beside the other: a schema that allows no other fields cannot be added to.
+    fn schema() -> RefOr<Schema> {
+        let mut options = CsvOptions::schema();
+        if let RefOr::T(Schema::Object(object)) = &mut options {
+            let compression = RefOr::Ref(Ref::from_schema_name(Compression::name()));
+            object.properties.insert("compression".to_owned(), compression);
+            object.properties.insert("zero_based".to_owned(), bool::schema());
+        }
+        options
+    }
+}
+
+impl ToSchema for UploadOptions {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        CsvOptions::schemas(schemas);
+    }
 }
 
 /// Upload a table: a multipart form with a `file`, or the raw bytes.

@@ -65,7 +65,7 @@ pub struct CsvOptions {
     /// in second place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub day_first: Option<bool>,
-    /// The same of single columns, by name; of the others, `day_first` is true. What was found out of
+    /// The same of single columns, by name, before what `day_first` says of all. What was found of
     /// columns is told here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub day_first_columns: Option<BTreeMap<String, bool>>,
