@@ -152,7 +152,8 @@ pub fn compare(
     }
     let mut scores = Vec::with_capacity(contenders.len());
     for (index, contender) in contenders.iter().enumerate() {
-        let of_fold = |fold: &FoldResult| fold.scores.get(request.metric.name()).copied().flatten();
+        let of_fold =
+            |fold: &FoldResult| fold.scores.get(&*request.metric.name()).copied().flatten();
         let found: Option<Vec<f64>> = contender.folds.iter().map(of_fold).collect();
         if found.is_none() {
             let detail = format!(
@@ -218,7 +219,7 @@ fn cannot_be_compared(contender: &Contender, first: &Contender, metric: Scorer) 
         return problem("draws a curve, and keeps no model to be compared");
     }
     if !spec.scoring.contains(&metric) {
-        let known: Vec<&str> = spec.scoring.iter().map(|scorer| scorer.name()).collect();
+        let known: Vec<_> = spec.scoring.iter().map(|scorer| scorer.name()).collect();
         let detail = format!("does not have `{}` in its `scoring`", metric.name());
         let way_out = format!("run it again with it, or compare by one of: {}", known.join(", "));
         return Some(Problem::new("", detail).suggest(way_out));

@@ -142,7 +142,8 @@ pub struct JobRequest {
     #[serde(default)]
     pub calibration: Option<CalibrationSpec>,
     /// Chooses from which probability on a row is taken for the second of two classes. Found on the
-    /// out-of-fold predictions of `cv`, calibrated if they are to be.
+    /// out-of-fold predictions of `cv`, calibrated if they are to be. Where none does what it demands, the
+    /// model decides as without it, and a warning says so.
     #[serde(default)]
     pub threshold: Option<ThresholdSpec>,
     /// Lets the model answer with sets of classes, or intervals of amounts, that hold the truth with

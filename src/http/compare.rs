@@ -33,7 +33,7 @@ pub(super) async fn compare_jobs(
     let mut contenders = Vec::new();
     let mut summaries = Vec::new();
     for (index, id) in request.job_ids.iter().enumerate() {
-        match contender(&state, id, request.metric.name()).await? {
+        match contender(&state, id, &request.metric.name()).await? {
             Some((contender, summary)) => {
                 contenders.push(contender);
                 summaries.push(summary);

@@ -128,7 +128,7 @@ pub(super) async fn evaluate(
             Warning::new("ill_defined_score", detail)
         }));
         let detail = Detail { max_points: 200, n_bins: 10, strategy: Strategy::Uniform };
-        let name = |scorer: &Scorer| scorer.name().to_owned();
+        let name = |scorer: &Scorer| scorer.name().into_owned();
         Ok(Evaluation {
             model_id: id,
             dataset_id,

@@ -193,7 +193,16 @@ impl Walk {
                     let mut trial = Self { problems: Vec::new() };
                     trial.value(variant, &mut value.clone(), pointer) && trial.problems.is_empty()
                 };
-                fitting.iter().any(accepts) || self.value(first, value, pointer)
+                if fitting.iter().any(accepts) {
+                    return true;
+                }
+                // Of objects that say what they are, the one is meant that this says to be.
+                let tagged: Vec<(&str, &Value)> =
+                    fitting.iter().filter_map(|variant| Some((tag(variant)?, *variant))).collect();
+                if tagged.len() == fitting.len() {
+                    return self.tagged(&tagged, value, pointer);
+                }
+                self.value(first, value, pointer)
             }
         }
     }

@@ -56,7 +56,7 @@ pub(super) fn evaluate(
         score_s: started.elapsed().as_secs_f64(),
         untrained_classes: Vec::new(),
         untested_classes: Vec::new(),
-        ill_defined: ill_defined.into_iter().map(|scorer| scorer.name().to_owned()).collect(),
+        ill_defined: ill_defined.into_iter().map(|scorer| scorer.name().into_owned()).collect(),
         unseen_categories: met.unseen.into_iter().map(unseen_categories).collect(),
         fit,
     };

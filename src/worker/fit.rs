@@ -244,7 +244,7 @@ fn fit_network(
     let is_watched = |scorer: &Scorer| {
         let monitor = training.early_stopping.as_ref().map(|stopping| stopping.monitor.as_str());
         let after = |prefix| monitor.and_then(|monitor| monitor.strip_prefix(prefix));
-        [after("val_"), after("train_")].contains(&Some(scorer.name()))
+        [after("val_"), after("train_")].contains(&Some(&*scorer.name()))
     };
     let scorers: Cow<'_, [Scorer]> = match part {
         Part::Inner { .. } => {

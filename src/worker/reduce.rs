@@ -381,7 +381,7 @@ fn unscored(search: &SearchSpec, folds: &[FoldResult], refit: &[Option<f64>]) ->
     let choices: Vec<&[Option<f64>]> =
         of_folds.chain((!refit.is_empty()).then_some(refit)).collect();
     let n_without = choices.iter().filter(|scores| scores.contains(&None)).count();
-    let metric = search.metric.map_or("the metric", |metric| metric.name());
+    let metric = search.metric.map_or("the metric".into(), Scorer::name);
     (n_without > 0).then(|| {
         let detail = format!(
             "in {n_without} of {} choices of the search some candidates have no score, and cannot be \
@@ -394,7 +394,7 @@ fn unscored(search: &SearchSpec, folds: &[FoldResult], refit: &[Option<f64>]) ->
 
 /// Scores under their scorers' names.
 pub(super) fn by_name(scorers: &[Scorer], scores: &[Option<f64>]) -> Scores {
-    scorers.iter().zip(scores).map(|(scorer, score)| (scorer.name().to_owned(), *score)).collect()
+    scorers.iter().zip(scores).map(|(scorer, score)| (scorer.name().into_owned(), *score)).collect()
 }
 
 fn summaries(
@@ -411,9 +411,9 @@ fn summaries(
         .map(|scorer| {
             let values: Option<Vec<f64>> = folds
                 .iter()
-                .map(|fold| scores(fold).get(scorer.name()).copied().flatten())
+                .map(|fold| scores(fold).get(&*scorer.name()).copied().flatten())
                 .collect();
-            (scorer.name().to_owned(), summary(values.as_deref(), factor))
+            (scorer.name().into_owned(), summary(values.as_deref(), factor))
         })
         .collect()
 }
@@ -422,7 +422,7 @@ fn summaries(
 fn undefined(scorers: &[Scorer], folds: &[FoldResult]) -> Vec<Warning> {
     let of_scorer = |scorer: &Scorer| {
         let of = |scores: fn(&FoldResult) -> &Scores, rows: &str| {
-            let has_none = |fold: &&FoldResult| scores(fold).get(scorer.name()) == Some(&None);
+            let has_none = |fold: &&FoldResult| scores(fold).get(&*scorer.name()) == Some(&None);
             let without: Vec<&FoldResult> = folds.iter().filter(has_none).collect();
             (!without.is_empty()).then(|| {
                 let detail = format!(

@@ -366,7 +366,7 @@ fn fold(
         score_s,
         untrained_classes: absent_classes(job, &data.truth, &split.train),
         untested_classes: absent_classes(job, &data.truth, &split.test),
-        ill_defined: ill_defined.into_iter().map(|scorer| scorer.name().to_owned()).collect(),
+        ill_defined: ill_defined.into_iter().map(|scorer| scorer.name().into_owned()).collect(),
         unseen_categories: met.unseen.into_iter().map(unseen_categories).collect(),
         fit: summary,
     };

@@ -9,7 +9,7 @@ use trainyard_learn::losses::TargetKind;
 use trainyard_learn::metrics::curves::{
     Strategy, calibration_curve, confusion_matrix, precision_recall_curve, roc_curve,
 };
-use trainyard_learn::metrics::{Judged, Scorer, falls_back, scores};
+use trainyard_learn::metrics::{Judged, Scorer, Share, falls_back, scores};
 
 type Scores = BTreeMap<Scorer, Option<f64>>;
 
@@ -23,6 +23,8 @@ struct Golden {
 
 #[derive(Deserialize)]
 struct ClassCase {
+    /// Among three, where there are more classes.
+    top_three: Option<f64>,
     n_classes: usize,
     target: Vec<u32>,
     prediction: Vec<u32>,
@@ -47,6 +49,8 @@ struct LabelCase {
 
 #[derive(Deserialize)]
 struct ValueCase {
+    /// At 0.9 and at 0.25.
+    pinball: [f64; 2],
     n_outputs: usize,
     target: Vec<f64>,
     prediction: Vec<f64>,
@@ -105,8 +109,12 @@ fn scores_of_classes_are_scikit_learns() {
         };
         wrong.extend(compare(&format!("case {index}"), &judged, &case.scores));
         same_warned(&format!("case {index}"), &judged, &case.warned);
+        if let Some(expected) = case.top_three {
+            near(&[scores(&[Scorer::top_k(3)], &judged)[0].expect("a score")], &[expected]);
+        }
     }
     assert!(wrong.is_empty(), "{}", wrong.concat());
+    assert!(cases.iter().filter(|case| case.top_three.is_some()).count() >= 60);
     assert!(cases.iter().filter(|case| !case.warned.is_empty()).count() >= 20);
 }
 
@@ -167,6 +175,9 @@ fn scores_of_values_are_scikit_learns() {
             weights: case.weights.as_deref(),
         };
         wrong.extend(compare(&format!("case {index}"), &judged, &case.scores));
+        let at = [0.9, 0.25].map(|alpha| Scorer::pinball(Share::new(alpha).expect("a share")));
+        let found: Vec<f64> = scores(&at, &judged).into_iter().flatten().collect();
+        near(&found, &case.pinball);
     }
     assert!(wrong.is_empty(), "{}", wrong.concat());
 }

@@ -18,10 +18,11 @@ mod ranking;
 mod scorer;
 mod two;
 mod values;
+mod written;
 
 use std::cell::OnceCell;
 
-pub use scorer::Scorer;
+pub use scorer::{Scorer, Share};
 
 use crate::losses::TargetKind;
 

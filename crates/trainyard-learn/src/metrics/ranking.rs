@@ -85,7 +85,7 @@ impl<'a> Ranked<'a> {
 
     pub(super) fn score(&self, scorer: Scorer) -> Option<f64> {
         match scorer {
-            Scorer::TopKAccuracy => Some(self.top_two()),
+            Scorer::TopKAccuracy | Scorer::TopK(_) => Some(self.among(scorer.k()? as usize)),
             Scorer::RocAuc => self.area_of_second(),
             Scorer::AveragePrecision if self.given.n_classes == 2 => Some(match &self.of_two {
                 Some(of_two) => of_two.average_precision,
@@ -177,9 +177,9 @@ impl<'a> Ranked<'a> {
     }
 
     /// Of equal values the later class stands first, as in scikit-learn.
-    fn top_two(&self) -> f64 {
+    fn among(&self, k: usize) -> f64 {
         let Given { target, weights, n_classes, .. } = self.given;
-        if n_classes <= 2 {
+        if n_classes <= k {
             return 1.0;
         }
         let rows = self.values.chunks_exact(n_classes).zip(target).enumerate();
@@ -190,7 +190,7 @@ impl<'a> Ranked<'a> {
                 .enumerate()
                 .filter(|(at, v)| **v > values[class] || (**v == values[class] && *at > class))
                 .count();
-            (if n_before < 2 { 1.0 } else { 0.0 }, weight_of(weights, row))
+            (if n_before < k { 1.0 } else { 0.0 }, weight_of(weights, row))
         }))
     }
 }

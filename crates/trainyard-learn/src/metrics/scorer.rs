@@ -1,28 +1,35 @@
-//! The scorers' names, and what each of them needs.
+//! The scorers' names, and what each of them needs. How they are written is in `written`.
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 use crate::losses::TargetKind;
 
 macro_rules! scorers {
     ($($(#[$doc:meta])* $scorer:ident = $name:literal,)+) => {
         /// A score of which more is better.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-        #[serde(rename_all = "snake_case")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Scorer {
             $($(#[$doc])* $scorer,)+
+            /// The share of rows whose class is among so many that are most likely, other than two.
+            TopK(u32),
+            /// The mean pinball loss at another share than the median, negated.
+            Pinball(Share),
         }
 
         impl Scorer {
-            /// Every scorer.
+            /// Every scorer that a name says all of.
             pub const ALL: [Self; [$($name),+].len()] = [$(Self::$scorer),+];
 
-            /// The name, as scikit-learn and JSON write it.
-            pub fn name(self) -> &'static str {
-                match self {
+            /// The name, as scikit-learn writes it, and the parameter where there is one, as in
+            /// `top_k_accuracy(k=3)`.
+            pub fn name(self) -> Cow<'static, str> {
+                Cow::Borrowed(match self {
                     $(Self::$scorer => $name,)+
-                }
+                    Self::TopK(k) => return format!("top_k_accuracy(k={k})").into(),
+                    Self::Pinball(alpha) => {
+                        return format!("neg_mean_pinball_loss(alpha={})", alpha.get()).into();
+                    }
+                })
             }
         }
     };
@@ -139,7 +146,43 @@ scorers! {
     D2Tweedie = "d2_tweedie",
 }
 
+/// A number from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Share(u64);
+
+impl Share {
+    /// `None` for what is no share.
+    pub fn new(share: f64) -> Option<Self> {
+        // Numbers that are not negative are ordered as their bits are; a zero has no sign here.
+        (0.0..=1.0).contains(&share).then(|| Self((share + 0.0).to_bits()))
+    }
+
+    /// The number.
+    pub fn get(self) -> f64 {
+        f64::from_bits(self.0)
+    }
+}
+
 impl Scorer {
+    /// [`Self::TopKAccuracy`] among so many.
+    pub fn top_k(k: u32) -> Self {
+        if k == 2 { Self::TopKAccuracy } else { Self::TopK(k) }
+    }
+
+    /// [`Self::NegMeanPinballLoss`] at such a share.
+    pub fn pinball(alpha: Share) -> Self {
+        if alpha.get() == 0.5 { Self::NegMeanPinballLoss } else { Self::Pinball(alpha) }
+    }
+
+    /// How many classes a row's own may be among, of the scorers that count so.
+    pub fn k(self) -> Option<u32> {
+        match self {
+            Self::TopKAccuracy => Some(2),
+            Self::TopK(k) => Some(k),
+            _ => None,
+        }
+    }
+
     /// Whether it is a score of such a target.
     pub fn fits(self, target: TargetKind) -> bool {
         match target {
@@ -208,7 +251,7 @@ impl Scorer {
 
     /// Whether it needs the classes' probabilities or, without them, their decision values.
     pub fn ranks(self) -> bool {
-        matches!(self, Self::RocAuc | Self::AveragePrecision | Self::TopKAccuracy)
+        matches!(self, Self::RocAuc | Self::AveragePrecision) || self.k().is_some()
     }
 
     /// Whether rows can count differently in it.
@@ -266,6 +309,7 @@ impl Scorer {
                 | NegMeanSquaredLogError
                 | NegRootMeanSquaredLogError
                 | NegMeanPinballLoss
+                | Pinball(_)
                 | NegMeanPoissonDeviance
                 | NegMeanGammaDeviance
                 | D2AbsoluteErrorScore

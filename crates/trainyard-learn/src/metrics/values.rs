@@ -75,6 +75,10 @@ impl Output<'_> {
             Scorer::NegRootMeanSquaredError => -self.mean_square(error, 0.0).sqrt(),
             Scorer::NegMeanAbsoluteError => -self.average(absolute()),
             Scorer::NegMeanPinballLoss => -0.5 * self.average(absolute()),
+            Scorer::Pinball(alpha) => {
+                let (above, below) = (alpha.get(), alpha.get() - 1.0);
+                -self.average(error.iter().map(|e| if *e >= 0.0 { above * e } else { below * e }))
+            }
             Scorer::NegMedianAbsoluteError => -self.median(absolute().collect()),
             Scorer::NegMaxError if self.weights.is_some() => return None,
             Scorer::NegMaxError => -absolute().fold(0.0, f64::max),

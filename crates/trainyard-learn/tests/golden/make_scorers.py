@@ -139,7 +139,12 @@ def class_case(seed, target_classes=None, n_rows=None):
     if seed % 2:
         w = random.randint(0, 5, size=n) * 0.5 if seed % 4 == 1 else random.uniform(0.1, 2, size=n)
         w[0] = 1.0
+    exact = p.astype(np.float64) if p is not None else decision
+    three = k > 3 and safe(
+        m.top_k_accuracy_score, y, exact, k=3, labels=np.arange(k), sample_weight=w
+    )
     return {
+        "top_three": three if k > 3 else None,
         "n_classes": k, "target": flat(y), "prediction": flat(said), "probabilities": flat(p),
         "decision": flat(decision), "weights": flat(w),
         "scores": of_classes(y, said, p, decision, w),
@@ -210,7 +215,10 @@ def value_case(seed):
     for name, score in VALUES.items():
         value = safe(score, *first, sample_weight=w)
         found[name] = -value if value is not None and name.startswith("neg_") else value
-    return {"n_outputs": k, "target": flat(y), "prediction": flat(said), "weights": flat(w),
+    high, low = (
+        -m.mean_pinball_loss(*first, alpha=alpha, sample_weight=w) for alpha in (0.9, 0.25)
+    )
+    return {"pinball": [high, low], "n_outputs": k, "target": flat(y), "prediction": flat(said), "weights": flat(w),
             "scores": found}
 
 
@@ -250,7 +258,7 @@ def main():
         "values": [value_case(seed) for seed in range(120)],
         "curves": [curve_case(seed) for seed in range(24)],
     }
-    text = json.dumps(golden, separators=(",", ":")).replace('{"n_', '\n{"n_')
+    text = json.dumps(golden, separators=(",", ":")).replace('{"n_', '\n{"n_').replace('{"top', '\n{"top').replace('{"pin', '\n{"pin')
     pathlib.Path(__file__).with_name("scorers.json").write_text(text + "\n")
 
 

@@ -29,10 +29,10 @@ pub(super) fn scoring(
             && !scorer.fits(target.kind())
         {
             let kind = target.kind();
-            let fitting: Vec<&str> =
+            let fitting: Vec<_> =
                 Scorer::ALL.into_iter().filter(|s| s.fits(kind)).map(Scorer::name).collect();
             let way_out = match scorer.instead(kind) {
-                Some(near) => near.name().to_owned(),
+                Some(near) => near.name().into_owned(),
                 None => format!("one of: {}", fitting.join(", ")),
             };
             let detail = format!("`{name}` does not fit this target{}", what_it_is(kind));
@@ -49,6 +49,18 @@ pub(super) fn scoring(
                 _ => "roc_auc_ovr_weighted",
             };
             problems.push(Problem::new(pointer, detail).suggest(way_out));
+        } else if let (Some(k), Some(Target::Classes(classes))) = (scorer.k(), target)
+            && k as usize >= classes.len()
+        {
+            let detail = format!(
+                "`{name}` is always 1: a row's class is among {k} of {} classes",
+                classes.len()
+            );
+            problems.push(Problem::new(pointer, detail).suggest(match classes.len() {
+                0..=2 => "accuracy".to_owned(),
+                3 => "top_k_accuracy".to_owned(),
+                n => format!("a `k` of at most {}", n - 1),
+            }));
         } else if perceptron && scorer.needs_probabilities() {
             let detail = format!("`{name}` needs probabilities, which a perceptron does not have");
             problems.push(Problem::new(pointer, detail).suggest("use the model linear"));
