@@ -122,9 +122,10 @@ impl StoreError {
     }
 
     /// Whether another transaction was in the way, and the same call would go through now:
-    /// PostgreSQL's serialization failure, deadlock, and a key that both wanted to write.
+    /// PostgreSQL's serialization failure, deadlock, a key that both wanted to write, and a transaction
+    /// that paused for too long.
     fn is_conflict(&self) -> bool {
-        ["40001", "40P01", "23505"].contains(&self.code().as_ref())
+        ["40001", "40P01", "23505", "25P03"].contains(&self.code().as_ref())
     }
 
     /// The database's own code of the error, or nothing.

@@ -8,7 +8,8 @@ use trainyard_learn::network::{MlpSpec, Network};
 use trainyard_learn::optim::OptimizerSpec;
 use trainyard_learn::random::stream::Stream;
 use trainyard_learn::training::{
-    Control, Examples, Fit, FitError, Fitted, Observer, Target, TrainingSpec, Unobserved, fit,
+    Control, Examples, Fit, FitError, Fitted, History, Observer, Target, TrainingSpec, Unobserved,
+    fit,
 };
 
 const OPTIMIZERS: [&str; 14] = [
@@ -196,4 +197,57 @@ fn what_is_no_state_of_the_fit_is_passed_over() {
     let sgd = json!({"type": "sgd"});
     let whole = bits(&rows.fit(&sgd, &training, &mut Unobserved).expect("a fit"));
     assert!(resumed(saved, &sgd, &training) == whole);
+}
+
+/// Bytes of a state and of a history, damaged by seeded dice: none of them panics, and none is taken for
+/// a state that does not fit. `FUZZ_SECONDS` in the environment says for how long, `SEED` where the dice
+/// begin.
+#[test]
+fn damaged_states_and_histories_are_passed_over_or_gone_on_from() {
+    let number = |name| std::env::var(name).ok().map(|n| n.parse::<u64>().expect("a number"));
+    let seed = number("SEED").unwrap_or(1);
+    let until = number("FUZZ_SECONDS")
+        .map(|seconds| std::time::Instant::now() + std::time::Duration::from_secs(seconds));
+    let rows = Rows::new(60);
+    let optimizer = json!({"type": "adam", "schedule": {"type": "reduce_on_plateau"}});
+    let training =
+        json!({"epochs": 3, "early_stopping": {"patience": 1}, "averaging": {"decay": 0.9}});
+    let mut life = Killed { n_left: 5, threads: 1, ..Killed::default() };
+    assert_eq!(rows.fit(&optimizer, &training, &mut life), Err(FitError::Cancelled));
+    let saved = life.saved.expect("a state");
+    let whole = rows.fit(&optimizer, &training, &mut Unobserved).expect("a fit");
+    let packed = whole.history.pack();
+    let mut stream = Stream::new(seed, [7, 7]);
+    let mut below = |n: usize| stream.below(n as u32) as usize;
+    let mut n = 0;
+    while until.map_or(n < 400, |until| std::time::Instant::now() < until) {
+        let (mut state, mut history) = (saved.clone(), packed.clone());
+        for bytes in [&mut state, &mut history] {
+            for _ in 0..=below(4) {
+                let at = below(bytes.len());
+                match below(4) {
+                    0 => bytes[at] ^= 1 << below(8),
+                    1 => bytes[at] = [0, 1, 127, 128, 255][below(5)],
+                    2 => bytes.truncate(at.max(1)),
+                    _ => _ = bytes.splice(at..at, [255; 9].into_iter().take(1 + below(9))),
+                }
+            }
+        }
+        let mut life = Killed { saved: Some(state), n_left: usize::MAX, threads: 1 };
+        // Whatever numbers are in it, the fit ends: well, or because they diverge.
+        let ended = rows.fit(&optimizer, &training, &mut life);
+        assert!(!matches!(ended, Err(FitError::Cancelled)), "seed {seed}, {n}");
+        if let Some(history) = History::unpack(&history) {
+            (0..history.epochs().len())
+                .for_each(|i| assert!(history.row(i).len() == history.names().len()));
+        }
+        n += 1;
+    }
+    if let Some(path) = std::env::var_os("RELIABILITY_REPORT") {
+        use std::io::Write;
+        let mut file =
+            std::fs::File::options().append(true).create(true).open(path).expect("a file");
+        writeln!(file, "| fuzzing: states of fits and histories | {seed} | {n} | no panic |")
+            .expect("a line");
+    }
 }
