@@ -109,7 +109,8 @@ pub struct Yard {
 
 impl Yard {
     pub async fn new(on: Database) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        // In memory where there is such a folder: what survives a power cut is not tested here.
+        let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let clock = Clock::system();
         let (store, beside, url) = match on {
             Database::Sqlite => {
