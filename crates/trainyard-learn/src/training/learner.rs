@@ -170,13 +170,27 @@ impl<'a> Learner<'a> {
     }
 
     /// Goes on from the memory of another learner of the same fit; says whether it is one.
-    pub(super) fn resume(&mut self, memory: Memory, schedule: Progress) -> bool {
-        let fits = memory.is_like(&self.memory);
+    /// Where so many rows of the epoch were seen, if that is known.
+    pub(super) fn resume(
+        &mut self,
+        memory: Memory,
+        schedule: Progress,
+        n_seen: Option<usize>,
+    ) -> bool {
+        let fits = memory.is_like(&self.memory)
+            && n_seen.is_none_or(|n_seen| n_seen == memory.tally.n_seen);
         if fits {
             self.memory = memory;
             self.schedule.resume(schedule);
         }
         fits
+    }
+
+    /// Whether these can be the parameters and buffers of this fit, or are none yet.
+    pub(super) fn is_like(&self, (parameters, buffers): &(Values, Vec<f32>)) -> bool {
+        let Memory { parameters: own, buffers: own_buffers, .. } = &self.memory;
+        let none = parameters.is_empty() && buffers.is_empty();
+        none || parameters.len() == own.len() && buffers.len() == own_buffers.len()
     }
 
     pub(super) fn begin_epoch(&mut self) {

@@ -25,6 +25,12 @@ pub(super) struct Memory {
     n_without: u32,
 }
 
+impl Memory {
+    pub(super) fn kept(&self) -> &Learned {
+        &self.kept
+    }
+}
+
 impl<'a> Stopping<'a> {
     pub(super) fn new(spec: Option<&'a EarlyStopping>) -> Self {
         Self { spec, memory: Memory::default() }
