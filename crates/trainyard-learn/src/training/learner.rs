@@ -222,7 +222,7 @@ impl<'a> Learner<'a> {
         }
         self.memory.first_loss.get_or_insert(self.memory.tally.loss / self.memory.tally.weight);
         self.update(norms, crew);
-        self.memory.n_steps += 1;
+        self.memory.n_steps = self.memory.n_steps.saturating_add(1);
     }
 
     fn batch_rows(&self) -> usize {
@@ -285,7 +285,7 @@ impl<'a> Learner<'a> {
             &mut pass,
         );
         network.update_buffers(&mut self.memory.buffers, &self.tape, n_rows);
-        self.memory.n_portions += 1;
+        self.memory.n_portions = self.memory.n_portions.saturating_add(1);
         self.last_portion = n_rows;
     }
 

@@ -67,7 +67,7 @@ impl<'a> Stopping<'a> {
                 keep(&mut self.memory.kept);
             }
         } else {
-            self.memory.n_without += 1;
+            self.memory.n_without = self.memory.n_without.saturating_add(1);
         }
     }
 
