@@ -38,8 +38,8 @@ impl Drop for Small {
 }
 
 /// Uploads until there is no room; how many went in.
-fn fill(api: &Api, round: usize) -> usize {
-    let row = |i: usize| format!("{round}-{i},{}\n", "x".repeat(100));
+fn fill(api: &Api) -> usize {
+    let row = |i: usize| format!("{i},{}\n", "x".repeat(100));
     for n in 0..40 {
         let rows: String = (0..5_000).map(|i| row(i + n * 5_000)).collect();
         let answer = api.upload(&format!("a,b\n{rows}"));
@@ -64,12 +64,10 @@ fn fill_up(path: &Path) {
     }
 }
 
-#[test]
-fn a_full_disk_stops_writing_and_nothing_else() {
-    let _alone = alone();
-    let n = rounds("FULL_DISKS", 1);
+/// How many writes were refused while a disk was full; `None` where there can be no such disk.
+fn full_once() -> Option<usize> {
     let directory = tempfile::tempdir().unwrap();
-    let Some(disk) = Small::new(directory.path().join("disk")) else { return };
+    let disk = Small::new(directory.path().join("disk"))?;
     let data = disk.0.join("data");
     let log = || File::options().create(true).append(true).open(directory.path().join("log"));
     let arguments = ["--lease-seconds", "2", "--workers", "1"];
@@ -90,49 +88,39 @@ fn a_full_disk_stops_writing_and_nothing_else() {
     };
     let before = reads();
     let filler = disk.0.join("filler");
-    let (mut n_refused, mut n_stored) = (0, 0);
-    for round in 0..n {
-        let under_way = submit_long(api);
-        api.until(&under_way, |job| job["tasks"]["succeeded"].as_u64() >= Some(1));
-        // What will be freed: enough for SQLite's log to come to its next checkpoint.
-        fs::write(&filler, vec![b'x'; 4 << 20]).unwrap();
-        n_stored += fill(api, round);
+    let mut n_refused = 0;
+    let under_way = submit_long(api);
+    api.until(&under_way, |job| job["tasks"]["succeeded"].as_u64() >= Some(1));
+    // What will be freed: enough for SQLite's log to come to its next checkpoint.
+    fs::write(&filler, vec![b'x'; 4 << 20]).unwrap();
+    let n_stored = fill(api);
+    fill_up(&filler);
+    // Its folds cannot be published now.
+    let mut accepted = vec![under_way];
+    for _ in 0..20 {
+        assert_eq!(reads(), before);
+        let generator = json!({"generator": {"type": "iris"}});
+        let spec = json!({"dataset_id": first, "target": "y", "model": {"type": "perceptron"}});
+        for (path, body) in [("/v1/datasets/generate", generator), ("/v1/jobs", spec)] {
+            let answer = api.post(path, &body);
+            if answer.status == 202 {
+                accepted.push(answer.expect(202)["id"].as_str().unwrap().to_owned());
+            } else if answer.status != 201 {
+                is_full(&answer.expect(answer.status), answer.status);
+                n_refused += 1;
+            }
+        }
         fill_up(&filler);
-        // Its folds cannot be published now.
-        let mut accepted = vec![under_way];
-        for _ in 0..20 {
-            assert_eq!(reads(), before);
-            let generator = json!({"generator": {"type": "iris"}});
-            let spec = json!({"dataset_id": first, "target": "y", "model": {"type": "perceptron"}});
-            for (path, body) in [("/v1/datasets/generate", generator), ("/v1/jobs", spec)] {
-                let answer = api.post(path, &body);
-                if answer.status == 202 {
-                    accepted.push(answer.expect(202)["id"].as_str().unwrap().to_owned());
-                } else if answer.status != 201 {
-                    is_full(&answer.expect(answer.status), answer.status);
-                    n_refused += 1;
-                }
-            }
-            fill_up(&filler);
-        }
-        fs::remove_file(&filler).unwrap();
-        let freed = Instant::now();
-        while api.upload("a,b\n1,2\n").status != 201 {
-            assert!(freed.elapsed() < Duration::from_secs(10), "it does not recover");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        for job in accepted {
-            let ended = api.finished(&job);
-            assert_eq!(ended["status"], "succeeded", "{ended}");
-        }
-        // Room for the next round.
-        let datasets = api.get("/v1/datasets?limit=100").expect(200);
-        for dataset in datasets["data"].as_array().unwrap() {
-            let id = dataset["id"].as_str().unwrap();
-            if dataset["columns"][0]["name"] == "a" || dataset["n_rows"] == 5_000 {
-                assert_eq!(api.delete(&format!("/v1/datasets/{id}")).status, 204);
-            }
-        }
+    }
+    fs::remove_file(&filler).unwrap();
+    let freed = Instant::now();
+    while api.upload("a,b\n1,2\n").status != 201 {
+        assert!(freed.elapsed() < Duration::from_secs(10), "it does not recover");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    for job in accepted {
+        let ended = api.finished(&job);
+        assert_eq!(ended["status"], "succeeded", "{ended}");
     }
     assert!(n_refused > 0 && n_stored > 0, "{n_refused} refused, {n_stored} stored");
     assert_eq!(n_files(&data.join("staging")), 0, "what was half received is left");
@@ -144,6 +132,18 @@ fn a_full_disk_stops_writing_and_nothing_else() {
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
     let log = fs::read_to_string(directory.path().join("log")).unwrap();
     assert!(!log.contains("panicked"), "{log}");
+    Some(n_refused)
+}
+
+#[test]
+fn a_full_disk_stops_writing_and_nothing_else() {
+    let _alone = alone();
+    let n = rounds("FULL_DISKS", 1);
+    let mut n_refused = 0;
+    for _ in 0..n {
+        let Some(refused) = full_once() else { return };
+        n_refused += refused;
+    }
     let seen =
         format!("{n_refused} writes refused with 507 or 503, reads went on, jobs ended after");
     report("disk full (8 MB tmpfs)", n, &seen);

@@ -31,7 +31,7 @@ fn families() -> [(&'static str, Value); 4] {
             "perceptron",
             json!({"model": {"type": "perceptron", "tol": null, "max_iter": 400_000, "shuffle": true}}),
         ),
-        ("linear", trained(json!({"type": "linear"}), "adamw", 12_000)),
+        ("linear", trained(json!({"type": "linear"}), "adamw", 30_000)),
         (
             "mlp",
             trained(

@@ -216,7 +216,7 @@ impl Api {
 
     /// The job once it is as asked.
     pub fn until(&self, id: &str, mut is: impl FnMut(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(150);
         loop {
             let job = self.get(&format!("/v1/jobs/{id}?wait=0.2")).expect(200);
             if is(&job) {

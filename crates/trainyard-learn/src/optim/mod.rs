@@ -258,7 +258,7 @@ impl Optimizer {
 
     /// Advances the step counter and says what this step does at this learning rate.
     pub fn begin(&self, state: &mut State, learning_rate: f64) -> Update {
-        state.step += 1;
+        state.step = state.step.saturating_add(1);
         let kind = match &self.0 {
             Rule::Sgd(rule) => Kind::Sgd(rule.begin(state, learning_rate)),
             Rule::Adagrad(rule) => Kind::Adagrad(rule.begin(state, learning_rate)),

@@ -215,7 +215,7 @@ impl Schedule {
 
     /// Tells the schedule that an epoch ended with this loss, the lower the better.
     pub fn end_epoch(&mut self, monitored_loss: f64) {
-        self.progress.n_ended += 1;
+        self.progress.n_ended = self.progress.n_ended.saturating_add(1);
         if let ScheduleSpec::ReduceOnPlateau(spec) = &self.spec
             && self.progress.n_ended > self.n_warmup_epochs
         {

@@ -58,6 +58,11 @@ impl Batches {
         (first..(first + self.per_step).min(self.n_batches)).map(move |batch| this.range(batch))
     }
 
+    /// Rows of the epoch before a step; none known before the first, which begins anew.
+    pub(super) fn n_before(&self, step: usize) -> Option<usize> {
+        (step > 0).then(|| (step * self.per_step).min(self.n_batches) * self.size)
+    }
+
     /// Rows that are computed at once, at the most.
     pub(super) fn capacity(&self, portions: bool) -> usize {
         let longest = (0..self.n_batches).rev().take(2).map(|batch| self.range(batch).len()).max();

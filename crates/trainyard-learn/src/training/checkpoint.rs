@@ -62,7 +62,9 @@ pub(super) fn resume(
     let fits = place.epoch >= 1
         && place.step < batches.n_steps()
         && history.names() == record.history.names()
-        && learner.resume(memory, schedule);
+        && history.is_whole()
+        && learner.is_like(judged.kept())
+        && learner.resume(memory, schedule, batches.n_before(place.step));
     if !fits {
         return None;
     }

@@ -74,6 +74,11 @@ impl History {
         }
     }
 
+    /// Whether each epoch has all of its values.
+    pub(super) fn is_whole(&self) -> bool {
+        self.stride >= 1 && self.values.len() == self.epochs.len() * self.names.len()
+    }
+
     /// As bytes: version, length of a JSON head, the head, epochs, values; all little-endian.
     pub fn pack(&self) -> Vec<u8> {
         self.pack_thinned(usize::MAX)

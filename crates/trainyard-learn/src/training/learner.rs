@@ -171,13 +171,27 @@ impl<'a> Learner<'a> {
     }
 
     /// Goes on from the memory of another learner of the same fit; says whether it is one.
-    pub(super) fn resume(&mut self, memory: Memory, schedule: Progress) -> bool {
-        let fits = memory.is_like(&self.memory);
+    /// Where so many rows of the epoch were seen, if that is known.
+    pub(super) fn resume(
+        &mut self,
+        memory: Memory,
+        schedule: Progress,
+        n_seen: Option<usize>,
+    ) -> bool {
+        let fits = memory.is_like(&self.memory)
+            && n_seen.is_none_or(|n_seen| n_seen == memory.tally.n_seen);
         if fits {
             self.memory = memory;
             self.schedule.resume(schedule);
         }
         fits
+    }
+
+    /// Whether these can be the parameters and buffers of this fit, or are none yet.
+    pub(super) fn is_like(&self, (parameters, buffers): &(Values, Vec<f32>)) -> bool {
+        let Memory { parameters: own, buffers: own_buffers, .. } = &self.memory;
+        let none = parameters.is_empty() && buffers.is_empty();
+        none || parameters.len() == own.len() && buffers.len() == own_buffers.len()
     }
 
     pub(super) fn begin_epoch(&mut self) {
@@ -218,7 +232,7 @@ impl<'a> Learner<'a> {
             self.memory.first_loss.get_or_insert(loss / weight);
         }
         self.update(norms, crew);
-        self.memory.n_steps += 1;
+        self.memory.n_steps = self.memory.n_steps.saturating_add(1);
     }
 
     /// Notes which units the portion on the tape has moved.
@@ -273,7 +287,7 @@ impl<'a> Learner<'a> {
         self.memory.tally.take(z, network.n_outputs(), self.fit);
         network.backward(&mut self.gradients, x, &self.memory.parameters, tape, &mut pass);
         network.update_buffers(&mut self.memory.buffers, tape, n_rows);
-        self.memory.n_portions += 1;
+        self.memory.n_portions = self.memory.n_portions.saturating_add(1);
     }
 
     /// Changes the parameters by their gradients.

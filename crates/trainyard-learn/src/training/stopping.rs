@@ -25,6 +25,12 @@ pub(super) struct Memory {
     n_without: u32,
 }
 
+impl Memory {
+    pub(super) fn kept(&self) -> &Learned {
+        &self.kept
+    }
+}
+
 impl<'a> Stopping<'a> {
     pub(super) fn new(spec: Option<&'a EarlyStopping>) -> Self {
         Self { spec, memory: Memory::default() }
@@ -61,7 +67,7 @@ impl<'a> Stopping<'a> {
                 keep(&mut self.memory.kept);
             }
         } else {
-            self.memory.n_without += 1;
+            self.memory.n_without = self.memory.n_without.saturating_add(1);
         }
     }
 
