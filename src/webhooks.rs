@@ -84,7 +84,14 @@ pub async fn send(store: Store, clock: Clock, receivers: Receivers) {
             sending.spawn(async move {
                 let sent = post(&due, now_s, receivers).await;
                 if let Some(error) = &sent.error {
-                    tracing::warn!(error, message = due.message_id, "a webhook was not delivered");
+                    let url = Url::parse(&due.url).ok();
+                    let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+                    tracing::warn!(
+                        error,
+                        host,
+                        message = due.message_id,
+                        "a webhook was not delivered"
+                    );
                 }
                 if let Err(error) = store.settle_delivery(&due, &sent).await {
                     tracing::error!(%error, "how a webhook went could not be noted");

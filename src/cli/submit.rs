@@ -45,7 +45,7 @@ Exit status:
 pub struct SubmitArgs {
     /// The job's spec, a JSON file; `-` reads standard input
     pub spec: PathBuf,
-    /// A CSV file to upload as the job's dataset
+    /// A file of any format that can be read, to upload as the job's dataset
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
     /// Follow the job until it ends and print its scores
