@@ -17,9 +17,8 @@ use super::tile::Vector;
 #[target_feature(enable = "avx2,fma")]
 pub(super) unsafe fn compute(block: &Block, buffer: &mut Buffer) {
     // Of 16 registers, the mask and the operands take four; with 12 sums some would be spilled.
-    // A panel of `b` stays in the L1 cache.
     // SAFETY: the caller's.
-    unsafe { block.compute::<V8, 4, 2, 256>(buffer) }
+    unsafe { block.compute::<V8, 4, 2>(buffer) }
 }
 
 #[derive(Clone, Copy)]

@@ -15,9 +15,8 @@ use super::tile::Vector;
 /// As for [`Block::compute`], on a processor with AVX-512 F, AVX2 and FMA.
 #[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
 pub(super) unsafe fn compute(block: &Block, buffer: &mut Buffer) {
-    // 24 sums of 32 registers; a panel of `b` comes from the L2 cache, which keeps up with them.
     // SAFETY: the caller's.
-    unsafe { block.compute::<V16, 8, 3, 512>(buffer) }
+    unsafe { block.compute::<V16, 8, 2>(buffer) }
 }
 
 #[derive(Clone, Copy)]

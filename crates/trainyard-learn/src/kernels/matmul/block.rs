@@ -22,6 +22,8 @@ pub(super) struct Block {
     pub(super) start: TileStart,
 }
 
+/// How many terms of the sums are computed at a time: a panel of `b` stays in the L1 cache.
+const K_BLOCK: usize = 256;
 /// How many rows are computed at a time: a block of `a` stays in the L2 cache.
 const ROW_BLOCK: usize = 256;
 
@@ -70,18 +72,12 @@ impl Block {
         block
     }
 
-    /// Computes the rectangle in tiles of ROWS rows and VECTORS vectors, K_BLOCK terms of the sums at a
-    /// time.
+    /// Computes the rectangle in tiles of ROWS rows and VECTORS vectors.
     ///
     /// # Safety
     /// As for `V`; the operands are as large as said, and nobody else uses this part of the output.
     #[inline(always)]
-    pub(super) unsafe fn compute<
-        V: Vector,
-        const ROWS: usize,
-        const VECTORS: usize,
-        const K_BLOCK: usize,
-    >(
+    pub(super) unsafe fn compute<V: Vector, const ROWS: usize, const VECTORS: usize>(
         &self,
         buffer: &mut Buffer,
     ) {
@@ -121,13 +117,8 @@ impl Block {
                         a = a_panels.as_ptr();
                         (a_row_stride, a_col_stride, a_panel_stride) = (1, ROWS, ROWS * k);
                     }
-                    let mut j = 0;
-                    while j < self.cols {
-                        // Two panels of two vectors are quicker than one of three and one of one.
-                        let cols = match self.cols - j {
-                            left if VECTORS == 3 && left == 4 * V::LANES => 2 * V::LANES,
-                            left => width.min(left),
-                        };
+                    for j in (0..self.cols).step_by(width) {
+                        let cols = width.min(self.cols - j);
                         let mut b = self.b.add(p * self.b_row_stride + j * self.b_col_stride);
                         let mut b_row_stride = self.b_row_stride;
                         if packs_b {
@@ -155,7 +146,6 @@ impl Block {
                             };
                             tile.compute_part::<V, ROWS, VECTORS>(ROWS.min(rows - r), cols);
                         }
-                        j += cols;
                     }
                 }
                 p += k;

@@ -9,7 +9,7 @@ use super::tile::Vector;
 /// As for [`Block::compute`].
 pub(super) unsafe fn compute(block: &Block, buffer: &mut Buffer) {
     // SAFETY: the caller's.
-    unsafe { block.compute::<Array, 4, 2, 256>(buffer) }
+    unsafe { block.compute::<Array, 4, 2>(buffer) }
 }
 
 #[derive(Clone, Copy)]
