@@ -4,11 +4,13 @@
 //! understood, and the row comes last. A preview stops before they are kept.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use axum::body::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use serde_json::Value;
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 use trainyard_formats::{FormatError, Loaded, Notes, ReadOptions, read};
 use trainyard_learn::describe::{DescribedColumn, describe_on};
 use trainyard_learn::findings;
@@ -55,12 +57,32 @@ impl About {
     }
 }
 
+/// Of a body that cannot be stored, so much is heard and for so long: a client that is cut while it sends
+/// does not read why.
+const HEARD_BYTES: usize = 64 << 20;
+const HEARD: Duration = Duration::from_secs(5);
+
 /// Receives a body.
 pub(super) async fn stage<E: std::fmt::Display>(
     state: &AppState,
     body: impl Stream<Item = Result<Bytes, E>> + Unpin,
 ) -> Result<Staged, ApiError> {
-    Ok(state.blobs.stage(body, state.limits.max_upload_bytes).await?)
+    let mut body = body.fuse();
+    match state.blobs.stage(&mut body, state.limits.max_upload_bytes).await {
+        Ok(staged) => Ok(staged),
+        Err(error) => {
+            let rest = async {
+                let mut n_bytes = 0;
+                while let Some(Ok(chunk)) = body.next().await
+                    && n_bytes < HEARD_BYTES
+                {
+                    n_bytes += chunk.len();
+                }
+            };
+            let _ = timeout(HEARD, rest).await;
+            Err(error.into())
+        }
+    }
 }
 
 /// Finds out what was received; of what is no table, nothing is left.

@@ -1,6 +1,5 @@
 //! Several processes on one PostgreSQL: some answer, some train, and any of them may go.
 
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -9,7 +8,7 @@ use tempfile::TempDir;
 use trainyard::domain::clock::Clock;
 
 use crate::process::{Process, refused, submit_long};
-use crate::rounds::told;
+use crate::rounds::Log;
 use crate::yard::{Database, POSTGRES_URL};
 
 /// A short one, so that it can be waited for.
@@ -17,6 +16,8 @@ pub const LEASE: Duration = Duration::from_secs(2);
 
 /// What the processes share, and a data directory for each.
 pub struct Cluster {
+    // Before its folder, since fields go in their order.
+    log: Log,
     pub directory: TempDir,
     pub database_url: String,
     pub artifact_url: String,
@@ -40,7 +41,8 @@ impl Cluster {
         let database_url = runtime.block_on(Database::new_postgres_on(server, &name));
         let directory = tempfile::tempdir().unwrap();
         let artifact_url = format!("file://{}", directory.path().join("artifacts").display());
-        Self { directory, database_url, artifact_url, variables: vec![] }
+        let log = Log(directory.path().join("log"));
+        Self { log, directory, database_url, artifact_url, variables: vec![] }
     }
 
     pub fn start(&self, name: &str, role: &str) -> Process {
@@ -61,16 +63,9 @@ impl Cluster {
             "--workers",
             "1",
         ];
-        let log = std::fs::File::options().create(true).append(true).open(self.log());
-        let log = log.unwrap();
         Process::start_as(&self.directory.path().join(name), &arguments, |command| {
-            command.envs(self.variables.iter().cloned()).stderr(log.try_clone().unwrap())
+            command.envs(self.variables.iter().cloned()).stderr(self.log.append())
         })
-    }
-
-    /// Where all of its processes write their logs.
-    fn log(&self) -> PathBuf {
-        self.directory.path().join("log")
     }
 
     /// Nothing is wrong with what is stored, and no process has panicked.
@@ -82,16 +77,7 @@ impl Cluster {
             .output()
             .unwrap();
         assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
-        let log = std::fs::read_to_string(self.log()).unwrap();
-        assert!(!log.contains("panicked"), "{log}");
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            told(&std::fs::read_to_string(self.log()).unwrap_or_default());
-        }
+        self.log.tells_of_no_panic();
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::process::{Process, submit_long};
-use crate::rounds::{alone, report, rounds, there};
+use crate::rounds::{Log, alone, report, rounds, there};
 use crate::support::{Api, n_files};
 
 /// A file system of 8 MB, gone with this.
@@ -69,9 +69,9 @@ fn full_once() -> Option<usize> {
     let directory = tempfile::tempdir().unwrap();
     let disk = Small::new(directory.path().join("disk"))?;
     let data = disk.0.join("data");
-    let log = || File::options().create(true).append(true).open(directory.path().join("log"));
+    let log = Log(directory.path().join("log"));
     let arguments = ["--lease-seconds", "2", "--workers", "1"];
-    let process = Process::start_as(&data, &arguments, |c| c.stderr(log().unwrap()));
+    let process = Process::start_as(&data, &arguments, |c| c.stderr(log.append()));
     let api = &process.api;
     let first = api.demo_dataset();
     let job =
@@ -130,8 +130,7 @@ fn full_once() -> Option<usize> {
         .output()
         .unwrap();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
-    let log = fs::read_to_string(directory.path().join("log")).unwrap();
-    assert!(!log.contains("panicked"), "{log}");
+    log.tells_of_no_panic();
     Some(n_refused)
 }
 

@@ -4,7 +4,7 @@
 //! `KILLS` and `SEED` in the environment say how often and where the dice begin.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
 
 use crate::process::Process;
-use crate::rounds::{Dice, alone, report, rounds, seed};
+use crate::rounds::{Dice, Log, alone, report, rounds, seed};
 use crate::support::{Answer, Api};
 
 const N_CLIENTS: usize = 3;
@@ -421,10 +421,9 @@ fn integrity(data: &Path) -> String {
     })
 }
 
-fn start(directory: &Path) -> Process {
-    let log = || File::options().create(true).append(true).open(directory.join("log")).unwrap();
+fn start(directory: &Path, log: &Log) -> Process {
     let arguments = ["--checkpoint-seconds", "1", "--workers", "2"];
-    Process::start_as(&directory.join("data"), &arguments, |command| command.stderr(log()))
+    Process::start_as(&directory.join("data"), &arguments, |command| command.stderr(log.append()))
 }
 
 #[test]
@@ -433,12 +432,13 @@ fn what_was_acknowledged_is_true_after_every_kill() {
     let n_kills = rounds("KILLS", 5);
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
+    let log = Log(directory.path().join("log"));
     let mut dice = Dice::new(seed());
     let mut clients: Vec<Client> = (0..N_CLIENTS).map(Client::new).collect();
     let mut slowest = Duration::ZERO;
     for n in 0..n_kills {
         let before = Instant::now();
-        let process = start(directory.path());
+        let process = start(directory.path(), &log);
         process.api.get("/readyz").expect(200);
         slowest = slowest.max(before.elapsed());
         assert!(before.elapsed() < Duration::from_secs(2), "kill {n}: {:?}", before.elapsed());
@@ -455,7 +455,7 @@ fn what_was_acknowledged_is_true_after_every_kill() {
         drop(process);
         assert_eq!(integrity(&data), "ok", "kill {n}");
     }
-    let process = start(directory.path());
+    let process = start(directory.path(), &log);
     let api = &process.api;
     clients.iter_mut().for_each(|client| client.finish(api));
     clients.iter_mut().for_each(|client| client.check(api, true));
@@ -470,8 +470,7 @@ fn what_was_acknowledged_is_true_after_every_kill() {
         .output()
         .unwrap();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
-    let log = fs::read_to_string(directory.path().join("log")).unwrap();
-    assert!(!log.contains("panicked"), "{log}");
+    log.tells_of_no_panic();
     let n_acknowledged: usize = clients.iter().map(|client| client.n_acknowledged).sum();
     assert!(n_acknowledged > n_kills, "a load that writes nothing shows nothing");
     let seen = format!(

@@ -1,7 +1,9 @@
 //! What the tests of reliability share: how often (few times here, many by `scripts/reliability`), the
 //! dice, one at a time, and what is written down of a run.
 
+use std::fs::{self, File};
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How many rounds: what the environment says, or so many.
@@ -49,7 +51,7 @@ pub fn report(what: &str, n: usize, seen: &str) {
     let line = format!("| {what} | {} | {n} | {seen} |", seed());
     told(&line);
     if let Some(path) = std::env::var_os("RELIABILITY_REPORT") {
-        let mut file = std::fs::File::options().create(true).append(true).open(path).unwrap();
+        let mut file = File::options().create(true).append(true).open(path).unwrap();
         writeln!(file, "{line}").unwrap();
     }
 }
@@ -68,4 +70,31 @@ pub fn there(what: &str, is_there: bool) -> bool {
 #[expect(clippy::print_stderr, reason = "whoever runs the tests should see it")]
 pub fn told(line: &str) {
     eprintln!("{line}");
+}
+
+/// Where servers write their logs, which are shown where a test fails.
+#[derive(Debug)]
+pub struct Log(pub PathBuf);
+
+impl Log {
+    pub fn append(&self) -> File {
+        File::options().create(true).append(true).open(&self.0).unwrap()
+    }
+
+    pub fn text(&self) -> String {
+        fs::read_to_string(&self.0).unwrap_or_default()
+    }
+
+    #[track_caller]
+    pub fn tells_of_no_panic(&self) {
+        assert!(!self.text().contains("panicked"), "{}", self.text());
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            told(&self.text());
+        }
+    }
 }
