@@ -64,7 +64,7 @@ fn with_server(args: &DemoArgs) -> Result<(), Box<dyn std::error::Error>> {
         artifact_url: None,
         role: Role::All,
         lease: Duration::from_secs(serve::DEFAULT_LEASE_SECONDS),
-        checkpoint_every: Duration::from_secs(serve::DEFAULT_CHECKPOINT_SECONDS),
+        checkpoint_every: Duration::from_secs_f64(serve::DEFAULT_CHECKPOINT_SECONDS),
         n_threads: serve::n_cores(),
         labels: Labels::default(),
         memory_bytes: serve::memory_bytes(),

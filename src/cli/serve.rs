@@ -48,10 +48,10 @@ pub(super) struct ServeArgs {
     #[arg(long, env = "TRAINYARD_LEASE_SECONDS", default_value_t = DEFAULT_LEASE_SECONDS,
           value_parser = clap::value_parser!(u64).range(1..=3600))]
     lease_seconds: u64,
-    /// A fit that takes longer is saved so often, and goes on from there after a crash.
-    #[arg(long, env = "TRAINYARD_CHECKPOINT_SECONDS", default_value_t = DEFAULT_CHECKPOINT_SECONDS,
-          value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    checkpoint_seconds: u64,
+    /// A fit that takes longer is saved so often, and goes on from there after a crash; from 0.1 to 86400.
+    #[arg(long, env = "TRAINYARD_CHECKPOINT_SECONDS", value_name = "SECONDS",
+          default_value_t = DEFAULT_CHECKPOINT_SECONDS, value_parser = checkpoint_seconds)]
+    checkpoint_seconds: f64,
     /// Training threads; as many as the machine has cores if left out.
     #[arg(long, env = "TRAINYARD_WORKERS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
@@ -103,7 +103,7 @@ pub(super) fn run(args: ServeArgs) -> ExitCode {
         artifact_url: args.artifact_url,
         role: args.role,
         lease: Duration::from_secs(args.lease_seconds),
-        checkpoint_every: Duration::from_secs(args.checkpoint_seconds),
+        checkpoint_every: Duration::from_secs_f64(args.checkpoint_seconds),
         n_threads: args.workers.map_or_else(n_cores, usize::from),
         labels: args.labels,
         memory_bytes: args.memory_megabytes.map_or_else(memory_bytes, |megabytes| megabytes << 20),
@@ -143,7 +143,7 @@ fn raise_file_limit() {
 
 pub(super) const DEFAULT_LEASE_SECONDS: u64 = 30;
 
-pub(super) const DEFAULT_CHECKPOINT_SECONDS: u64 = 30;
+pub(super) const DEFAULT_CHECKPOINT_SECONDS: f64 = 30.0;
 
 const OPEN_FILES: u64 = 16_384;
 
@@ -210,6 +210,16 @@ fn labels(text: &str) -> Result<Labels, String> {
     match labels.problems().first() {
         None => Ok(labels),
         Some(problem) => Err(format!("{}; an example: gpu=false,zone=a", problem.detail)),
+    }
+}
+
+fn checkpoint_seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 =
+        text.parse().map_err(|_| "it must be a number of seconds, such as 30".to_owned())?;
+    if (0.1..=86_400.0).contains(&seconds) {
+        Ok(seconds)
+    } else {
+        Err("it must be from 0.1 to 86400 seconds".to_owned())
     }
 }
 

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
 
 use crate::support::Api;
 
@@ -67,6 +68,17 @@ impl Process {
         value.map_or(0, |value| value.parse::<f64>().unwrap() as u64)
     }
 
+    /// Waits until the job's fit, the only one that runs here, has been saved again.
+    pub fn until_saved(&self, data_dir: &Path, job: &str) {
+        let (before, deadline) = (spent_ms(data_dir), Instant::now() + Duration::from_secs(60));
+        while spent_ms(data_dir) == before {
+            let state = self.api.get(&format!("/v1/jobs/{job}")).expect(200);
+            assert!(state["finished_at"].is_null(), "it ended before it was saved: {state}");
+            assert!(Instant::now() < deadline, "it was never saved: {state}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
@@ -78,6 +90,19 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// How long the fit that runs had taken when it was saved last; 0 if it was not.
+fn spent_ms(data_dir: &Path) -> i64 {
+    let url = format!("sqlite://{}?mode=ro", data_dir.join("trainyard.db").display());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let mut database = SqliteConnection::connect(&url).await.unwrap();
+        let query = "SELECT COALESCE(MAX(spent_ms), 0) FROM checkpoints";
+        let spent = sqlx::query_scalar(query).fetch_one(&mut database).await.unwrap();
+        database.close().await.unwrap();
+        spent
+    })
 }
 
 /// Some seconds of work in 30 folds.
@@ -170,21 +195,21 @@ fn a_fit_goes_on_from_where_it_was_saved() {
     };
     assert!(whole.0.is_array() && !whole.1.is_null(), "{whole:?}");
     let path = directory.path().join("broken");
-    let start = || Process::start_with(&path, &["--checkpoint-seconds", "1"]);
+    let start = || Process::start_with(&path, &["--checkpoint-seconds", "0.2"]);
     let id = {
         let killed = start();
         let id = submit_one_long_fit(&killed.api);
-        std::thread::sleep(Duration::from_millis(1_800));
+        killed.until_saved(&path, &id);
         id
     };
     let mut stopped = start();
-    std::thread::sleep(Duration::from_millis(1_300));
+    stopped.until_saved(&path, &id);
     stopped.signal("-TERM");
     let gone = Instant::now();
     assert!(stopped.child.wait().unwrap().success());
     assert!(gone.elapsed() < Duration::from_secs(10));
     let last = start();
-    std::thread::sleep(Duration::from_millis(1_200));
+    last.until_saved(&path, &id);
     last.api.post(&format!("/v1/jobs/{id}/pause"), &json!({})).expect(202);
     let rests = |job: &Value| job["tasks"]["running"] == 0 && job["status"] == "paused";
     last.api.until(&id, rests);

@@ -4,10 +4,8 @@
 //! `RESUMES` in the environment says how often each is killed.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use sqlx::{Connection, SqliteConnection};
 
 use crate::process::Process;
 use crate::rounds::{alone, report, rounds, seed};
@@ -62,32 +60,7 @@ fn model(api: &Api, job: &str) -> String {
 }
 
 fn start(data: &Path) -> Process {
-    Process::start_with(data, &["--checkpoint-seconds", "1", "--workers", "1"])
-}
-
-/// How often the fit that runs has been saved, by the time that it had taken by then.
-fn spent_ms(data: &Path) -> i64 {
-    let url = format!("sqlite://{}?mode=ro", data.join("trainyard.db").display());
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let mut database = SqliteConnection::connect(&url).await.unwrap();
-        let query = "SELECT COALESCE(MAX(spent_ms), 0) FROM checkpoints";
-        let spent = sqlx::query_scalar(query).fetch_one(&mut database).await.unwrap();
-        database.close().await.unwrap();
-        spent
-    })
-}
-
-/// Kills the server once the fit has been saved again.
-fn killed_once_saved(process: Process, data: &Path, job: &str) {
-    let (before, deadline) = (spent_ms(data), Instant::now() + Duration::from_secs(60));
-    while spent_ms(data) == before {
-        let state = process.api.get(&format!("/v1/jobs/{job}")).expect(200);
-        assert!(state["finished_at"].is_null(), "it ended before it was saved: {state}");
-        assert!(Instant::now() < deadline, "it was never saved: {state}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    drop(process); // SIGKILL
+    Process::start_with(data, &["--checkpoint-seconds", "0.2", "--workers", "1"])
 }
 
 fn bit_identical(name: &str, family: &Value) {
@@ -102,7 +75,8 @@ fn bit_identical(name: &str, family: &Value) {
         let data = directory.path().join(format!("killed-{round}"));
         let process = start(&data);
         let job = submit(&process.api, family, random_state);
-        killed_once_saved(process, &data, &job);
+        process.until_saved(&data, &job);
+        drop(process); // SIGKILL
         let process = start(&data);
         let resumed = model(&process.api, &job);
         assert_eq!(resumed, whole, "{name}, random_state {random_state}");
