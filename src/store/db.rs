@@ -70,13 +70,15 @@ impl Tx {
 
     /// The database's clock, so that workers on machines with other clocks agree about leases.
     pub(super) async fn now(&mut self) -> Result<Timestamp> {
-        let text = match self {
-            Self::Sqlite(_) => "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)",
-            Self::Postgres(_) => {
-                "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
-            }
-        };
-        Ok(Timestamp(sql(text).scalar(self).await?))
+        Ok(Timestamp(composed(format!("SELECT {}", self.clock())).scalar(self).await?))
+    }
+
+    /// The same as an expression, which has one value throughout a statement.
+    pub(super) fn clock(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
+            Self::Postgres(_) => "CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000 AS BIGINT)",
+        }
     }
 
     /// Ends a SELECT whose rows nobody else may change until the transaction ends. Others may go on adding

@@ -1,10 +1,10 @@
 //! One persisted, ordered log a job.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::db::{Arg, Tx, sql, values};
-use super::{Result, Store, from_json, webhooks};
+use super::db::{Arg, Tx, composed, sql, tuples, values};
+use super::{Result, Store, from_json, parsed, webhooks};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{JobId, ProjectId};
 
@@ -57,6 +57,41 @@ pub(super) async fn append_all(
     values(insert, rows, "").execute(&mut *tx).await?;
     for ((kind, data), seq) in events.iter().zip(last + 1..) {
         webhooks::tell(tx, (project, job), (seq, time), kind, data).await?;
+    }
+    Ok(())
+}
+
+/// Appends one event without details to the logs of several jobs.
+pub(super) async fn append_to_each(
+    tx: &mut Tx,
+    jobs: &[JobId],
+    time: Timestamp,
+    kind: &'static str,
+) -> Result<()> {
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let data = json!({});
+    let (ids, args) = tuples(jobs.iter().map(|id| [id.to_string().into()]), 3);
+    let told: Vec<(String, String, i64, bool)> = composed(format!(
+        "INSERT INTO events (job_id, seq, project_id, time, type, data)
+         SELECT id, (SELECT COALESCE(MAX(seq), 0) + 1 FROM events WHERE job_id = jobs.id),
+                project_id, $1, $2, $3
+         FROM jobs WHERE id IN ({ids})
+         RETURNING job_id, project_id, seq,
+                   EXISTS (SELECT 1 FROM webhooks WHERE webhooks.project_id = events.project_id)"
+    ))
+    .bind(time.0)
+    .bind(kind)
+    .bind(data.to_string())
+    .bind_all(args)
+    .all(&mut *tx)
+    .await?;
+    for (job, project, seq, _) in
+        told.into_iter().filter(|(.., somebody_listens)| *somebody_listens)
+    {
+        let job = (parsed("project id", &project)?, parsed("job id", &job)?);
+        webhooks::tell(tx, job, (seq, time), kind, &data).await?;
     }
     Ok(())
 }

@@ -225,6 +225,9 @@ async fn is_free(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error>
     Ok(!connection.is_in_transaction())
 }
 
+/// A connection to PostgreSQL that was used within this time is taken to stand.
+const TRUSTED: Duration = Duration::from_secs(1);
+
 /// How statements are planned: all of ours are made for an index, and of a queue that filled up since its
 /// table was looked at last PostgreSQL thinks that reading and sorting all of it costs nothing. What it must
 /// not do has a price so high that compiling the statement would seem to pay.
@@ -237,6 +240,16 @@ async fn postgres(url: &str, longest_pause: Option<Duration>) -> Result<PgPool> 
     let pool = PgPoolOptions::new()
         .max_connections(N_CONNECTIONS)
         .acquire_timeout(Duration::from_secs(10))
+        // Whether a connection still stands is asked of one that was idle, and not at each use.
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for > TRUSTED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 let set = format!("SET idle_in_transaction_session_timeout = {pause_ms}; {PLANS}");

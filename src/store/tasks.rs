@@ -5,11 +5,12 @@
 //! how far it is.
 
 mod checkpoints;
+mod claim;
 mod contexts;
 mod publish;
 mod report;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -18,14 +19,14 @@ use trainyard_learn::losses::TargetKind;
 use trainyard_learn::scalar::Scalar;
 
 use super::db::{Tx, composed, sql, tuples};
-use super::jobs::folds;
-use super::{Result, Store, StoreError, events, from_json, parsed};
+use super::{Result, Store, StoreError, events, parsed};
 use crate::domain::clock::Timestamp;
 use crate::domain::dataset::Warning;
 use crate::domain::ids::{JobId, ProjectId};
-use crate::domain::job::{FoldResult, JobError, JobEvent, JobStatus};
+use crate::domain::job::{FoldResult, JobError, JobStatus};
 use crate::domain::spec::JobSpec;
 pub use checkpoints::{Checkpoint, Saved};
+pub use claim::ClaimRequest;
 pub(super) use contexts::Contexts;
 pub use publish::{Finished, NewModel, Outcome};
 pub(super) use publish::{REFIT, fail_job};
@@ -43,28 +44,6 @@ pub struct QueueDepth {
     pub is_running: bool,
     /// How many.
     pub n_tasks: i64,
-}
-
-/// What a worker asks for.
-#[derive(Clone, Debug)]
-pub struct ClaimRequest<'a> {
-    /// The worker's id.
-    pub worker: &'a str,
-    /// A fresh random token.
-    pub lease_token: String,
-    /// How long the lease lasts unless renewed.
-    pub lease_ms: i64,
-    /// How many tasks it could begin at once.
-    pub n_idle: i64,
-    /// Expected microseconds of work to take; at least one task is taken if there is any.
-    pub budget_us: i64,
-    /// At most so many tasks.
-    pub max_tasks: i64,
-    /// Each of which may need so much memory.
-    pub max_memory_bytes: i64,
-    /// What tasks may require: [`Labels::subsets`](crate::domain::labels::Labels::subsets) of the
-    /// worker's.
-    pub requirements: &'a [String],
 }
 
 /// A claimed task. With its lease it is the right to publish one outcome.
@@ -146,96 +125,10 @@ pub struct Held {
     pub paused: bool,
 }
 
-/// Of a task: id, job, kind, index, attempt and the most of them, memory, since when it waited, and
-/// its cost.
-type ClaimedRow = (i64, String, String, i64, i64, i64, i64, i64, i64);
-
 /// Tasks are tried again after this many milliseconds, times their attempts.
 const BACKOFF_MS: i64 = 1_000;
 
 impl Store {
-    /// Takes queued tasks under one new lease: the first in line, and as many behind it as fit the
-    /// budget.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn claim(&self, request: &ClaimRequest<'_>) -> Result<Vec<ClaimedTask>> {
-        retrying!(self.claim_once(request))
-    }
-
-    async fn claim_once(&self, request: &ClaimRequest<'_>) -> Result<Vec<ClaimedTask>> {
-        let mut tx = self.db.begin().await?;
-        let now = tx.now().await?;
-        // What is looked at and not taken is hidden from other workers meanwhile. So as many as could
-        // begin now come first, and only if they are short about as many more as there is budget for.
-        let most = request.n_idle.clamp(1, request.max_tasks);
-        let mut rows = take(&mut tx, request, now, (most, request.budget_us)).await?;
-        let n = rows.len() as i64;
-        let spent_us: i64 = rows.iter().map(|row| row.8).sum();
-        let left_us = request.budget_us - spent_us;
-        if n == most && left_us > 0 && n < request.max_tasks {
-            let more = (left_us / (spent_us / n).max(1) + 1).min(request.max_tasks - n);
-            rows.extend(take(&mut tx, request, now, (more, left_us)).await?);
-        }
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        // RETURNING promises no order; jobs are locked in that of their ids, as everywhere.
-        rows.sort_unstable_by(|a, b| (&a.1, a.0).cmp(&(&b.1, b.0)));
-        let mut jobs: HashMap<String, Option<Arc<JobContext>>> = HashMap::new();
-        let mut tasks = Vec::with_capacity(rows.len());
-        let ids: Vec<i64> = rows.iter().map(|row| row.0).collect();
-        let mut saved = checkpoints::of_tasks(&mut tx, &ids).await?;
-        let lease_token: Arc<str> = request.lease_token.as_str().into();
-        for (id, job_id, kind, idx, attempt, max_attempts, memory_bytes, available_at, _) in rows {
-            if !jobs.contains_key(&job_id) {
-                let context = self.start(&mut tx, &job_id, now).await?;
-                jobs.insert(job_id.clone(), context);
-            }
-            // A job that cannot be started has failed, and its tasks with it.
-            let Some(job) = jobs[&job_id].clone() else { continue };
-            let kind = match kind.as_str() {
-                "fold" => TaskKind::Fold { idx: idx as usize },
-                _ => match folds(&mut tx, job.id).await {
-                    Ok(folds) => TaskKind::Reduce { folds },
-                    Err(error) => {
-                        fail_unreadable(&mut tx, (job.project, job.id), error, now).await?;
-                        continue;
-                    }
-                },
-            };
-            let lease_token = Arc::clone(&lease_token);
-            let checkpoint = saved.remove(&id);
-            if let Some(checkpoint) = &checkpoint {
-                let spent_s = checkpoint.spent_ms as f64 / 1e3;
-                let data = json!({"attempt": attempt, "spent_s": spent_s});
-                events::append(&mut tx, (job.project, job.id), now, "resumed", data).await?;
-            }
-            tasks.push(ClaimedTask {
-                id,
-                attempt,
-                max_attempts,
-                lease_token,
-                memory_bytes: memory_bytes.unsigned_abs(),
-                waited_ms: (now.0 - available_at).max(0),
-                checkpoint,
-                kind,
-                job,
-            });
-        }
-        tx.commit().await?;
-        // Those first in line come first.
-        tasks.sort_unstable_by_key(|task| task.id);
-        if tasks.is_empty() {
-            // All of it was unreadable and has ended; who comes next should not wait for a poll.
-            self.hints.work_available();
-        }
-        for job in jobs.keys() {
-            self.hints.job_changed(parsed("job id", job)?);
-        }
-        Ok(tasks)
-    }
-
     /// How many tasks wait and run, by project and by what they require.
     ///
     /// # Errors
@@ -421,125 +314,6 @@ impl Store {
         self.hints.work_available();
         Ok(())
     }
-
-    /// Marks a claimed task's job as running and reads what its tasks need. A job whose documents this
-    /// version cannot read fails here, alone, so that those behind it in the line go on.
-    async fn start(
-        &self,
-        tx: &mut Tx,
-        job_id: &str,
-        now: Timestamp,
-    ) -> Result<Option<Arc<JobContext>>> {
-        let id: JobId = parsed("job id", job_id)?;
-        // A job that runs stays as it is, and workers that claim of it need not wait for each other:
-        // whoever ends, pauses or cancels it locks its tasks too.
-        let is_running: bool =
-            sql("SELECT EXISTS (SELECT 1 FROM jobs WHERE id = $1 AND status = 'running')")
-                .bind(job_id)
-                .scalar(&mut *tx)
-                .await?;
-        if let (true, Some(context)) = (is_running, self.contexts.get(id)) {
-            return Ok(Some(context));
-        }
-        let Some((project, before)) = project_and_status(tx, id).await? else { return Ok(None) };
-        let status = before.after(JobEvent::TaskClaimed)?;
-        if status != before {
-            // A job that was paused before is started once.
-            sql("UPDATE jobs SET status = $2, started_at = COALESCE(started_at, $3) WHERE id = $1")
-                .bind(job_id)
-                .bind(status.name())
-                .bind(now.0)
-                .execute(&mut *tx)
-                .await?;
-            events::append(tx, (project, id), now, "started", json!({})).await?;
-        }
-        if let Some(context) = self.contexts.get(id) {
-            return Ok(Some(context));
-        }
-        match context(tx, (project, id)).await {
-            Ok(context) => Ok(Some(self.contexts.put(context))),
-            Err(error) => fail_unreadable(tx, (project, id), error, now).await.map(|()| None),
-        }
-    }
-}
-
-/// Takes the first tasks in line, of at most so many those whose predecessors fit the budget.
-async fn take(
-    tx: &mut Tx,
-    request: &ClaimRequest<'_>,
-    now: Timestamp,
-    (most, budget_us): (i64, i64),
-) -> Result<Vec<ClaimedRow>> {
-    // What another worker is claiming at this moment is passed over.
-    let skip_locked = tx.for_update_skip_locked();
-    let requirements = request.requirements.iter().map(|text| [text.as_str().into()]);
-    let (requirements, args) = tuples(requirements, 7);
-    composed(format!(
-        "WITH line AS MATERIALIZED (
-                 SELECT id, cost_us, priority, turn FROM tasks
-                 WHERE state = 'queued' AND available_at <= $4 AND memory_bytes <= $7
-                 AND requires IN (VALUES {requirements})
-                 ORDER BY priority DESC, turn, id LIMIT $5{skip_locked})
-             UPDATE tasks SET state = 'running', attempt = attempt + 1, lease_token = $1,
-                              lease_until = $2, worker = $3
-             WHERE id IN (
-                 SELECT id FROM (
-                     SELECT id, SUM(cost_us) OVER (
-                                ORDER BY priority DESC, turn, id
-                            ) - cost_us AS before_us FROM line
-                 ) AS sized WHERE before_us < $6)
-             RETURNING id, job_id, kind, idx, attempt, max_attempts, memory_bytes, available_at,
-                       cost_us",
-    ))
-    .bind(&request.lease_token)
-    .bind(now.0 + request.lease_ms)
-    .bind(request.worker)
-    .bind(now.0)
-    .bind(most)
-    .bind(budget_us)
-    .bind(request.max_memory_bytes)
-    .bind_all(args)
-    .all(tx)
-    .await
-}
-
-/// Ends a running job whose documents this version cannot read; any other error is passed on.
-async fn fail_unreadable(
-    tx: &mut Tx,
-    job: (ProjectId, JobId),
-    error: StoreError,
-    now: Timestamp,
-) -> Result<()> {
-    let missing = matches!(error, StoreError::Database(sqlx::Error::RowNotFound));
-    if !(missing || matches!(error, StoreError::Corrupt { .. })) {
-        return Err(error);
-    }
-    tracing::error!(%error, job = %job.1, "a job cannot be read");
-    let detail = "the job or its dataset was stored by another version, or is gone";
-    let error = JobError::new("job_unreadable", detail);
-    publish::fail_job(tx, job, JobStatus::Running, &error, now).await
-}
-
-async fn context(tx: &mut Tx, (project, id): (ProjectId, JobId)) -> Result<JobContext> {
-    let row: (String, String, String, String, String, Option<String>, Option<String>) =
-        sql("SELECT resolved_spec, classes, warnings, sha256, reading, variants, traceparent
-         FROM jobs JOIN datasets ON datasets.id = jobs.dataset_id WHERE jobs.id = $1")
-        .bind(id.to_string())
-        .one(&mut *tx)
-        .await?;
-    let (spec, classes, warnings, data_sha256, reading, variants, traceparent) = row;
-    let variants = variants.map(|text| from_json("variants", &text)).transpose()?;
-    Ok(JobContext {
-        id,
-        project,
-        spec: from_json("resolved spec", &spec)?,
-        variants: variants.unwrap_or_default(),
-        classes: from_json("classes", &classes)?,
-        warnings: from_json("warnings", &warnings)?,
-        data_sha256,
-        reading: from_json("dataset's reading", &reading)?,
-        traceparent,
-    })
 }
 
 /// The project and status of a job, which stay so until the transaction ends; `None` when it was

@@ -71,6 +71,9 @@ impl Store {
 /// The checkpoints of those of the tasks that have one.
 pub(super) async fn of_tasks(tx: &mut Tx, tasks: &[i64]) -> Result<HashMap<i64, Checkpoint>> {
     let (ids, args) = tuples(tasks.iter().map(|id| [(*id).into()]), 0);
+    if args.is_empty() {
+        return Ok(HashMap::new());
+    }
     let rows: Vec<(i64, String, i64)> = composed(format!(
         "SELECT task_id, sha256, spent_ms FROM checkpoints WHERE task_id IN (VALUES {ids})"
     ))
