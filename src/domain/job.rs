@@ -110,7 +110,7 @@ impl JobStatus {
             (Self::Queued | Self::Running, JobEvent::TaskClaimed) => Ok(Self::Running),
             // What ran when a job was paused may end it.
             (Self::Running | Self::Paused, JobEvent::AllTasksSucceeded) => Ok(Self::Succeeded),
-            (Self::Waiting | Self::Running | Self::Paused, JobEvent::TaskFailed) => {
+            (Self::Waiting | Self::Queued | Self::Running | Self::Paused, JobEvent::TaskFailed) => {
                 Ok(Self::Failed)
             }
             (Self::Queued | Self::Running | Self::Paused, JobEvent::PauseRequested) => {

@@ -225,6 +225,9 @@ async fn is_free(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error>
     Ok(!connection.is_in_transaction())
 }
 
+/// So many connections to PostgreSQL are there before they are needed: to claim, to publish and to renew.
+const N_READY: u32 = 3;
+
 /// A connection to PostgreSQL that was used within this time is taken to stand.
 const TRUSTED: Duration = Duration::from_secs(1);
 
@@ -239,6 +242,7 @@ async fn postgres(url: &str, longest_pause: Option<Duration>) -> Result<PgPool> 
     let pause_ms = longest_pause.map_or(0, |pause| pause.as_millis());
     let pool = PgPoolOptions::new()
         .max_connections(N_CONNECTIONS)
+        .min_connections(N_READY)
         .acquire_timeout(Duration::from_secs(10))
         // Whether a connection still stands is asked of one that was idle, and not at each use.
         .test_before_acquire(false)

@@ -44,7 +44,8 @@ async fn what_refers_to_a_row_is_compared_as_its_id_is() {
     };
     let ids = "AND column_name = 'id' AND table_name IN ('jobs', 'datasets', 'webhooks')";
     assert_eq!(yard.texts(&collated(&format!("{ids} AND collation_name = 'C'"))).await.len(), 3);
-    let refer = "AND column_name IN ('job_id', 'after_id', 'dataset_id', 'webhook_id', 'resource_id')";
+    let refer =
+        "AND column_name IN ('job_id', 'after_id', 'dataset_id', 'webhook_id', 'resource_id')";
     assert!(yard.texts(&collated(refer)).await.len() > 8);
     let others = format!("{refer} AND collation_name IS DISTINCT FROM 'C'");
     assert_eq!(yard.texts(&collated(&others)).await, Vec::<String>::new());

@@ -171,44 +171,32 @@ impl Store {
     }
 }
 
-/// Starts those of the jobs that no other claim has started.
-async fn mark_running(tx: &mut Tx, jobs: &[JobId], now: Timestamp) -> Result<()> {
+/// Starts those of the jobs that nobody has started or is starting. Who takes tasks of a job that another
+/// claim is starting does not wait for it: should that one be undone, whoever publishes first starts the job.
+pub(super) async fn mark_running(tx: &mut Tx, jobs: &[JobId], now: Timestamp) -> Result<()> {
     if jobs.is_empty() {
         return Ok(());
     }
+    let (before, skip_locked) = (JobStatus::Queued, tx.for_update_skip_locked());
     let (ids, args) = tuples(jobs.iter().map(|id| [id.to_string().into()]), 0);
-    let lock = tx.for_update();
-    if jobs.len() > 1 && !lock.is_empty() {
-        // In the order of their ids, so that of two claims one waits for the other.
-        composed(format!("SELECT id FROM jobs WHERE id IN ({ids}) ORDER BY id{lock}"))
-            .bind_all(args.clone())
-            .column::<String>(&mut *tx)
-            .await?;
-    }
-    let queued = JobStatus::Queued;
-    // A job that was paused before is started once.
     let n = args.len();
+    // A job that was paused before is started once.
     let started: Vec<String> = composed(format!(
         "UPDATE jobs SET status = ${}, started_at = COALESCE(started_at, ${})
-         WHERE id IN ({ids}) AND status = ${} RETURNING id",
+         WHERE id IN (SELECT id FROM jobs WHERE id IN ({ids}) AND status = ${}{skip_locked})
+         RETURNING id",
         n + 1,
         n + 2,
         n + 3
     ))
     .bind_all(args)
-    .bind(queued.after(JobEvent::TaskClaimed)?.name())
+    .bind(before.after(JobEvent::TaskClaimed)?.name())
     .bind(now.0)
-    .bind(queued.name())
+    .bind(before.name())
     .column(&mut *tx)
     .await?;
     let started = started.iter().map(|id| parsed("job id", id)).collect::<Result<Vec<JobId>>>()?;
-    events::append_to_each(tx, &started, now, "started").await?;
-    for id in jobs.iter().filter(|id| !started.contains(id)) {
-        if let Some((_, status)) = project_and_status(tx, *id).await? {
-            status.after(JobEvent::TaskClaimed)?;
-        }
-    }
-    Ok(())
+    events::append_to_each(tx, &started, now, "started").await
 }
 
 /// Takes the first tasks in line, of at most so many those whose predecessors fit the budget.

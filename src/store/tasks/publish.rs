@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
 
+use super::claim::mark_running;
 use super::{BACKOFF_MS, ClaimedTask, TaskKind, checkpoints, forget_progress, project_and_status};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{JobId, ModelId, ProjectId};
@@ -126,7 +127,12 @@ impl Store {
         for (job, mut items) in by_job {
             let project = items[0].1.task.job.project;
             // A job that was deleted meanwhile takes nothing, and keeps nobody else from publishing.
-            let Some((_, status)) = project_and_status(&mut tx, job).await? else { continue };
+            let Some((_, mut status)) = project_and_status(&mut tx, job).await? else { continue };
+            if status == JobStatus::Queued {
+                // The claim that was starting it when this was claimed was undone.
+                mark_running(&mut tx, &[job], now).await?;
+                status = JobStatus::Running;
+            }
             let mut tally = Tally::default();
             // A lease is used up by the first outcome, should there be two of one task.
             items.retain(|(_, item)| {
@@ -212,9 +218,10 @@ pub(super) async fn lock_tasks(tx: &mut Tx, tasks: impl Iterator<Item = i64>) ->
     Ok(())
 }
 
-/// Whether a job takes results: a paused one takes those of what ran when it was paused.
+/// Whether a job takes results: a paused one takes those of what ran when it was paused, a queued one those
+/// of what was claimed while another claim was starting it.
 pub(super) fn is_open(status: JobStatus) -> bool {
-    matches!(status, JobStatus::Running | JobStatus::Paused)
+    matches!(status, JobStatus::Queued | JobStatus::Running | JobStatus::Paused)
 }
 
 /// The state of a task that is to be tried again.
