@@ -48,7 +48,7 @@ pub fn problems(
             problems.push(problem.suggest("leave out `scoring_weight`, or this score"));
         }
     }
-    let wanted = model.preprocessor.columns().map(|(name, _)| name);
+    let wanted = model.preprocessor.inputs();
     for name in wanted.chain(model.targets.iter().map(String::as_str)) {
         let Some(column) = dataset.column(name) else {
             let detail = format!("the dataset has no column {}", shown(name));
@@ -117,7 +117,7 @@ pub fn predict_all(
             Truth::Values(values.into_raw_vec_and_offset().0)
         }
     };
-    let wanted = model.preprocessor.columns().filter_map(|(name, _)| table.column(name));
+    let wanted = model.preprocessor.inputs().filter_map(|name| table.column(name));
     let own = Table::new(wanted.cloned().collect::<Vec<Column>>());
     let columns = from_table(&own, &model.preprocessor).map_err(|problems| {
         let of_dataset =

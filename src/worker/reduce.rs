@@ -124,6 +124,7 @@ pub(super) fn reduce(
         .ok_or_else(|| Failure::permanent("internal", "a model without its preparation"))?;
     result.refit = Some(RefitResult { n_train: rows.len() as u32, fit: summary });
     let output = output(runner, job, &mut result)?;
+    let inputs = preprocessor.inputs().map(str::to_owned).collect();
     let trained = TrainedModel {
         output,
         preprocessor,
@@ -145,7 +146,7 @@ pub(super) fn reduce(
         data_sha256: job.data_sha256.clone(),
         n_rows: data.n_rows(),
         csv: job.reading.csv.as_ref().map(CsvOptions::of_values),
-        inputs: job.spec.features.clone(),
+        inputs,
         outputs: ModelOutput { target: job.spec.target.clone(), classes: job.classes.clone() },
         cv: result.cv.clone(),
         train: result.train.clone(),

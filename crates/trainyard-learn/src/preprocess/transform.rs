@@ -36,6 +36,12 @@ impl Preprocessor {
         self.columns.iter().map(|column| (column.name.as_str(), column.column_type))
     }
 
+    /// The names of those whose values it looks at: all that are not dropped.
+    pub fn inputs(&self) -> impl Iterator<Item = &str> {
+        let is_used = |column: &&FittedColumn| !matches!(column.kind, Kind::Dropped);
+        self.columns.iter().filter(is_used).map(|column| column.name.as_str())
+    }
+
     /// How many features a row has.
     pub fn n_features(&self) -> usize {
         self.n_features
@@ -76,7 +82,8 @@ impl Preprocessor {
     /// proper number.
     ///
     /// The columns are those of [`columns`](Self::columns), in their order, with types and shapes
-    /// as they were; the categories of a column may be others.
+    /// as they were; the categories of a column may be others. Of a column that is
+    /// [dropped](Self::is_dropped), nothing is looked at.
     ///
     /// # Panics
     /// When a column does not have such a row or is of another type, or `out` has not rows ×
