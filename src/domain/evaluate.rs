@@ -187,6 +187,30 @@ pub fn refused(met: &Report) -> Vec<Problem> {
     problems
 }
 
+/// Columns of the dataset with missing values, of which no row that the model was trained on missed one.
+pub fn gaps(model: &TrainedModel, dataset: &Dataset) -> Vec<Warning> {
+    let gap = |name| {
+        let column = &dataset.column(name)?.description;
+        (column.n_missing > 0).then(|| filled(name, column.n_missing))
+    };
+    model.preprocessor.whole_inputs().filter_map(gap).collect()
+}
+
+/// The same of rows to predict, in columns as the model takes them.
+pub fn imputed(model: &TrainedModel, columns: &[&Column]) -> Vec<Warning> {
+    let rows = model.preprocessor.imputed(columns);
+    rows.iter().map(|rows| filled(&rows.column, rows.count)).collect()
+}
+
+fn filled(column: &str, n_rows: usize) -> Warning {
+    let detail = format!(
+        "column {}: {n_rows} rows have no value, which none of the rows that the model was trained on \
+         lacked; what stands for it was found in theirs",
+        shown(column)
+    );
+    Warning::new("imputed", detail).column(column)
+}
+
 /// Categories that the model was not trained on, where the spec allows them.
 pub fn unseen(met: &Report) -> Vec<Warning> {
     met.unseen

@@ -171,6 +171,55 @@ fn a_column_that_is_dropped_is_not_asked_for_and_may_be_given() {
 }
 
 #[test]
+fn a_gap_where_training_had_none_is_filled_and_told_of() {
+    let world = World::new();
+    let rows: String = (0..60)
+        .map(|i| {
+            let gap = if i % 9 == 0 { String::new() } else { (i % 5).to_string() };
+            format!(
+                "{},{gap},{},2024-01-{:02},{}\n",
+                i % 7,
+                ["a", "b"][i / 2 % 2],
+                1 + i % 28,
+                i % 2
+            )
+        })
+        .collect();
+    let dataset = world.api.dataset(&format!("whole,gaps,kind,day,y\n{rows}"));
+    let job = world.api.run(&json!({
+        "dataset_id": dataset, "target": "y", "model": {"type": "perceptron"},
+        "preprocess": {"columns": {"kind": {"encode": "hashing"}}}
+    }));
+    let model = format!("/v1/models/{}", job["result"]["model_id"].as_str().unwrap());
+    let told = |answer: &Value| -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let warnings = answer["warnings"].as_array().unwrap();
+        warnings.iter().map(|w| (text(&w["code"]), text(&w["column"]))).collect()
+    };
+    let imputed = |columns: &[&str]| -> Vec<(String, String)> {
+        columns.iter().map(|column| ("imputed".to_owned(), (*column).to_owned())).collect()
+    };
+    let path = format!("{model}/predict");
+    let records = json!({"records": [
+        {"whole": null, "gaps": null, "kind": null, "day": null},
+        {"whole": null, "gaps": 2, "kind": "a", "day": "2024-01-02"},
+    ]});
+    let answer = world.api.post(&path, &records).expect(200);
+    assert_eq!(told(&answer), imputed(&["whole", "kind", "day"]));
+    assert!(answer["warnings"][0]["detail"].as_str().unwrap().contains("2 rows have no value"));
+    let whole = json!({"rows": [[1, null, "a", "2024-01-02"]]});
+    assert_eq!(told(&world.api.post(&path, &whole).expect(200)), []);
+
+    let others = world.api.dataset("whole,gaps,kind,day,y\n1,,a,2024-01-02,1\n,2,b,2024-01-03,0\n");
+    let body = json!({"dataset_id": others});
+    let answer = world.api.post(&format!("{model}/evaluate"), &body).expect(200);
+    assert!(told(&answer).contains(&imputed(&["whole"])[0]), "{answer}");
+    let body = json!({"dataset_id": others, "evaluate": {"model_id": job["result"]["model_id"]}});
+    let job = world.api.post("/v1/jobs?dry_run=true", &body).expect(200);
+    assert!(job["warnings"].as_array().unwrap().iter().any(|w| w["code"] == "imputed"), "{job}");
+}
+
+#[test]
 fn a_category_that_only_the_test_rows_have_is_refused_where_the_spec_says_so() {
     let world = World::new();
     let rows: String = (0..40).map(|i| format!("{},{}\n", ["a", "b"][i / 2 % 2], i % 2)).collect();
