@@ -131,7 +131,7 @@ impl Walk<'_> {
                     self.repair(schema, property, fields, &name);
                 }
             } else if rest == &Value::Bool(false) {
-                self.unknown_field(&name, properties.keys().map(String::as_str), at);
+                self.unknown_field(&name, properties, at);
                 fields.remove(&name);
             } else if rest.is_object() {
                 let ok = fields.get_mut(&name).is_none_or(|v| self.value(rest, v, &at));
@@ -304,15 +304,11 @@ impl Walk<'_> {
         false
     }
 
-    fn unknown_field<'a>(
-        &mut self,
-        name: &str,
-        known: impl Iterator<Item = &'a str> + Clone,
-        pointer: String,
-    ) {
+    fn unknown_field(&mut self, name: &str, properties: &Map<String, Value>, pointer: String) {
         if self.problems.len() < MAX_PROBLEMS {
+            let known = properties.keys().map(String::as_str);
             let place = match meant(name, &known) {
-                None => self.body.and_then(|body| elsewhere(body, name, &pointer)),
+                None => self.body.and_then(|body| elsewhere(body, properties, (name, &pointer))),
                 Some(_) => None,
             };
             let problem = Problem::new(pointer, "is no field here");

@@ -11,7 +11,7 @@ use crate::domain::suggest::{nearest, shown};
 
 /// Names that other libraries, or papers, have for what is called otherwise here: without case, and
 /// letters and digits only. The first that is known where the name stands is meant.
-const OTHER_NAMES: [(&str, &[&str]); 66] = [
+const OTHER_NAMES: [(&str, &[&str]); 69] = [
     // Scorers.
     ("ap", &["average_precision"]),
     ("auc", &["roc_auc"]),
@@ -59,6 +59,7 @@ const OTHER_NAMES: [(&str, &[&str]); 66] = [
     ("dummies", &["one_hot"]),
     ("ordinalencoder", &["ordinal"]),
     // Fields.
+    ("alpha", &["l2"]),
     ("batch", &["batch_size"]),
     ("classifier", &["model"]),
     ("estimator", &["model"]),
@@ -69,8 +70,9 @@ const OTHER_NAMES: [(&str, &[&str]); 66] = [
     ("eta", &["learning_rate", "eta0"]),
     ("hiddenlayers", &["hidden", "layers"]),
     ("hiddenlayersizes", &["hidden"]),
+    ("k", &["n_splits"]),
     ("label", &["target"]),
-    ("learningrate", &["eta0"]),
+    ("learningrate", &["learning_rate", "eta0"]),
     ("learningrateinit", &["learning_rate", "eta0"]),
     ("lr", &["learning_rate", "eta0"]),
     ("maxepochs", &["epochs", "max_iter"]),
@@ -82,6 +84,7 @@ const OTHER_NAMES: [(&str, &[&str]); 66] = [
     ("paramgrid", &["space"]),
     ("seed", &["random_state"]),
     ("solver", &["optimizer"]),
+    ("x", &["features"]),
     ("y", &["target"]),
 ];
 
@@ -108,21 +111,28 @@ fn other_names(given: &str) -> &'static [&'static str] {
     OTHER_NAMES.iter().find(|(name, _)| *name == plain).map_or(&[], |(_, meant)| meant)
 }
 
-/// Where in a body a field belongs that stands at `pointer`, where it is none.
-pub(super) fn elsewhere(body: &Value, name: &str, pointer: &str) -> Option<String> {
+/// Where a field belongs that stands at `pointer`, in an object that may have others: in one of these, at
+/// the top of the body, or in another part of it.
+pub(super) fn elsewhere(
+    body: &Value,
+    here: &Map<String, Value>,
+    (name, pointer): (&str, &str),
+) -> Option<String> {
     let top = resolve(body)["properties"].as_object()?;
     let mut steps = pointer.split('/').skip(1);
     let part = steps.next().filter(|_| steps.next().is_some());
-    let place = |name: &str| {
-        if part.is_some() && top.contains_key(name) {
-            return Some(format!("put it beside `{}`, as `{name}`", part.unwrap_or_default()));
-        }
-        let others = top.iter().filter(|(field, _)| part != Some(field.as_str()));
+    let into = |fields: &Map<String, Value>, name: &str| {
+        let others = fields.iter().filter(|(field, _)| part != Some(field.as_str()));
         let having = others.filter(|(_, schema)| has_field(schema, name));
         let parts: Vec<String> = having.map(|(field, _)| format!("`{field}`")).collect();
         (!parts.is_empty()).then(|| format!("put it into {}, as `{name}`", parts.join(" or ")))
     };
-    std::iter::once(name).chain(other_names(name).iter().copied()).find_map(place)
+    let beside = |name: &str| {
+        let part = part.filter(|_| top.contains_key(name))?;
+        Some(format!("put it beside `{part}`, as `{name}`"))
+    };
+    let place = |name: &str| into(here, name).or_else(|| beside(name)).or_else(|| into(top, name));
+    other_names(name).iter().copied().chain([name]).find_map(place)
 }
 
 /// Whether an object of such a schema may have the field.
@@ -146,7 +156,8 @@ pub(super) fn typed(variants: &[(&str, &Value)], value: &Value) -> Option<String
         });
     }
     // A whole number for a splitter is scikit-learn's number of folds, of classes stratified.
-    let n_splits = value.as_u64().filter(|_| known().any(|name| name == "stratified_kfold"))?;
+    let is_splitter = known().any(|name| name == "stratified_kfold");
+    let n_splits = value.as_u64().filter(|_| is_splitter)?;
     let folds = |name: &str| json!({"type": name, "n_splits": n_splits}).to_string();
     Some(format!("{}, or of amounts {}", folds("stratified_kfold"), folds("kfold")))
 }
@@ -158,6 +169,10 @@ pub(super) fn wrapped(
     value: &Value,
     accepts: impl Fn(&Value, &Value) -> bool,
 ) -> Option<String> {
+    // A number in quotes.
+    if let Some(number) = value.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok()) {
+        return (number.is_number() && accepts(schema, &number)).then(|| number.to_string());
+    }
     if value.is_null() {
         return None;
     }
