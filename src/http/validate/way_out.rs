@@ -11,7 +11,7 @@ use crate::domain::suggest::{nearest, shown};
 
 /// Names that other libraries, or papers, have for what is called otherwise here: without case, and
 /// letters and digits only. The first that is known where the name stands is meant.
-const OTHER_NAMES: [(&str, &[&str]); 69] = [
+const OTHER_NAMES: &[(&str, &[&str])] = &[
     // Scorers.
     ("ap", &["average_precision"]),
     ("auc", &["roc_auc"]),
