@@ -106,6 +106,12 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// Another program listens there.
+    #[error(
+        "{0} is in use by another program; choose another address with --bind, such as \
+         --bind {ip}:0 for a free port", ip = host(*.0)
+    )]
+    Taken(SocketAddr),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Bind {
@@ -220,9 +226,11 @@ impl Server {
             memory_bytes: settings.memory_bytes,
         };
         let kept = Arc::clone(&tables);
-        let listener = TcpListener::bind(settings.bind)
-            .await
-            .map_err(|source| StartError::Bind { address: settings.bind, source })?;
+        let listener =
+            TcpListener::bind(settings.bind).await.map_err(|source| match source.kind() {
+                io::ErrorKind::AddrInUse => StartError::Taken(settings.bind),
+                _ => StartError::Bind { address: settings.bind, source },
+            })?;
         let address = listener
             .local_addr()
             .map_err(|source| StartError::Bind { address: settings.bind, source })?;
@@ -286,6 +294,14 @@ impl Server {
         }
         self.store.close().await;
         tracing::info!("gone");
+    }
+}
+
+/// An address without its port, as `--bind` takes it.
+fn host(address: SocketAddr) -> String {
+    match address {
+        SocketAddr::V4(address) => address.ip().to_string(),
+        SocketAddr::V6(address) => format!("[{}]", address.ip()),
     }
 }
 

@@ -3,19 +3,21 @@
 //! What happens is told in `tracing`'s spans; here they become OpenTelemetry's, and are sent by OTLP over
 //! HTTP where the `OTEL_*` variables name a collector. A job keeps the place in its trace
 //! (`traceparent`, W3C's Trace Context), so that its tasks go on with it in whichever process they run.
-//! Without a collector all of this does nothing.
+//! Without a collector all of this does nothing; one that cannot be reached is told of in the log.
 
 use std::collections::HashMap;
 use std::env;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use opentelemetry::Context;
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{TraceContextExt, TracerProvider};
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter};
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData};
 use tracing::{Level, Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::Layer;
@@ -24,6 +26,9 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// What is left to send when the process ends has so long.
 const FLUSH: Duration = Duration::from_secs(2);
+
+/// That nothing can be sent is said so often.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 
 const TRACEPARENT: &str = "traceparent";
 
@@ -55,7 +60,7 @@ impl Traces {
         }
         let provider = SdkTracerProvider::builder()
             .with_resource(resource.build())
-            .with_batch_exporter(exporter)
+            .with_batch_exporter(Told { exporter, state: Mutex::default() })
             .build();
         Ok(Some(Self(provider)))
     }
@@ -74,6 +79,65 @@ impl Traces {
     pub fn end(self) {
         if let Err(error) = self.0.shutdown_with_timeout(FLUSH) {
             tracing::warn!(%error, "the last traces could not be sent");
+        }
+    }
+}
+
+/// Sends spans, and says in the log when they cannot be sent.
+#[derive(Debug)]
+struct Told {
+    exporter: SpanExporter,
+    state: Mutex<Failing>,
+}
+
+/// How long no span could be sent.
+#[derive(Debug, Default)]
+struct Failing {
+    /// Spans that were lost since the last one that was not.
+    n_lost: usize,
+    told: Option<Instant>,
+}
+
+impl opentelemetry_sdk::trace::SpanExporter for Told {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let n_spans = batch.len();
+        let sent = self.exporter.export(batch).await;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.tell(sent.as_ref().err(), n_spans, Instant::now());
+        sent
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
+}
+
+impl Failing {
+    /// Batches leave every few seconds, and a collector may be away for days.
+    fn tell(&mut self, error: Option<&OTelSdkError>, n_spans: usize, now: Instant) {
+        let Some(error) = error else {
+            if self.n_lost > 0 {
+                tracing::info!(n_lost = self.n_lost, "traces are sent again");
+            }
+            self.n_lost = 0;
+            return;
+        };
+        self.n_lost += n_spans;
+        if self.told.is_none_or(|told| now.duration_since(told) >= TELL_EVERY) {
+            self.told = Some(now);
+            tracing::warn!(
+                %error,
+                n_lost = self.n_lost,
+                "traces cannot be sent and are lost; is OTEL_EXPORTER_OTLP_ENDPOINT right?"
+            );
         }
     }
 }

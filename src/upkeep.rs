@@ -28,6 +28,18 @@ pub enum UpkeepError {
         /// Why.
         source: io::Error,
     },
+    /// There is nothing to look at.
+    #[error("there is no folder {0}; name the server's own with --data-dir")]
+    NoDataDir(PathBuf),
+    /// It is a folder of something else.
+    #[error(
+        "there is no database {0}; name the server's own folder with --data-dir, or its database \
+         with --database-url"
+    )]
+    NoDatabase(PathBuf),
+    /// The blobs are elsewhere.
+    #[error("there is no folder {0}; name the server's own with --artifact-url")]
+    NoArtifacts(PathBuf),
     /// It would mix with what is there.
     #[error("{0} is not empty; name a new folder")]
     NotEmpty(PathBuf),

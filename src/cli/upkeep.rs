@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use url::Url;
 
 use super::serve;
 use crate::blobs::Blobs;
@@ -38,11 +39,27 @@ pub(super) struct BackupArgs {
 }
 
 impl Stored {
+    /// Opens what is there, and makes nothing.
     async fn open(&self) -> Result<(Store, Blobs), UpkeepError> {
         let clock = Clock::system();
+        let database = self.data_dir.join("trainyard.db");
+        let needs_directory = self.database_url.is_none() || self.artifact_url.is_none();
+        if needs_directory && !self.data_dir.is_dir() {
+            return Err(UpkeepError::NoDataDir(self.data_dir.clone()));
+        }
+        if self.database_url.is_none() && !database.is_file() {
+            return Err(UpkeepError::NoDatabase(database));
+        }
+        let folder = self.artifact_url.as_ref().and_then(|url| Url::parse(url).ok());
+        let folder = folder.filter(|url| url.scheme() == "file");
+        if let Some(folder) = folder.and_then(|url| url.to_file_path().ok())
+            && !folder.is_dir()
+        {
+            return Err(UpkeepError::NoArtifacts(folder));
+        }
         let store = match &self.database_url {
             Some(url) => Store::look_at_postgres(url).await?,
-            None => Store::look(&self.data_dir.join("trainyard.db")).await?,
+            None => Store::look(&database).await?,
         };
         let blobs = match &self.artifact_url {
             Some(url) => Blobs::at(url, clock)?,

@@ -48,7 +48,7 @@ pub fn problems(
             problems.push(problem.suggest("leave out `scoring_weight`, or this score"));
         }
     }
-    let wanted = model.preprocessor.columns().map(|(name, _)| name);
+    let wanted = model.preprocessor.inputs();
     for name in wanted.chain(model.targets.iter().map(String::as_str)) {
         let Some(column) = dataset.column(name) else {
             let detail = format!("the dataset has no column {}", shown(name));
@@ -117,7 +117,7 @@ pub fn predict_all(
             Truth::Values(values.into_raw_vec_and_offset().0)
         }
     };
-    let wanted = model.preprocessor.columns().filter_map(|(name, _)| table.column(name));
+    let wanted = model.preprocessor.inputs().filter_map(|name| table.column(name));
     let own = Table::new(wanted.cloned().collect::<Vec<Column>>());
     let columns = from_table(&own, &model.preprocessor).map_err(|problems| {
         let of_dataset =
@@ -185,6 +185,30 @@ pub fn refused(met: &Report) -> Vec<Problem> {
         problems.push(Problem::new("", detail));
     }
     problems
+}
+
+/// Columns of the dataset with missing values, of which no row that the model was trained on missed one.
+pub fn gaps(model: &TrainedModel, dataset: &Dataset) -> Vec<Warning> {
+    let gap = |name| {
+        let column = &dataset.column(name)?.description;
+        (column.n_missing > 0).then(|| filled(name, column.n_missing))
+    };
+    model.preprocessor.whole_inputs().filter_map(gap).collect()
+}
+
+/// The same of rows to predict, in columns as the model takes them.
+pub fn imputed(model: &TrainedModel, columns: &[&Column]) -> Vec<Warning> {
+    let rows = model.preprocessor.imputed(columns);
+    rows.iter().map(|rows| filled(&rows.column, rows.count)).collect()
+}
+
+fn filled(column: &str, n_rows: usize) -> Warning {
+    let detail = format!(
+        "column {}: {n_rows} rows have no value, which none of the rows that the model was trained on \
+         lacked; what stands for it was found in theirs",
+        shown(column)
+    );
+    Warning::new("imputed", detail).column(column)
 }
 
 /// Categories that the model was not trained on, where the spec allows them.

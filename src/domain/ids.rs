@@ -59,6 +59,7 @@ macro_rules! id {
                 use utoipa::openapi::schema::{ObjectBuilder, Type};
                 ObjectBuilder::new()
                     .schema_type(Type::String)
+                    .description(Some(concat!("The id: `", $prefix, "` and a UUID of version 7.")))
                     .pattern(Some(concat!("^", $prefix, "[0-9a-f-]{36}$")))
                     .into()
             }

@@ -21,14 +21,16 @@ pub(crate) struct Wanted<'a> {
     pub width: usize,
     /// Whether its dates have the day first, where the training data told.
     pub day_first: Option<bool>,
+    /// Whether the preparation drops it: it may be there, and nothing is asked of it.
+    pub is_dropped: bool,
 }
 
 impl<'a> Wanted<'a> {
     /// Those of a preparation, in its order.
     pub(crate) fn of(preprocessor: &'a Preprocessor) -> Vec<Self> {
         let wanted = |(place, (name, kind))| {
-            let width = preprocessor.width(place);
-            Self { name, kind, width, day_first: None }
+            let (width, is_dropped) = (preprocessor.width(place), preprocessor.is_dropped(place));
+            Self { name, kind, width, day_first: None, is_dropped }
         };
         preprocessor.columns().enumerate().map(wanted).collect()
     }
@@ -40,6 +42,11 @@ impl<'a> Wanted<'a> {
             column.day_first = values.day_first_of(column.name);
         }
         wanted
+    }
+
+    /// What stands for a column that is dropped.
+    pub(crate) fn nothing(&self) -> Column {
+        Column { name: self.name.to_owned(), values: Values::Numeric(Vec::new().into()) }
     }
 }
 
@@ -176,6 +183,10 @@ pub(crate) fn from_table(
     }
     let mut columns = Vec::new();
     for wanted in wanted {
+        if wanted.is_dropped {
+            columns.push(wanted.nothing());
+            continue;
+        }
         let Some(column) = table.column(wanted.name) else {
             problems.push(|| missing("/file", wanted.name));
             continue;

@@ -17,7 +17,10 @@ use crate::domain::ids::DatasetId;
 #[utoipa::path(
     operation_id = "get_dataset_content",
     get, path = "/v1/datasets/{id}/content", tag = "datasets",
-    params(("id" = DatasetId, Path), ("range" = Option<String>, Header)),
+    params(
+        ("id" = DatasetId, Path),
+        ("range" = Option<String>, Header, description = "One range of bytes, such as `bytes=0-999`."),
+    ),
     responses(
         (status = 200, content_type = "text/csv", headers(("etag" = String))),
         (status = 206, content_type = "text/csv", headers(("content-range" = String))),

@@ -16,7 +16,7 @@ use super::problem::{ApiError, Code, ProblemBody};
 use super::{leaks, loaded};
 use crate::domain::curves::{Curves, Detail, curves};
 use crate::domain::dataset::Warning;
-use crate::domain::evaluate::{predict_all, problems, unseen, weights, width};
+use crate::domain::evaluate::{gaps, predict_all, problems, unseen, weights, width};
 use crate::domain::ids::{DatasetId, ModelId};
 use crate::domain::model::Model;
 use crate::domain::pooled::Pooled;
@@ -103,6 +103,7 @@ pub(super) async fn evaluate(
     // The table is looked at whole, as in an ingestion.
     let _turn = state.ingesting.acquire().await.map_err(ApiError::internal)?;
     let overlap = leaks::trained_on(&state, (trained_on, &card.data_sha256), &dataset).await?;
+    let gaps = gaps(&model, &dataset);
     let worker = state.clone();
     let work = tokio::task::spawn_blocking(move || {
         let table = worker.tables.get(&dataset.sha256, &dataset.reading);
@@ -110,6 +111,7 @@ pub(super) async fn evaluate(
         let found = predict_all(&model, &table, &|| false).map_err(ApiError::invalid)?;
         let (pooled, met) = found.ok_or_else(|| ApiError::internal("nobody stopped it"))?;
         let mut warnings = unseen(&met);
+        warnings.extend(gaps);
         warnings.extend(overlap);
         let n_classes = model.classes.len();
         let weights = weights(&table, weight.as_deref());

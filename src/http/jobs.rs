@@ -20,9 +20,9 @@ use super::page::{self, Page};
 use super::problem::{ApiError, Code, ProblemBody};
 use super::validate::{self, Checked};
 use super::variants::variant;
-use super::{leaks, loaded};
+use super::{leaks, loaded, order};
 use crate::domain::dataset::{Dataset, Warning};
-use crate::domain::evaluate::problems;
+use crate::domain::evaluate::{gaps, problems};
 use crate::domain::ids::{DatasetId, JobId, ModelId};
 use crate::domain::job::{FoldResult, Job, JobStatus};
 use crate::domain::limits::Limits;
@@ -200,6 +200,7 @@ async fn check_evaluation(state: &AppState, sent: Value) -> Result<CheckedJob, A
     }
     let overlap = leaks::trained_on(state, (trained_on, &card.data_sha256), &dataset).await?;
     checked.warnings.extend(overlap);
+    checked.warnings.extend(gaps(&model, &dataset));
     Ok(checked)
 }
 
@@ -222,6 +223,7 @@ async fn check_body(
         Ok(checked) if body.problems.is_empty() => {
             let checked = variants(&body.raw, checked, &dataset, &state.limits);
             let mut checked = checked.map_err(ApiError::invalid)?;
+            checked.warnings.extend(order::look(state, &checked, &dataset).await?);
             checked.warnings.extend(leaks::given_away(state, &checked.spec, dataset).await?);
             Ok(checked)
         }

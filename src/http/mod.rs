@@ -22,6 +22,7 @@ mod metrics;
 mod models;
 pub mod openapi;
 mod operations;
+mod order;
 mod out_of_fold;
 mod overlap;
 mod page;

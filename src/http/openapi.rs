@@ -43,6 +43,7 @@ pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     let mut document = serde_json::to_value(&document).unwrap_or_default();
     let schemas = document["components"]["schemas"].clone();
     close_variants(&mut document, &schemas);
+    describe_ids(&mut document, &schemas);
     document
 });
 
@@ -84,8 +85,24 @@ fn close(variant: &mut Value, schemas: &Value) {
         }
         *variant = Value::Object(merged);
     }
-    if variant.pointer("/properties/type/enum").is_some() {
+    if let Some(name) = variant.pointer("/properties/type/enum/0").cloned() {
         variant["additionalProperties"] = json!(false);
+        // serde's tag is no field of its own, so it has no comment that could say this.
+        variant["properties"]["type"]["description"] =
+            json!(format!("That it is this one: {name}."));
+    }
+}
+
+/// A parameter that is an id is described where the id is.
+fn describe_ids(document: &mut Value, schemas: &Value) {
+    let paths = document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
+    let calls = paths.filter_map(Value::as_object_mut).flat_map(Map::values_mut);
+    let parameters = calls.filter_map(|call| call.get_mut("parameters")?.as_array_mut()).flatten();
+    for parameter in parameters.filter(|parameter| parameter.get("description").is_none()) {
+        let schema = parameter["schema"]["$ref"].as_str().and_then(|r| r.rsplit('/').next());
+        if let Some(description) = schema.and_then(|name| schemas[name].get("description")) {
+            parameter["description"] = description.clone();
+        }
     }
 }
 
@@ -99,5 +116,57 @@ fn merge(into: &mut Map<String, Value>, part: Value) {
                 into.insert(key, value);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Calls `look` with every object in a document, and where it is.
+    fn walk(value: &Value, at: &str, look: &mut dyn FnMut(&Map<String, Value>, &str)) {
+        match value {
+            Value::Object(fields) => {
+                look(fields, at);
+                fields.iter().for_each(|(name, field)| walk(field, &format!("{at}/{name}"), look));
+            }
+            Value::Array(items) => {
+                let items = items.iter().enumerate();
+                items.for_each(|(index, item)| walk(item, &format!("{at}/{index}"), look));
+            }
+            _ => {}
+        }
+    }
+
+    fn is_described(schema: &Value) -> bool {
+        let says =
+            |schema: &Value| schema["description"].as_str().is_some_and(|text| text.len() > 3);
+        says(schema) || schema["oneOf"].as_array().is_some_and(|variants| variants.iter().any(says))
+    }
+
+    #[test]
+    fn every_property_and_every_parameter_says_what_it_is() {
+        let (mut n, mut silent) = (0, Vec::new());
+        walk(&DOCUMENT, "", &mut |fields, at| {
+            // A property may be called `properties`, and an example may hold anything.
+            let is_schema = fields.get("type").is_some_and(|of| of == "object");
+            let properties = fields.get("properties").filter(|_| is_schema);
+            for (name, property) in properties.and_then(Value::as_object).into_iter().flatten() {
+                n += 1;
+                if !is_described(property) {
+                    silent.push(format!("{at}/{name}"));
+                }
+            }
+            for parameter in
+                fields.get("parameters").and_then(Value::as_array).into_iter().flatten()
+            {
+                n += 1;
+                if !is_described(parameter) {
+                    silent.push(format!("{at}: {}", parameter["name"]));
+                }
+            }
+        });
+        assert!(n > 700, "{n}");
+        assert_eq!(silent, [""; 0]);
     }
 }

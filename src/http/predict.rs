@@ -31,7 +31,7 @@ use super::loaded::{self, LoadedModel};
 use super::problem::{ApiError, Code, ProblemBody};
 use super::{json, validate};
 use crate::domain::dataset::Warning;
-use crate::domain::evaluate::{refused, unseen};
+use crate::domain::evaluate::{imputed, refused, unseen};
 use crate::domain::ids::ModelId;
 use columns::columns;
 use rows::{Records, Rows};
@@ -277,6 +277,7 @@ fn answer(
         return Err(ApiError::invalid(refused));
     }
     warnings.extend(unseen(&met));
+    warnings.extend(imputed(model, &columns));
     let mut crew = Crew::new(1);
     let predicted = model.predict(&x, n_features, &mut crew);
     let (mut prediction_sets, mut intervals) = (None, None);

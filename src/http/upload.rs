@@ -13,7 +13,8 @@ use serde_json::{Map, Value};
 use trainyard_formats::csv::CsvOptions;
 use trainyard_formats::{Compression, Format, ReadOptions};
 use trainyard_learn::problem::Problem;
-use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::AppState;
@@ -67,9 +68,14 @@ impl PartialSchema for UploadOptions {
     fn schema() -> RefOr<Schema> {
         let mut options = CsvOptions::schema();
         if let RefOr::T(Schema::Object(object)) = &mut options {
-            let compression = RefOr::Ref(Ref::from_schema_name(Compression::name()));
-            object.properties.insert("compression".to_owned(), compression);
-            object.properties.insert("zero_based".to_owned(), bool::schema());
+            let mut compression = Ref::from_schema_name(Compression::name());
+            compression.description =
+                "What is around the file; found from its content if left out.".into();
+            let zero_based = ObjectBuilder::new().schema_type(Type::Boolean).description(Some(
+                "Whether the indices of svmlight count from 0; found from the file if left out.",
+            ));
+            object.properties.insert("compression".to_owned(), RefOr::Ref(compression));
+            object.properties.insert("zero_based".to_owned(), zero_based.into());
         }
         options
     }

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::openapi::DOCUMENT;
 use crate::domain::suggest::{nearest, shown};
+use way_out::{elsewhere, meant, typed, wrapped};
 
 /// A body with everything that is wrong with its shape.
 #[derive(Debug)]
@@ -27,8 +28,8 @@ pub(super) struct Checked<T> {
 /// Checks a body against the schema of `T`.
 pub(super) fn check<T: ToSchema + DeserializeOwned>(raw: Value) -> Checked<T> {
     let mut understood = raw.clone();
-    let mut walk = Walk { problems: Vec::new() };
     let schema = json!({"$ref": format!("#/components/schemas/{}", T::name())});
+    let mut walk = Walk { problems: Vec::new(), body: Some(&schema) };
     walk.value(&schema, &mut understood, "");
     let mut problems = walk.problems;
     let value = match serde_json::from_value(understood) {
@@ -73,11 +74,13 @@ impl<T> Checked<T> {
 /// At most this many problems are told of one body.
 const MAX_PROBLEMS: usize = 100;
 
-struct Walk {
+struct Walk<'b> {
     problems: Vec<Problem>,
+    /// The schema of the whole body; none where a value is only tried, and nobody reads ways out.
+    body: Option<&'b Value>,
 }
 
-impl Walk {
+impl Walk<'_> {
     /// Checks a value and repairs what is wrong inside it; false when it is wrong itself.
     fn value(&mut self, schema: &Value, value: &mut Value, pointer: &str) -> bool {
         let schema = resolve(schema);
@@ -128,7 +131,7 @@ impl Walk {
                     self.repair(schema, property, fields, &name);
                 }
             } else if rest == &Value::Bool(false) {
-                self.unknown_field(&name, properties.keys().map(String::as_str), at);
+                self.unknown_field(&name, properties, at);
                 fields.remove(&name);
             } else if rest.is_object() {
                 let ok = fields.get_mut(&name).is_none_or(|v| self.value(rest, v, &at));
@@ -184,16 +187,14 @@ impl Walk {
             [] => {
                 let mut kinds: Vec<String> = variants.iter().map(|variant| kind(variant)).collect();
                 kinds.dedup();
-                self.push(Problem::new(pointer, format!("must be {}", kinds.join(" or "))));
+                let problem = Problem::new(pointer, format!("must be {}", kinds.join(" or ")));
+                let way_out = variants.iter().find_map(|variant| self.wrapped(variant, value));
+                self.push(Problem { suggestion: way_out, ..problem });
                 false
             }
             [one] => self.value(one, value, pointer),
             [first, ..] => {
-                let accepts = |variant: &&Value| {
-                    let mut trial = Self { problems: Vec::new() };
-                    trial.value(variant, &mut value.clone(), pointer) && trial.problems.is_empty()
-                };
-                if fitting.iter().any(accepts) {
+                if fitting.iter().any(|variant| self.accepts(variant, value)) {
                     return true;
                 }
                 // Of objects that say what they are, the one is meant that this says to be.
@@ -207,9 +208,21 @@ impl Walk {
         }
     }
 
+    /// Whether a value has nothing wrong with it.
+    fn accepts(&self, schema: &Value, value: &Value) -> bool {
+        let mut trial = Self { problems: Vec::new(), body: None };
+        trial.value(schema, &mut value.clone(), "") && trial.problems.is_empty()
+    }
+
+    fn wrapped(&self, schema: &Value, value: &Value) -> Option<String> {
+        self.body?;
+        wrapped(schema, value, |schema, value| self.accepts(schema, value))
+    }
+
     fn tagged(&mut self, variants: &[(&str, &Value)], value: &mut Value, pointer: &str) -> bool {
         if !value.is_object() {
-            self.push(Problem::new(pointer, "must be an object with a `type`"));
+            let problem = Problem::new(pointer, "must be an object with a `type`");
+            self.push(Problem { suggestion: typed(variants, value), ..problem });
             return false;
         }
         let names = || variants.iter().map(|(name, _)| *name);
@@ -244,7 +257,9 @@ impl Walk {
             Value::Array(_) => "an array".to_owned(),
             Value::Object(_) => "an object".to_owned(),
         };
-        self.push(Problem::new(pointer, format!("must be {}, not {found}", kind(schema))));
+        let problem = Problem::new(pointer, format!("must be {}, not {found}", kind(schema)));
+        let way_out = self.wrapped(schema, value);
+        self.push(Problem { suggestion: way_out, ..problem });
         false
     }
 
@@ -289,15 +304,18 @@ impl Walk {
         false
     }
 
-    fn unknown_field<'a>(
-        &mut self,
-        name: &str,
-        known: impl Iterator<Item = &'a str> + Clone,
-        pointer: String,
-    ) {
+    fn unknown_field(&mut self, name: &str, properties: &Map<String, Value>, pointer: String) {
         if self.problems.len() < MAX_PROBLEMS {
+            let known = properties.keys().map(String::as_str);
+            let place = match meant(name, &known) {
+                None => self.body.and_then(|body| elsewhere(body, properties, (name, &pointer))),
+                Some(_) => None,
+            };
             let problem = Problem::new(pointer, "is no field here");
-            self.push(suggest(problem, name, known));
+            self.push(match place {
+                Some(place) => problem.suggest(place),
+                None => suggest(problem, name, known),
+            });
         }
     }
 
@@ -326,8 +344,8 @@ fn suggest<'a>(
     given: &str,
     known: impl Iterator<Item = &'a str> + Clone,
 ) -> Problem {
-    match nearest(given, known.clone()) {
-        Some(near) => problem.suggest(near),
+    match meant(given, &known).or_else(|| nearest(given, known.clone())) {
+        Some(name) => problem.suggest(name),
         None => problem.suggest(format!("one of: {}", known.collect::<Vec<_>>().join(", "))),
     }
 }
@@ -429,6 +447,8 @@ fn escape(name: &str) -> String {
     let end = name.char_indices().nth(100).map_or(name.len(), |(end, _)| end);
     name[..end].replace('~', "~0").replace('/', "~1")
 }
+
+mod way_out;
 
 #[cfg(test)]
 mod tests;

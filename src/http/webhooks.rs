@@ -193,7 +193,10 @@ pub(super) async fn deliveries(
 #[utoipa::path(
     operation_id = "replay_delivery",
     post, path = "/v1/webhooks/{id}/deliveries/{delivery}/replay", tag = "webhooks",
-    params(("id" = WebhookId, Path), ("delivery" = i64, Path)),
+    params(
+        ("id" = WebhookId, Path),
+        ("delivery" = i64, Path, description = "The delivery's own `id`."),
+    ),
     responses(
         (status = 202, content_type = "application/json"),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),

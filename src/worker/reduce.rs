@@ -18,11 +18,12 @@ use super::observe::Context;
 use super::prepare::Prepared;
 use super::run::{Failure, Runner, of_variant};
 use super::search::choose;
+use super::warnings;
 use crate::domain::dataset::Warning;
 use crate::domain::ids::ModelId;
 use crate::domain::job::{
     ConformalResult, CurvePoint, DrawnCurve, EvaluationResult, FoldResult, JobResult, RefitResult,
-    ScoreSummary, SearchResult, Trial, UnseenCategories,
+    ScoreSummary, SearchResult, Trial,
 };
 use crate::domain::model::{ModelCard, ModelOutput};
 use crate::domain::pooled::Pooled;
@@ -31,9 +32,6 @@ use crate::domain::spec::search::SearchSpec;
 use crate::domain::suggest::shown;
 use crate::store::jobs::StoredPredictions;
 use crate::store::tasks::{JobContext, NewModel, Outcome};
-
-const NOT_CONVERGED: &str =
-    "had not converged after max_iter epochs; allow more, or bring the features to one scale";
 
 /// Scores by scorer; null where undefined.
 pub(super) type Scores = BTreeMap<String, Option<f64>>;
@@ -68,20 +66,12 @@ pub(super) fn reduce(
         model_id: None,
         warnings: data.warnings.clone(),
     };
-    let n_stopped = folds.iter().filter(|fold| fold.fit.converged == Some(false)).count();
-    if n_stopped > 0 {
-        let detail = format!("{n_stopped} of {} folds {NOT_CONVERGED}", folds.len());
-        result.warnings.push(Warning::new("not_converged", detail));
-    }
-    result.warnings.extend(unseen_categories(folds));
-    result.warnings.extend(untrained_classes(folds));
-    result.warnings.extend(untested_classes(folds));
-    result.warnings.extend(undefined(&job.spec.scoring, folds));
-    result.warnings.extend(ill_defined(folds));
+    result.warnings.extend(warnings::of_folds(&job.spec.scoring, folds));
+    result.warnings.extend(warnings::constant_scores(&result.cv, folds.len()));
     let search = job.spec.search.as_ref();
     result.search = search.map(tried);
     if !job.spec.refit {
-        result.warnings.extend(search.and_then(|search| unscored(search, folds, &[])));
+        result.warnings.extend(search.and_then(|search| warnings::unscored(search, folds, &[])));
         return Ok(Outcome::Reduced { result: Box::new(result), model: None, history: None });
     }
     let rows: Vec<u32> = (0..data.n_rows() as u32).collect();
@@ -100,22 +90,16 @@ pub(super) fn reduce(
         for (trial, score) in search.trials.iter_mut().zip(&chosen.scores) {
             trial.score = *score;
         }
-        result.warnings.extend(unscored(search_spec, folds, &chosen.scores));
+        result.warnings.extend(warnings::unscored(search_spec, folds, &chosen.scores));
     }
     let fitted = fit(job, data, &rows, Part::Refit, crew, context)?;
     if fitted.summary.converged == Some(false) {
-        result.warnings.push(Warning::new("not_converged", format!("the model {NOT_CONVERGED}")));
+        result.warnings.push(warnings::not_converged("the model"));
     }
     let (predicted, _) = predict(job, data, &fitted, &rows, crew)?;
     let (scorers, weights) = (&job.spec.scoring, data.scoring_weights_of(&rows));
     let scores = predicted.scores(scorers, &data.truth, job.classes.len(), weights.as_deref());
-    for (scorer, _) in scorers.iter().zip(&scores).filter(|(_, score)| score.is_none()) {
-        let (name, needs) = (scorer.name(), scorer.needs());
-        let detail = format!(
-            "`{name}` is undefined on the rows that the model was trained on; it needs {needs}"
-        );
-        result.warnings.push(Warning::new("undefined_score", detail));
-    }
+    result.warnings.extend(warnings::undefined_in_training(scorers, &scores));
     let model_id = ModelId::new(&runner.resources.clock);
     result.train = by_name(&job.spec.scoring, &scores);
     result.model_id = Some(model_id);
@@ -124,6 +108,7 @@ pub(super) fn reduce(
         .ok_or_else(|| Failure::permanent("internal", "a model without its preparation"))?;
     result.refit = Some(RefitResult { n_train: rows.len() as u32, fit: summary });
     let output = output(runner, job, &mut result)?;
+    let inputs = preprocessor.inputs().map(str::to_owned).collect();
     let trained = TrainedModel {
         output,
         preprocessor,
@@ -145,7 +130,7 @@ pub(super) fn reduce(
         data_sha256: job.data_sha256.clone(),
         n_rows: data.n_rows(),
         csv: job.reading.csv.as_ref().map(CsvOptions::of_values),
-        inputs: job.spec.features.clone(),
+        inputs,
         outputs: ModelOutput { target: job.spec.target.clone(), classes: job.classes.clone() },
         cv: result.cv.clone(),
         train: result.train.clone(),
@@ -158,9 +143,7 @@ pub(super) fn reduce(
 
 /// How the model of an evaluation does, which its only fold has found.
 pub(super) fn evaluated(job: &JobContext, model_id: ModelId, folds: &[FoldResult]) -> Outcome {
-    let mut warnings = undefined(&job.spec.scoring, folds);
-    warnings.extend(ill_defined(folds));
-    warnings.extend(unseen_categories(folds));
+    let warnings = warnings::of_evaluation(&job.spec.scoring, folds);
     let evaluation = folds.first().map(|fold| EvaluationResult {
         model_id,
         n_rows: fold.n_test,
@@ -295,103 +278,6 @@ fn unfitted(job: &JobContext, error: &OutputError) -> Failure {
     Failure::permanent("output", detail)
 }
 
-/// A warning a column that has categories in test rows and in no training row of their fold.
-fn unseen_categories(folds: &[FoldResult]) -> Vec<Warning> {
-    let mut columns: BTreeMap<&str, (usize, u64, &str)> = BTreeMap::new();
-    for UnseenCategories { column, n_rows, first } in
-        folds.iter().flat_map(|fold| &fold.unseen_categories)
-    {
-        let (n_folds, n_all, _) = columns.entry(column).or_insert((0, 0, first));
-        (*n_folds, *n_all) = (*n_folds + 1, *n_all + n_rows);
-    }
-    let warning = |(column, (n_folds, n_rows, first)): (&str, (usize, u64, &str))| {
-        let detail = format!(
-            "column {}: in {n_folds} of {} folds {n_rows} test rows have categories that no training \
-             row had, the first of them {}; group rare ones with `min_frequency`, or leave the \
-             column out",
-            shown(column),
-            folds.len(),
-            shown(first)
-        );
-        Warning::new("unseen_category", detail).column(column)
-    };
-    columns.into_iter().map(warning).collect()
-}
-
-/// How many folds lack each class on one of their sides.
-fn absent(
-    folds: &[FoldResult],
-    side: fn(&FoldResult) -> &Vec<Scalar>,
-) -> impl Iterator<Item = (String, usize)> {
-    let mut n_folds: BTreeMap<String, usize> = BTreeMap::new();
-    for class in folds.iter().flat_map(side) {
-        *n_folds.entry(class.text()).or_default() += 1;
-    }
-    n_folds.into_iter()
-}
-
-/// A warning for each class that some folds did not train on.
-fn untrained_classes(folds: &[FoldResult]) -> Vec<Warning> {
-    let warning = |(class, n): (String, usize)| {
-        let detail = format!(
-            "in {n} of {} folds no training row is of class {}, which those folds never predict; \
-             stratified folds share classes out",
-            folds.len(),
-            shown(&class)
-        );
-        Warning::new("untrained_class", detail)
-    };
-    absent(folds, |fold| &fold.untrained_classes).map(warning).collect()
-}
-
-/// A warning for each class that some folds have no test row of.
-fn untested_classes(folds: &[FoldResult]) -> Vec<Warning> {
-    let warning = |(class, n): (String, usize)| {
-        let detail = format!(
-            "in {n} of {} folds no test row is of class {}, of which their scores say nothing; \
-             stratified folds share classes out",
-            folds.len(),
-            shown(&class)
-        );
-        Warning::new("untested_class", detail)
-    };
-    absent(folds, |fold| &fold.untested_classes).map(warning).collect()
-}
-
-/// A warning for each scorer that divides by nothing in some folds.
-fn ill_defined(folds: &[FoldResult]) -> Vec<Warning> {
-    let mut n_folds: BTreeMap<&str, usize> = BTreeMap::new();
-    for scorer in folds.iter().flat_map(|fold| &fold.ill_defined) {
-        *n_folds.entry(scorer).or_default() += 1;
-    }
-    let warning = |(scorer, n): (&str, usize)| {
-        let detail = format!(
-            "`{scorer}` divides by nothing in {n} of {} folds and counts 0 there, as scikit-learn has \
-             it",
-            folds.len()
-        );
-        Warning::new("ill_defined_score", detail)
-    };
-    n_folds.into_iter().map(warning).collect()
-}
-
-/// A warning for a search that some candidates have no score in, in a fold or for the model.
-fn unscored(search: &SearchSpec, folds: &[FoldResult], refit: &[Option<f64>]) -> Option<Warning> {
-    let of_folds = folds.iter().filter_map(|fold| Some(&fold.chosen.as_ref()?.scores[..]));
-    let choices: Vec<&[Option<f64>]> =
-        of_folds.chain((!refit.is_empty()).then_some(refit)).collect();
-    let n_without = choices.iter().filter(|scores| scores.contains(&None)).count();
-    let metric = search.metric.map_or("the metric".into(), Scorer::name);
-    (n_without > 0).then(|| {
-        let detail = format!(
-            "in {n_without} of {} choices of the search some candidates have no score, and cannot be \
-             chosen: `{metric}` is undefined in an inner fold, or training diverged",
-            choices.len()
-        );
-        Warning::new("undefined_score", detail)
-    })
-}
-
 /// Scores under their scorers' names.
 pub(super) fn by_name(scorers: &[Scorer], scores: &[Option<f64>]) -> Scores {
     scorers.iter().zip(scores).map(|(scorer, score)| (scorer.name().into_owned(), *score)).collect()
@@ -416,42 +302,6 @@ fn summaries(
             (scorer.name().into_owned(), summary(values.as_deref(), factor))
         })
         .collect()
-}
-
-/// A warning for each scorer that some folds have no score of, on the test rows or on those trained on.
-fn undefined(scorers: &[Scorer], folds: &[FoldResult]) -> Vec<Warning> {
-    let of_scorer = |scorer: &Scorer| {
-        let of = |scores: fn(&FoldResult) -> &Scores, rows: &str| {
-            let has_none = |fold: &&FoldResult| scores(fold).get(&*scorer.name()) == Some(&None);
-            let without: Vec<&FoldResult> = folds.iter().filter(has_none).collect();
-            (!without.is_empty()).then(|| {
-                let detail = format!(
-                    "`{}` is undefined {rows}in {} of {} folds ({}), and so is its mean; it needs {}",
-                    scorer.name(),
-                    without.len(),
-                    folds.len(),
-                    named(&without),
-                    scorer.needs()
-                );
-                Warning::new("undefined_score", detail)
-            })
-        };
-        let test = of(|fold| &fold.scores, "");
-        test.into_iter().chain(of(|fold| &fold.train_scores, "on the training rows "))
-    };
-    scorers.iter().flat_map(of_scorer).collect()
-}
-
-/// Folds by their numbers, the first of many.
-fn named(folds: &[&FoldResult]) -> String {
-    const N_NAMED: usize = 10;
-    let name = |fold: &&FoldResult| {
-        let at = fold.point.map_or_else(String::new, |point| format!(" at point {point}"));
-        format!("{} of repeat {}{at}", fold.fold, fold.repeat)
-    };
-    let named: Vec<String> = folds.iter().take(N_NAMED).map(name).collect();
-    let more = if folds.len() > N_NAMED { ", …" } else { "" };
-    format!("{}{more}", named.join(", "))
 }
 
 /// Null where a fold has no score: a mean over the others would be another quantity. `factor` is that of

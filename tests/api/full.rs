@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::json;
 
 use crate::process::{Process, submit_long};
@@ -132,6 +134,30 @@ fn full_once() -> Option<usize> {
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
     log.tells_of_no_panic();
     Some(n_refused)
+}
+
+/// A small upload that becomes large while it is read.
+#[test]
+fn a_disk_that_fills_while_an_upload_is_read_refuses_it_and_keeps_nothing() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().unwrap();
+    let Some(disk) = Small::new(directory.path().join("disk")) else { return };
+    let data = disk.0.join("data");
+    let process = Process::start(&data);
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(b"a,b\n").unwrap();
+    packed.write_all(&b"12345678,87654321\n".repeat(2 << 20)).unwrap();
+    let packed = packed.finish().unwrap();
+    assert!(packed.len() < 1 << 20, "it is received whole: {} bytes", packed.len());
+    let plain = [("content-type", "application/octet-stream")];
+    let answer = process.api.send("/v1/datasets", &plain, &packed);
+    answer.problem(507, "storage_full");
+    for folder in ["staging", "scratch"] {
+        assert_eq!(n_files(&data.join(folder)), 0, "{folder}");
+    }
+    assert_eq!(process.api.get("/v1/datasets").expect(200)["data"], json!([]));
+    process.api.upload("a,b\n1,2\n").expect(201);
+    process.stop();
 }
 
 #[test]

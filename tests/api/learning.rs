@@ -139,6 +139,31 @@ fn a_curve_over_a_networks_parameters_changes_them_and_nothing_else() {
     }
 }
 
+/// As scikit-learn's `learning_curve`, which warns and draws fewer points.
+#[test]
+fn sizes_that_come_to_the_same_rows_are_one_point() {
+    let world = World::new();
+    let dataset = world.api.demo_dataset();
+    // Folds train on 666 rows or one more.
+    for (sizes, kept) in [
+        (json!([0.5, 0.5]), json!([0.5])),
+        (json!([1.0, 0.5, 0.5002]), json!([0.5, 1.0])),
+        (json!([10, 20, 10]), json!([10.0, 20.0])),
+    ] {
+        let curve = json!({"type": "learning", "sizes": sizes});
+        let body = spec(&dataset, &json!({"curve": curve}));
+        let plan = world.api.post("/v1/jobs?dry_run=true", &body).expect(200);
+        let told =
+            plan["warnings"].as_array().unwrap().iter().filter(|w| w["code"] == "equal_sizes");
+        assert_eq!(told.count(), 1, "{plan}");
+        assert_eq!(plan["resolved_spec"]["curve"]["sizes"], kept);
+        assert_eq!(plan["n_tasks"], 3 * kept.as_array().unwrap().len() + 1);
+        let job = world.api.run(&body);
+        let points = job["result"]["curve"]["points"].as_array().unwrap();
+        assert_eq!(points.len(), kept.as_array().unwrap().len(), "{job}");
+    }
+}
+
 #[test]
 fn curves_that_cannot_be_drawn_say_all_that_is_wrong() {
     let world = World::new();
@@ -158,7 +183,6 @@ fn curves_that_cannot_be_drawn_say_all_that_is_wrong() {
             vec!["/curve/sizes/0", "/curve/sizes/1", "/curve/sizes/2"],
         ),
         (learning(json!([0.5, 100])), vec!["/curve/sizes/1"]),
-        (learning(json!([10, 10])), vec!["/curve/sizes/1"]),
         (learning(json!([-1])), vec!["/curve/sizes/0"]),
         (with(learning(json!([0.5])), json!({"cv": null})), vec!["/curve"]),
         (with(learning(json!([0.5])), json!({"refit": true})), vec!["/refit"]),

@@ -54,6 +54,7 @@ mod support;
 mod targets;
 mod traces;
 mod upkeep;
+mod ways_out;
 mod webhooks;
 mod yard;
 mod zombies;

@@ -113,6 +113,14 @@ fn a_preparation_that_does_not_fit_is_refused_before_anything_is_queued() {
         (json!({"columns": {"sex": {"scale": "standard"}}}), "/preprocess/columns/sex/scale"),
         (json!({"columns": {"age": "passthrough"}}), "/preprocess/columns/age"),
         (json!({"numerics": {}}), "/preprocess/numerics"),
+        // What all columns share does not reach a column that has no categories to know.
+        (
+            json!({
+                "categorical": {"unseen": "error"},
+                "columns": {"port": {"encode": "hashing"}, "sex": {"encode": "ordinal"}}
+            }),
+            "/preprocess/columns/port/encode",
+        ),
     ] {
         let mut spec = job(&dataset);
         spec["preprocess"] = preprocess;
@@ -120,6 +128,95 @@ fn a_preparation_that_does_not_fit_is_refused_before_anything_is_queued() {
         assert!(found.iter().any(|(at, _)| at == pointer), "{pointer}: {found:?}");
     }
     assert_eq!(world.api.get("/v1/jobs").expect(200)["data"], json!([]));
+}
+
+#[test]
+fn a_column_that_is_dropped_is_not_asked_for_and_may_be_given() {
+    let world = World::new();
+    let mut spec = job(&world.api.dataset(&passengers()));
+    spec["preprocess"] = json!({"columns": {"port": "drop", "boarded": "drop", "ticket": "drop"}});
+    let job = world.api.run(&spec);
+    assert_eq!(job["status"], "succeeded", "{job}");
+    let model = format!("/v1/models/{}", job["result"]["model_id"].as_str().unwrap());
+    let card = world.api.get(&model).expect(200);
+    assert_eq!(card["inputs"], json!(["age", "sex"]));
+
+    let path = format!("{model}/predict");
+    let short = json!({"records": [{"age": 30, "sex": "male"}]});
+    let answer = world.api.post(&path, &short).expect(200);
+    assert_eq!(answer["warnings"], json!([]));
+    for same in [
+        json!({"records": [{"age": 30, "sex": "male", "port": [1], "ticket": null}]}),
+        json!({"rows": [[30, "male"]]}),
+        json!({"rows": [[30, "male", {}, "yesterday", null]]}),
+    ] {
+        assert_eq!(world.api.post(&path, &same).expect(200), answer, "{same}");
+    }
+    for same in ["age,sex\n30,male\n", "port,boarded,age,sex\n,soon,30,male\n"] {
+        let by_csv = world.api.send(&path, &[("content-type", "text/csv")], same.as_bytes());
+        assert_eq!(by_csv.expect(200), answer, "{same}");
+    }
+    // What is used is still asked for, and what is no column is refused.
+    let wrong = json!({"records": [{"age": 30, "ports": "Cherbourg"}]});
+    let found = world.api.post(&path, &wrong).errors(422, "invalid_request");
+    let details: Vec<&str> = found.iter().map(|(_, detail)| detail.as_str()).collect();
+    assert_eq!(details, ["\"ports\" is no input of the model", "\"sex\" is missing"]);
+    let wrong = json!({"rows": [[30, "male", "Cherbourg"]]});
+    let found = world.api.post(&path, &wrong).errors(422, "invalid_request");
+    assert_eq!(found[0].1, "has 3 values; the model takes 2");
+
+    let others = world.api.dataset("age,sex,survived\n30,male,yes\n40,female,no\n");
+    let evaluated = world.api.post(&format!("{model}/evaluate"), &json!({"dataset_id": others}));
+    assert_eq!(evaluated.expect(200)["n_rows"], 2);
+}
+
+#[test]
+fn a_gap_where_training_had_none_is_filled_and_told_of() {
+    let world = World::new();
+    let rows: String = (0..60)
+        .map(|i| {
+            let gap = if i % 9 == 0 { String::new() } else { (i % 5).to_string() };
+            format!(
+                "{},{gap},{},2024-01-{:02},{}\n",
+                i % 7,
+                ["a", "b"][i / 2 % 2],
+                1 + i % 28,
+                i % 2
+            )
+        })
+        .collect();
+    let dataset = world.api.dataset(&format!("whole,gaps,kind,day,y\n{rows}"));
+    let job = world.api.run(&json!({
+        "dataset_id": dataset, "target": "y", "model": {"type": "perceptron"},
+        "preprocess": {"columns": {"kind": {"encode": "hashing"}}}
+    }));
+    let model = format!("/v1/models/{}", job["result"]["model_id"].as_str().unwrap());
+    let told = |answer: &Value| -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let warnings = answer["warnings"].as_array().unwrap();
+        warnings.iter().map(|w| (text(&w["code"]), text(&w["column"]))).collect()
+    };
+    let imputed = |columns: &[&str]| -> Vec<(String, String)> {
+        columns.iter().map(|column| ("imputed".to_owned(), (*column).to_owned())).collect()
+    };
+    let path = format!("{model}/predict");
+    let records = json!({"records": [
+        {"whole": null, "gaps": null, "kind": null, "day": null},
+        {"whole": null, "gaps": 2, "kind": "a", "day": "2024-01-02"},
+    ]});
+    let answer = world.api.post(&path, &records).expect(200);
+    assert_eq!(told(&answer), imputed(&["whole", "kind", "day"]));
+    assert!(answer["warnings"][0]["detail"].as_str().unwrap().contains("2 rows have no value"));
+    let whole = json!({"rows": [[1, null, "a", "2024-01-02"]]});
+    assert_eq!(told(&world.api.post(&path, &whole).expect(200)), []);
+
+    let others = world.api.dataset("whole,gaps,kind,day,y\n1,,a,2024-01-02,1\n,2,b,2024-01-03,0\n");
+    let body = json!({"dataset_id": others});
+    let answer = world.api.post(&format!("{model}/evaluate"), &body).expect(200);
+    assert!(told(&answer).contains(&imputed(&["whole"])[0]), "{answer}");
+    let body = json!({"dataset_id": others, "evaluate": {"model_id": job["result"]["model_id"]}});
+    let job = world.api.post("/v1/jobs?dry_run=true", &body).expect(200);
+    assert!(job["warnings"].as_array().unwrap().iter().any(|w| w["code"] == "imputed"), "{job}");
 }
 
 #[test]

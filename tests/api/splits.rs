@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::World;
+use crate::support::{Answer, World};
 
 fn spec(dataset: &str, cv: &Value) -> Value {
     json!({"dataset_id": dataset, "target": "y", "model": {"type": "perceptron"}, "cv": cv,
@@ -130,7 +130,7 @@ fn rows_are_put_in_the_order_of_time() {
     let cv = json!({"type": "time_series_split", "n_splits": 2, "time": "day"});
     let job = world.api.run(&spec(&dataset, &cv));
     assert_eq!(job["status"], "succeeded", "{}", job["error"]);
-    assert_eq!(warnings(&job), ["not_converged"; 0]);
+    assert_eq!(warnings(&job), ["constant_scores"]);
     let id = job["id"].as_str().unwrap();
     let page = world.api.get(&format!("/v1/jobs/{id}/predictions?limit=100")).expect(200);
     let day = |row: &Value| 1 + (row["row"].as_u64().unwrap() * 7) % 28;
@@ -141,6 +141,98 @@ fn rows_are_put_in_the_order_of_time() {
     assert!(days(0).iter().max() <= days(1).iter().min(), "{:?} {:?}", days(0), days(1));
     let job = world.api.run(&spec(&dataset, &json!({"type": "time_series_split", "n_splits": 2})));
     assert!(warnings(&job).contains(&"times_out_of_order"), "{job}");
+}
+
+#[test]
+fn folds_in_an_order_that_gives_them_one_class_are_told_of_before_they_train() {
+    let world = World::new();
+    let rows = |class: &dyn Fn(u32) -> &'static str| -> String {
+        (0..60).map(|i| format!("{},2024-03-{:02},{}\n", i * 7 % 13, 1 + i / 2, class(i))).collect()
+    };
+    let upload = |rows: String| world.api.dataset(&format!("a,day,y\n{rows}"));
+    let by_class = upload(rows(&|i| if i < 40 { "no" } else { "yes" }));
+    let mixed = upload(rows(&|i| if i % 3 == 0 { "no" } else { "yes" }));
+    let plan = |dataset: &str, model: &str, cv: &Value| {
+        let job = json!({"dataset_id": dataset, "target": "y", "model": {"type": model},
+            "features": ["a"], "cv": cv});
+        world.api.post("/v1/jobs?dry_run=true", &job)
+    };
+    let codes = |answer: Answer| -> Vec<String> {
+        let warnings = answer.expect(200)["warnings"].as_array().unwrap().clone();
+        warnings.iter().map(|warning| warning["code"].as_str().unwrap().to_owned()).collect()
+    };
+    let kfold = json!({"type": "kfold", "n_splits": 4});
+    let told = "sorted_by_target".to_owned();
+    assert!(codes(plan(&by_class, "perceptron", &kfold)).contains(&told));
+    assert!(codes(plan(&by_class, "linear", &kfold)).contains(&told));
+    let holdout = json!({"type": "holdout", "shuffle": false});
+    assert!(codes(plan(&by_class, "linear", &holdout)).contains(&told));
+    for (dataset, cv) in [
+        (&mixed, kfold),
+        (&by_class, json!({"type": "kfold", "shuffle": true})),
+        (&by_class, json!({"type": "stratified_kfold"})),
+        (&by_class, json!({"type": "time_series_split", "n_splits": 2})),
+    ] {
+        assert!(!codes(plan(dataset, "linear", &cv)).contains(&told), "{cv}");
+    }
+    let amounts: String = (0..60).map(|i| format!("{},{}.5\n", i * 7 % 13, 60 - i)).collect();
+    let amounts = world.api.dataset(&format!("a,y\n{amounts}"));
+    let kfold = json!({"type": "kfold"});
+    assert!(codes(plan(&amounts, "linear", &kfold)).contains(&told));
+
+    // A perceptron cannot learn from one class, and is not tried on it.
+    for (dataset, cv, fold, way_out) in [
+        (
+            &by_class,
+            json!({"type": "time_series_split"}),
+            "fold 0 trains on 10 rows",
+            "fewer splits",
+        ),
+        (
+            &by_class,
+            json!({"type": "time_series_split", "n_splits": 2, "time": "day", "max_train_size": 10}),
+            "fold 0 trains on 10 rows",
+            "max_train_size",
+        ),
+        (
+            &by_class,
+            json!({"type": "holdout", "shuffle": false, "test_size": 20}),
+            "40 rows",
+            "shuffle",
+        ),
+        (
+            &by_class,
+            json!({"type": "kfold", "n_splits": 3}),
+            "fold 2 trains on 40 rows",
+            "stratified",
+        ),
+    ] {
+        let problem = plan(dataset, "perceptron", &cv).problem(422, "invalid_request");
+        let error = &problem["errors"][0];
+        assert_eq!(error["pointer"], "/cv", "{problem}");
+        let detail = error["detail"].as_str().unwrap();
+        assert!(detail.contains(fold) && detail.contains("class \"no\""), "{cv}: {detail}");
+        assert!(error["suggestion"].as_str().unwrap().contains(way_out), "{cv}: {error}");
+    }
+    plan(&mixed, "perceptron", &json!({"type": "time_series_split", "time": "day"})).expect(200);
+    plan(&by_class, "perceptron", &json!({"type": "time_series_split", "n_splits": 1}))
+        .problem(422, "invalid_request");
+}
+
+#[test]
+fn folds_that_all_score_alike_say_that_their_interval_says_nothing() {
+    let world = World::new();
+    let rows: String = (0..60).map(|i| format!("{},{}\n", i % 2 * 10, i % 2)).collect();
+    let dataset = world.api.dataset(&format!("a,y\n{rows}"));
+    let job = world.api.run(&json!({"dataset_id": dataset, "target": "y",
+        "model": {"type": "perceptron"}, "cv": {"type": "stratified_kfold"}}));
+    assert_eq!(job["result"]["cv"]["accuracy"]["ci95"], json!([1.0, 1.0]), "{job}");
+    assert!(warnings(&job).contains(&"constant_scores"), "{job}");
+    let noisy: String = (0..60).map(|i| format!("{},{}\n", i * 37 % 11, i * i % 7 % 2)).collect();
+    let dataset = world.api.dataset(&format!("a,y\n{noisy}"));
+    let job = world.api.run(&json!({"dataset_id": dataset, "target": "y",
+        "model": {"type": "perceptron"}, "cv": {"type": "stratified_kfold"}}));
+    assert!(!warnings(&job).contains(&"constant_scores"), "{job}");
 }
 
 #[test]

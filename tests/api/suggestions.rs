@@ -108,6 +108,22 @@ fn amounts_get_a_job_that_learns_them() {
 }
 
 #[test]
+fn many_categories_of_many_classes_are_hashed_in_a_job_that_runs() {
+    let world = World::new();
+    let row = |i: u32| format!("{},city {},plant {}\n", i * 37 % 101, i % 150, (i + i / 150) % 30);
+    let rows: String = (0..1_500).map(row).collect();
+    let dataset = world.api.dataset(&format!("size,city,plant\n{rows}"));
+    let mut spec = suggestion(&world, &dataset)["spec"].clone();
+    assert_eq!(spec["preprocess"]["columns"], json!({"city": {"encode": "hashing"}}));
+    spec["training"] = json!({"epochs": 2});
+    let job = world.api.run(&spec);
+    assert_eq!(job["status"], "succeeded", "{job}");
+    let path = format!("/v1/models/{}/predict", job["result"]["model_id"].as_str().unwrap());
+    let unheard_of = json!({"records": [{"size": 1, "city": "city 9999"}]});
+    assert_eq!(world.api.post(&path, &unheard_of).expect(200)["warnings"], json!([]));
+}
+
+#[test]
 fn what_is_asked_for_wrongly_is_told() {
     let world = World::new();
     let dataset = world.api.generated(&json!({"type": "iris"}));

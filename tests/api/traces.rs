@@ -1,6 +1,7 @@
 //! Traces, with a collector that reads what is sent as OpenTelemetry's own messages.
 
 use std::collections::HashMap;
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -10,11 +11,45 @@ use serde_json::json;
 
 use crate::process::Process;
 use crate::receiver::receiver;
+use crate::rounds::Log;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn a_collector_that_is_not_there_is_told_of_once() {
+    // Whoever listened there has gone.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let log = Log(directory.path().join("log"));
+    let environment = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{address}")),
+        ("OTEL_BSP_SCHEDULE_DELAY", "50".to_owned()),
+    ];
+    let data = directory.path().join("data");
+    let process = Process::start_as(&data, &[], |command| {
+        command.envs(environment.clone()).stderr(log.append())
+    });
+    let told = || {
+        let text = std::fs::read_to_string(&log.0).unwrap();
+        text.lines().filter(|line| line.contains("traces cannot be sent")).count()
+    };
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while told() == 0 {
+        assert!(Instant::now() < deadline, "nothing is told");
+        process.api.get("/livez").expect(200);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Many batches later it is still said once.
+    for _ in 0..50 {
+        process.api.get("/v1/jobs").expect(200);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(told(), 1);
+    process.stop();
 }
 
 #[test]

@@ -82,6 +82,10 @@ fn what_is_right_has_no_problem() {
         json!({"columns": {"city": {"as": "text", "n_features": 8, "analyzer": "char_wb"}}}),
         json!({"columns": {"smokes": {"impute": {"type": "constant", "value": true}}}}),
         json!({"polynomial": {"degree": 3}, "variance_threshold": 0.0}),
+        json!({
+            "categorical": {"unseen": "error"},
+            "columns": {"city": {"encode": "hashing", "unseen": "ignore"}}
+        }),
     ] {
         assert_eq!(pointers(value.clone()), Vec::<String>::new(), "{value}");
     }
@@ -95,6 +99,13 @@ fn a_problem_names_its_way_out() {
     assert_eq!(problems[0].pointer, "/columns/age/encode");
     let way_out = "its options are impute, indicator, scale";
     assert_eq!(problems[0].suggestion.as_deref(), Some(way_out));
+    let hashed = json!({
+        "categorical": {"unseen": "error"}, "columns": {"city": {"encode": "hashing"}}
+    });
+    let problems = spec(hashed).check(&columns());
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(problems[0].pointer, "/columns/city/encode");
+    assert!(problems[0].suggestion.as_deref().is_some_and(|s| s.contains("\"ignore\"")));
     let only = [("city".to_owned(), ColumnType::Categorical)];
     let of = |value| spec(value).check(&only).into_iter().map(|p| p.pointer).collect::<Vec<_>>();
     assert_eq!(of(json!({"columns": {"city": "drop"}})), ["/columns"]);

@@ -12,7 +12,8 @@ pub enum CurveSpec {
     /// Over the number of training rows, as scikit-learn's `learning_curve`: would more rows help?
     Learning {
         /// Shares of the training rows, above 0 and up to 1, or numbers of rows, whole and from 2 on.
-        /// Shares are of the first fold's training rows, rounded down.
+        /// Shares are of the first fold's training rows, rounded down; of sizes that come to the same
+        /// number of rows one is drawn.
         #[serde(default = "default_sizes")]
         #[schema(min_items = 1, max_items = 100, default = json!([0.1, 0.325, 0.55, 0.775, 1.0]))]
         sizes: Vec<f64>,

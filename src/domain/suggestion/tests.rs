@@ -129,6 +129,21 @@ fn rare_classes_bound_the_folds_and_are_weighed() {
 }
 
 #[test]
+fn many_categories_become_means_of_few_classes_and_share_features_for_many() {
+    for (n_classes, encode, why) in [
+        (7, "target", "become what the target is on average"),
+        (30, "hashing", "share a few features"),
+    ] {
+        let row = |i: u32| format!("{},k{},c{}", noise(i), i % 150, (i + i / 150) % n_classes);
+        let found = suggested(&rows("a,kind,y", 1_500, row), None).unwrap();
+        assert_eq!(found.spec["preprocess"]["columns"]["kind"], json!({"encode": encode}));
+        let is_told = |reason: &&Reason| reason.pointer == "/preprocess/columns";
+        let reason = found.reasons.iter().find(is_told).unwrap();
+        assert!(reason.detail.contains("\"kind\"") && reason.detail.contains(why), "{reason:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_suggested_says_why() {
     let text = rows("length,name,bloom", 60, |i| format!("{},n{},{}", noise(i), i % 3, i % 2));
     let only = |target| {

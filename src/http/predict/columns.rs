@@ -23,17 +23,44 @@ pub(super) fn columns(
     let wanted = Wanted::written(preprocessor, values);
     let mut problems = Problems::default();
     let columns = match input {
-        Input::Rows(rows) => from_rows(&rows, &wanted, At::Rows, &mut problems),
+        Input::Rows(rows) => {
+            // A column that is dropped has no place in a row, but in one that has them all.
+            let is_whole = rows.n_rows() > 0 && rows.widths().all(|width| width == wanted.len());
+            let given = if is_whole { wanted.clone() } else { used(&wanted) };
+            let columns = from_rows(&rows, &given, At::Rows, &mut problems);
+            with_dropped(columns, &wanted, is_whole)
+        }
         Input::Records(records) => {
             let rows = in_order(&records.0, &wanted, &mut problems);
             match problems.told.is_empty() {
-                true => from_rows(&rows, &wanted, At::Records, &mut problems),
+                true => {
+                    let columns = from_rows(&rows, &used(&wanted), At::Records, &mut problems);
+                    with_dropped(columns, &wanted, false)
+                }
                 false => Vec::new(),
             }
         }
         Input::Table(table) => return inputs::from_table(&table, preprocessor),
     };
     if problems.told.is_empty() { Ok(columns) } else { Err(problems.finish()) }
+}
+
+/// The columns that features are made of.
+fn used<'a>(wanted: &[Wanted<'a>]) -> Vec<Wanted<'a>> {
+    wanted.iter().filter(|column| !column.is_dropped).copied().collect()
+}
+
+/// All columns of the preparation; `has_all` says that those to drop are among these already.
+fn with_dropped(columns: Vec<Column>, wanted: &[Wanted<'_>], has_all: bool) -> Vec<Column> {
+    if has_all {
+        return columns;
+    }
+    let mut columns = columns.into_iter();
+    let column = |wanted: &Wanted<'_>| match wanted.is_dropped {
+        true => Some(wanted.nothing()),
+        false => columns.next(),
+    };
+    wanted.iter().filter_map(column).collect()
 }
 
 /// How a client wrote rows, for pointers.
@@ -84,7 +111,10 @@ fn from_rows(rows: &Rows, wanted: &[Wanted<'_>], at: At, problems: &mut Problems
     }
     for odd in &rows.odd {
         let (row, column) = (*odd as usize / width, *odd as usize % width);
-        let Wanted { name, kind, .. } = wanted[column];
+        let Wanted { name, kind, is_dropped, .. } = wanted[column];
+        if is_dropped {
+            continue;
+        }
         problems.push(|| wrong(at.pointer(row, column, name), name, kind));
     }
     let number = |row: usize, column: usize| rows.values[place(row, column)];
@@ -92,6 +122,9 @@ fn from_rows(rows: &Rows, wanted: &[Wanted<'_>], at: At, problems: &mut Problems
         .iter()
         .enumerate()
         .map(|(column, wanted)| {
+            if wanted.is_dropped {
+                return wanted.nothing();
+            }
             let given = Given {
                 n_rows: rows.n_rows(),
                 number: &|row| number(row, column),
@@ -107,7 +140,7 @@ fn from_rows(rows: &Rows, wanted: &[Wanted<'_>], at: At, problems: &mut Problems
         .collect()
 }
 
-/// Records as rows in the model's order.
+/// Records as rows of what is used, in the model's order.
 fn in_order(
     records: &[Map<String, Value>],
     wanted: &[Wanted<'_>],
@@ -117,11 +150,13 @@ fn in_order(
         wanted.iter().enumerate().map(|(index, column)| (column.name, index)).collect();
     let mut rows = Rows::default();
     let mut given: Vec<Option<&Value>> = vec![None; wanted.len()];
+    let n_used = wanted.iter().filter(|column| !column.is_dropped).count();
     for (row, record) in records.iter().enumerate() {
         given.fill(None);
         let mut n_given = 0;
         for (name, value) in record {
             match index.get(name.as_str()) {
+                Some(column) if wanted[*column].is_dropped => {}
                 Some(column) => {
                     given[*column] = Some(value);
                     n_given += 1;
@@ -129,11 +164,14 @@ fn in_order(
                 None => problems.push(|| unknown(&format!("/records/{row}"), name, wanted)),
             }
         }
-        let n_missing = wanted.len() - n_given;
+        let n_missing = n_used - n_given;
         if n_missing > 0 && problems.is_full() {
             problems.n_more += n_missing;
         } else if n_missing > 0 {
-            for (column, _) in wanted.iter().zip(&given).filter(|(_, given)| given.is_none()) {
+            let lacks = |(column, given): &(&Wanted<'_>, &Option<&Value>)| {
+                given.is_none() && !column.is_dropped
+            };
+            for (column, _) in wanted.iter().zip(&given).filter(lacks) {
                 problems.push(|| missing(&format!("/records/{row}"), column.name));
             }
         }

@@ -18,9 +18,12 @@ pub(super) fn read(
     let mut options = CsvOptions { day_first_columns: None, ..model.values.clone() };
     let names = csv::column_names(bytes, &options, limits).map_err(unreadable)?;
     // What the file lacks is told of as the model's input, not as an option.
-    let inputs = model.preprocessor.columns();
-    let inputs = inputs.filter(|(name, _)| names.iter().any(|there| there == name));
-    let inputs: Vec<(&str, ColumnType)> = inputs.collect();
+    let is_there = |name: &str| names.iter().any(|there| there == name);
+    let inputs = model.preprocessor.columns().enumerate();
+    let inputs: Vec<(&str, ColumnType)> = inputs
+        .filter(|(place, (name, _))| !model.preprocessor.is_dropped(*place) && is_there(name))
+        .map(|(_, input)| input)
+        .collect();
     let day_first = |(name, kind): &(&str, ColumnType)| {
         let known = model.values.day_first_of(name).filter(|_| *kind == ColumnType::Datetime);
         known.map(|day_first| ((*name).to_owned(), day_first))

@@ -47,6 +47,7 @@ pub(crate) fn read_archive<R: Read + Seek>(
     source.seek(SeekFrom::Start(0))?;
     contained("NPZ", move || {
         let mut archive = zip::ZipArchive::new(Tagged(source)).map_err(damaged)?;
+        no_workbook(&archive)?;
         if archive.len() > MAX_MEMBERS {
             return Err(invalid(format!("an archive of {} files", archive.len()), "fewer arrays"));
         }
@@ -79,6 +80,22 @@ pub(crate) fn read_archive<R: Read + Seek>(
     })
 }
 
+/// Spreadsheets are ZIP archives too.
+fn no_workbook<R: Read + Seek>(archive: &zip::ZipArchive<R>) -> Result<(), FormatError> {
+    let holds = |start: &str| {
+        archive.file_names().any(|name| name.is_ok_and(|name| name.starts_with(start)))
+    };
+    let what = if holds("xl/") {
+        "an Excel workbook"
+    } else if holds("content.xml") {
+        "an OpenDocument file"
+    } else {
+        return Ok(());
+    };
+    let what = format!("the file is {what}, which is not read");
+    Err(invalid(what, "export the sheet as CSV or Parquet, and upload that"))
+}
+
 /// The arrays with their names and lengths, `X` first and `y` last; all of one length.
 fn heads<R: Read + Seek>(
     archive: &mut zip::ZipArchive<R>,
@@ -92,7 +109,9 @@ fn heads<R: Read + Seek>(
         let file = member.name().map_err(damaged)?.into_owned();
         let Some(name) = file.strip_suffix(".npy").map(str::to_owned) else {
             let what = format!("the archive holds {:?}, which is no array", short(&file));
-            return Err(invalid(what, "numpy.savez(\"x.npz\", X=X, y=y)"));
+            let way_out =
+                "a table by itself (gzip and zstd are read), or numpy.savez(\"x.npz\", X=X, y=y)";
+            return Err(invalid(what, way_out));
         };
         let n_packed = member.compressed_size();
         let mut bounded =

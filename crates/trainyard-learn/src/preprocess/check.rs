@@ -91,6 +91,17 @@ impl PreprocessSpec {
             option.is_some_and(|option| given.iter().any(|given| *given == option))
         };
         problems.extend(of_treatment.into_iter().filter(is_given));
+        if let Treatment::Category(spec) = &treatment
+            && matches!(*spec.encode, EncodeSpec::Hashing(_))
+            && spec.unseen == UnseenCategory::Error
+            && options.unseen.is_none()
+            && !matches!(*self.categorical.encode, EncodeSpec::Hashing(_))
+        {
+            let detail = "hashing knows no categories, so it cannot refuse those that were unseen, as \
+                          categorical.unseen asks for";
+            let way_out = "take another encoding, or set \"unseen\": \"ignore\" for this column";
+            problems.push(Problem::new("/encode", detail).suggest(way_out));
+        }
         if let (Treatment::Category(spec), ColumnType::Numeric) = (&treatment, of)
             && let CategoricalImpute::Constant { value } = &*spec.impute
             && value.parse::<f64>().is_err()

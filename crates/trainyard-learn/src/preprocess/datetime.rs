@@ -236,6 +236,11 @@ impl Moments {
         Ok(moments)
     }
 
+    /// Whether something stands for a missing moment.
+    pub(super) fn fills(&self) -> bool {
+        self.fill.is_some()
+    }
+
     pub(super) fn n_features(&self) -> usize {
         self.features.len()
     }

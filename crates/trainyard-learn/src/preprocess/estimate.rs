@@ -91,6 +91,12 @@ impl Preprocessor {
             _ => 1,
         }
     }
+
+    /// Whether no feature is made of a column, because the spec drops it: its values are not looked
+    /// at.
+    pub fn is_dropped(&self, column: usize) -> bool {
+        matches!(self.columns.get(column).map(|column| &column.kind), Some(Kind::Dropped))
+    }
 }
 
 fn most_of(treatment: &Treatment, column: &ColumnFacts<'_>, n_classes: usize) -> usize {

@@ -22,6 +22,9 @@ pub(super) struct FittedColumn {
     pub(super) kind: Kind,
     /// Whether the last feature says where values are missing.
     pub(super) indicator: bool,
+    /// Whether every training row has a value, though something would stand for one that is missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_whole: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +45,18 @@ pub(super) enum Kind {
     },
 }
 
+impl Kind {
+    /// Whether something stands for a missing value.
+    fn fills(&self) -> bool {
+        match self {
+            Self::Number { fill, .. } => fill.is_some(),
+            Self::Category(category) => category.fills(),
+            Self::Moment(moments) => moments.fills(),
+            Self::Dropped | Self::Text(_) | Self::Tensor { .. } => false,
+        }
+    }
+}
+
 impl FittedColumn {
     pub(super) fn fit(
         column: &Column,
@@ -52,10 +67,11 @@ impl FittedColumn {
     ) -> Result<Self, FitProblem> {
         let (name, values) = (&column.name, &column.values);
         let has_gap = || rows.iter().any(|&row| is_missing(values, row as usize));
-        let mut indicator = false;
+        let (mut indicator, mut known_whole) = (false, false);
         let kind = match (treatment, values) {
             (Treatment::Number(spec), Values::Numeric(numbers)) => {
                 if let Some(plain) = known.and_then(|known| of_moments(spec, known)) {
+                    known_whole = true;
                     plain
                 } else {
                     indicator = spec.indicator && has_gap();
@@ -86,7 +102,14 @@ impl FittedColumn {
             // What a check refuses has no features.
             _ => Kind::Dropped,
         };
-        Ok(Self { name: name.clone(), column_type: values.column_type(), kind, indicator })
+        let is_whole = kind.fills() && (known_whole || !has_gap());
+        Ok(Self {
+            name: name.clone(),
+            column_type: values.column_type(),
+            kind,
+            indicator,
+            is_whole,
+        })
     }
 
     pub(super) fn n_features(&self) -> usize {

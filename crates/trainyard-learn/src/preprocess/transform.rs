@@ -12,7 +12,7 @@ use super::fit_column::{FittedColumn, Kind, is_missing};
 use super::polynomial::Polynomial;
 use super::report::{Report, Rows, Unseen};
 use super::scale::StandardScaler;
-use super::slots::{Element, Slots, Tally, each};
+use super::slots::{Element, Met, Slots, Tally, each};
 use super::variance::Spread;
 use crate::table::{Column, ColumnType, Values};
 
@@ -34,6 +34,32 @@ impl Preprocessor {
     /// The columns that it was fitted on, and that it takes, in this order.
     pub fn columns(&self) -> impl Iterator<Item = (&str, ColumnType)> {
         self.columns.iter().map(|column| (column.name.as_str(), column.column_type))
+    }
+
+    /// The names of those whose values it looks at: all that are not dropped.
+    pub fn inputs(&self) -> impl Iterator<Item = &str> {
+        let is_used = |column: &&FittedColumn| !matches!(column.kind, Kind::Dropped);
+        self.columns.iter().filter(is_used).map(|column| column.name.as_str())
+    }
+
+    /// The names of those that miss no value in any training row, and whose missing ones have something
+    /// that stands for them all the same.
+    pub fn whole_inputs(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().filter(|column| column.is_whole).map(|column| column.name.as_str())
+    }
+
+    /// The rows whose missing values something stands for though no training row missed one, of columns
+    /// as [`transform`](Self::transform) takes them.
+    pub fn imputed(&self, columns: &[&Column]) -> Vec<Rows> {
+        let whole = self.columns.iter().zip(columns).filter(|(fitted, _)| fitted.is_whole);
+        let rows = |(fitted, column): (&FittedColumn, &&Column)| {
+            let missing = (0..column.values.len()).filter(|row| is_missing(&column.values, *row));
+            let mut met = Met::default();
+            missing.for_each(|row| met.add(row as u32));
+            let Met { count, first_row } = met;
+            (count > 0).then(|| Rows { column: fitted.name.clone(), count, first_row })
+        };
+        whole.filter_map(rows).collect()
     }
 
     /// How many features a row has.
@@ -76,7 +102,8 @@ impl Preprocessor {
     /// proper number.
     ///
     /// The columns are those of [`columns`](Self::columns), in their order, with types and shapes
-    /// as they were; the categories of a column may be others.
+    /// as they were; the categories of a column may be others. Of a column that is
+    /// [dropped](Self::is_dropped), nothing is looked at.
     ///
     /// # Panics
     /// When a column does not have such a row or is of another type, or `out` has not rows ×
@@ -152,7 +179,7 @@ impl Preprocessor {
         let mut report = Report::default();
         for (fitted, tally) in self.columns.iter().zip(tallies) {
             let column = &fitted.name;
-            let rows = |met: super::slots::Met| Rows {
+            let rows = |met: Met| Rows {
                 column: column.clone(),
                 count: met.count,
                 first_row: met.first_row,

@@ -4,6 +4,7 @@ use trainyard_learn::problem::Problem;
 
 use super::super::JobRequest;
 use super::super::curve::{CurveSpec, rows_of};
+use crate::domain::dataset::Warning;
 
 /// Trainings of one job, at most.
 pub(super) const MAX_FITS: usize = 100_000;
@@ -65,6 +66,40 @@ pub(super) fn check(
     }
 }
 
+/// The curve with every default filled in. A number of rows is trained on once, as in scikit-learn's
+/// `learning_curve`, whichever of its sizes come to it; a warning says which do.
+pub(super) fn resolved(
+    request: &JobRequest,
+    n_train: usize,
+) -> (Option<CurveSpec>, Option<Warning>) {
+    let curve = request.curve.clone().map(|curve| curve.resolved(request.random_state));
+    let Some(CurveSpec::Learning { mut sizes, shuffle, random_state }) = curve else {
+        return (curve, None);
+    };
+    // Folds by groups differ in their rows, and shares are of the first fold's.
+    let by_groups = request.cv.as_ref().is_some_and(|cv| cv.group_column().is_some());
+    let is_same = |one: f64, other: f64| match by_groups {
+        true => one == other,
+        false => rows_of(one, n_train) == rows_of(other, n_train),
+    };
+    let mut equal = Vec::new();
+    sizes.dedup_by(|size, kept| {
+        let same = is_same(*size, *kept);
+        if same {
+            equal.push(format!("{size} and {kept}"));
+        }
+        same
+    });
+    let warning = (!equal.is_empty()).then(|| {
+        let detail = format!(
+            "sizes come to the same number of rows, and each number is a point of the curve once: {}",
+            equal.join(", ")
+        );
+        Warning::new("equal_sizes", detail)
+    });
+    (Some(CurveSpec::Learning { sizes, shuffle, random_state }), warning)
+}
+
 fn check_sizes(sizes: &[f64], n_train: usize, problems: &mut Vec<Problem>) -> usize {
     let is_share = |size: f64| size > 0.0 && size <= 1.0;
     let mut smallest = n_train;
@@ -76,8 +111,6 @@ fn check_sizes(sizes: &[f64], n_train: usize, problems: &mut Vec<Problem>) -> us
             "mixes shares and numbers of rows".to_owned()
         } else if !is_share(size) && size > n_train as f64 {
             format!("the smallest fold trains on {n_train} rows")
-        } else if sizes[..index].contains(&size) {
-            "is there twice".to_owned()
         } else {
             smallest = smallest.min(rows_of(size, n_train));
             continue;

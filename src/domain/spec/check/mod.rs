@@ -122,6 +122,8 @@ pub fn check(
     warnings.extend(folds::warning(&request, &features));
     warnings.extend(search::warning(&request));
     warnings.extend(output::warning(&request));
+    let (curve, equal_sizes) = curve::resolved(&request, folds.n_train);
+    warnings.extend(equal_sizes);
     let classes = target.words();
     let (model, optimizer, loss, training) = match network {
         None => (request.model, None, None, None),
@@ -152,7 +154,7 @@ pub fn check(
         calibration: request.calibration,
         threshold: request.threshold,
         conformal: request.conformal,
-        curve: request.curve.map(|curve| curve.resolved(request.random_state)),
+        curve,
         search,
         evaluate: None,
         priority: request.priority,

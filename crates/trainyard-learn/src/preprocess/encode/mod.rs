@@ -172,6 +172,14 @@ impl Category {
         }
     }
 
+    /// Whether something stands for a missing value.
+    pub(super) fn fills(&self) -> bool {
+        match &self.encoder {
+            Encoder::Hashing { fill, .. } => fill.is_some(),
+            _ => self.fill.is_some(),
+        }
+    }
+
     /// Whether an unseen category is to be refused.
     pub(super) fn refuses_unseen(&self) -> bool {
         self.unseen == UnseenCategory::Error
