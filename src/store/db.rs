@@ -225,8 +225,26 @@ pub(super) fn values<const N: usize>(
     Statement { args, ..composed(format!("{before} VALUES {tuples} {after}")) }
 }
 
+/// `($1), …` for `IN (…)` or `IN (VALUES …)`, with numbers that follow `n_before`, and the values that they
+/// stand for. The last one is repeated until there are 1, 4, 16, … of them, so that there are few such
+/// statements and a connection knows them: it reads and plans each anew.
+pub(super) fn list(
+    values: impl IntoIterator<Item = impl Into<Arg>>,
+    n_before: usize,
+) -> (String, Vec<Arg>) {
+    let mut values: Vec<Arg> = values.into_iter().map(Into::into).collect();
+    if let Some(last) = values.last().cloned() {
+        let mut n = 1;
+        while n < values.len() {
+            n *= 4;
+        }
+        values.resize(n, last);
+    }
+    tuples(values.into_iter().map(|value| [value]), n_before)
+}
+
 /// `($1, …), …`, with numbers that follow `n_before`, and the values that they stand for.
-pub(super) fn tuples<const N: usize>(
+fn tuples<const N: usize>(
     rows: impl IntoIterator<Item = [Arg; N]>,
     n_before: usize,
 ) -> (String, Vec<Arg>) {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::db::{Arg, Tx, composed, sql, tuples, values};
+use super::db::{Arg, Tx, composed, list, sql, values};
 use super::{Result, Store, from_json, parsed, webhooks};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{JobId, ProjectId};
@@ -72,7 +72,7 @@ pub(super) async fn append_to_each(
         return Ok(());
     }
     let data = json!({});
-    let (ids, args) = tuples(jobs.iter().map(|id| [id.to_string().into()]), 3);
+    let (ids, args) = list(jobs.iter().map(JobId::to_string), 3);
     let told: Vec<(String, String, i64, bool)> = composed(format!(
         "INSERT INTO events (job_id, seq, project_id, time, type, data)
          SELECT id, (SELECT COALESCE(MAX(seq), 0) + 1 FROM events WHERE job_id = jobs.id),

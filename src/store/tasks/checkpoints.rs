@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::ClaimedTask;
 use super::publish::leases;
 use crate::domain::ids::JobId;
-use crate::store::db::{Tx, composed, sql, tuples};
+use crate::store::db::{Tx, composed, list, sql};
 use crate::store::{Result, Store};
 
 /// The saved state of a task's fit; its bytes are durable.
@@ -70,7 +70,7 @@ impl Store {
 
 /// The checkpoints of those of the tasks that have one.
 pub(super) async fn of_tasks(tx: &mut Tx, tasks: &[i64]) -> Result<HashMap<i64, Checkpoint>> {
-    let (ids, args) = tuples(tasks.iter().map(|id| [(*id).into()]), 0);
+    let (ids, args) = list(tasks.iter().copied(), 0);
     if args.is_empty() {
         return Ok(HashMap::new());
     }
@@ -86,7 +86,7 @@ pub(super) async fn of_tasks(tx: &mut Tx, tasks: &[i64]) -> Result<HashMap<i64, 
 
 /// Forgets those of tasks that end; the sweep finds their blobs.
 pub(super) async fn forget(tx: &mut Tx, tasks: impl Iterator<Item = i64>) -> Result<()> {
-    let (ids, args) = tuples(tasks.map(|id| [id.into()]), 0);
+    let (ids, args) = list(tasks, 0);
     composed(format!("DELETE FROM checkpoints WHERE task_id IN (VALUES {ids})"))
         .bind_all(args)
         .execute(tx)

@@ -9,7 +9,7 @@ use super::{ClaimedTask, JobContext, TaskKind, checkpoints, project_and_status, 
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::job::{JobError, JobEvent, JobStatus};
-use crate::store::db::{Tx, composed, tuples};
+use crate::store::db::{Tx, composed, list};
 use crate::store::jobs::folds;
 use crate::store::{Result, Store, StoreError, events, from_json, parsed};
 
@@ -178,7 +178,7 @@ pub(super) async fn mark_running(tx: &mut Tx, jobs: &[JobId], now: Timestamp) ->
         return Ok(());
     }
     let (before, skip_locked) = (JobStatus::Queued, tx.for_update_skip_locked());
-    let (ids, args) = tuples(jobs.iter().map(|id| [id.to_string().into()]), 0);
+    let (ids, args) = list(jobs.iter().map(JobId::to_string), 0);
     let n = args.len();
     // A job that was paused before is started once.
     let started: Vec<String> = composed(format!(
@@ -207,8 +207,8 @@ async fn take(
 ) -> Result<Vec<Taken>> {
     // What another worker is claiming at this moment is passed over.
     let skip_locked = tx.for_update_skip_locked();
-    let requirements = request.requirements.iter().map(|text| [text.as_str().into()]);
-    let (requirements, args) = tuples(requirements, 6);
+    let requirements = request.requirements.iter().map(String::as_str);
+    let (requirements, args) = list(requirements, 6);
     let now = tx.clock();
     composed(format!(
         "WITH line AS MATERIALIZED (
@@ -263,7 +263,7 @@ async fn contexts(tx: &mut Tx, jobs: &[JobId]) -> Result<HashMap<JobId, Result<J
     if jobs.is_empty() {
         return Ok(HashMap::new());
     }
-    let (ids, args) = tuples(jobs.iter().map(|id| [id.to_string().into()]), 0);
+    let (ids, args) = list(jobs.iter().map(JobId::to_string), 0);
     let rows: Vec<ContextRow> = composed(format!(
         "SELECT jobs.id, jobs.project_id, resolved_spec, classes, warnings, sha256, reading, variants,
                 traceparent

@@ -14,7 +14,7 @@ use crate::domain::ids::{JobId, ModelId, ProjectId};
 use crate::domain::job::{FoldResult, JobError, JobEvent, JobResult, JobStatus};
 use crate::domain::model::ModelCard;
 use crate::domain::predictions::FoldPredictions;
-use crate::store::db::{Arg, Tx, composed, sql, tuples, values};
+use crate::store::db::{Arg, Tx, composed, list, sql, values};
 use crate::store::jobs::{let_go, set_status};
 use crate::store::{Result, Store, events, json};
 
@@ -190,7 +190,7 @@ pub(super) async fn leases(
     tasks: impl Iterator<Item = i64>,
 ) -> Result<HashMap<i64, Lease>> {
     let lock = tx.for_update();
-    let (ids, args) = tuples(tasks.map(|id| [id.into()]), 0);
+    let (ids, args) = list(tasks, 0);
     if args.is_empty() {
         return Ok(HashMap::new());
     }
@@ -209,7 +209,7 @@ pub(super) async fn leases(
 /// other.
 pub(super) async fn lock_tasks(tx: &mut Tx, tasks: impl Iterator<Item = i64>) -> Result<()> {
     let lock = tx.for_update();
-    let (ids, args) = tuples(tasks.map(|id| [id.into()]), 0);
+    let (ids, args) = list(tasks, 0);
     if lock.is_empty() || args.is_empty() {
         return Ok(());
     }
@@ -259,7 +259,7 @@ async fn release(
         if !tried_again {
             checkpoints::forget(tx, tasks.iter().map(|task| task.id)).await?;
         }
-        let (ids, tasks) = tuples(tasks.into_iter().map(|task| [task.id.into()]), args.len());
+        let (ids, tasks) = list(tasks.into_iter().map(|task| task.id), args.len());
         composed(format!(
             "UPDATE tasks SET lease_token = NULL, lease_until = NULL, {moved}
              WHERE state = 'running' AND id IN (VALUES {ids})"
