@@ -38,6 +38,9 @@ pub enum TableError {
     /// The bytes could not be read; this may pass.
     #[error("the dataset could not be read: {0}")]
     Unreadable(String),
+    /// The artifact store does not answer now.
+    #[error("the dataset could not be read: {0}")]
+    Away(String),
     /// The bytes are not what was described at upload.
     #[error("the dataset is not what was described at upload")]
     Changed,
@@ -151,11 +154,14 @@ impl Tables {
     }
 
     fn parse(&self, sha256: &str, reading: &ReadOptions) -> Result<Table, TableError> {
-        let unreadable = |error: BlobError| TableError::Unreadable(error.to_string());
+        let unreadable = |error: BlobError| match error.is_unreachable() {
+            true => TableError::Away(error.to_string()),
+            false => TableError::Unreadable(error.to_string()),
+        };
         let file = self.blobs.open(sha256, &self.runtime).map_err(unreadable)?;
         match read(file, None, reading, &self.limits) {
             Ok(loaded) => Ok(loaded.table),
-            Err(FormatError::Io(error)) => Err(TableError::Unreadable(error.to_string())),
+            Err(FormatError::Io(error)) => Err(unreadable(error.into())),
             Err(FormatError::Invalid(_)) => Err(TableError::Changed),
         }
     }

@@ -36,6 +36,9 @@ const DRAIN: Duration = Duration::from_secs(8);
 
 const PUBLISH_ATTEMPTS: u32 = 4;
 
+/// While the database is away, results are tried again so often.
+const PUBLISH_AGAIN: Duration = Duration::from_secs(2);
+
 #[derive(Debug)]
 pub(super) struct Dispatcher {
     pub(super) store: Store,
@@ -53,6 +56,7 @@ impl Dispatcher {
     pub(super) async fn run(mut self) {
         let mut n_running = 0;
         let mut next_reap = Instant::now() + POLL;
+        let lease = Duration::from_millis(self.worker.lease_ms.unsigned_abs());
         let n_threads = self.worker.n_threads;
         let id = self.worker.id.to_string();
         let requirements = self.worker.labels.subsets();
@@ -90,7 +94,11 @@ impl Dispatcher {
                         self.meters.leases_expired.inc_by(n as u64);
                         tracing::warn!(n_tasks = n, "took back tasks whose lease ran out");
                     }
-                    Err(error) => tracing::error!(%error, "leases could not be reaped"),
+                    Err(error) => {
+                        tracing::error!(%error, "leases could not be reaped");
+                        // Nobody can renew while the database is away: all get time to, once it is back.
+                        next_reap = Instant::now() + lease;
+                    }
                 }
                 self.move_on().await;
             }
@@ -181,7 +189,7 @@ impl Dispatcher {
         // With its model a job's trace ends.
         let last = finished.iter().filter(|item| matches!(item.outcome, Outcome::Reduced { .. }));
         let _spans: Vec<Span> = last.map(|item| published(&item.task)).collect();
-        for attempt in 1..=PUBLISH_ATTEMPTS {
+        for attempt in 1.. {
             match self.store.publish(finished).await {
                 Ok(accepted) => {
                     for (item, accepted) in finished.iter().zip(accepted) {
@@ -195,9 +203,9 @@ impl Dispatcher {
                     }
                     return;
                 }
-                Err(error @ StoreError::Database(_)) if attempt < PUBLISH_ATTEMPTS => {
+                Err(error) if attempt < PUBLISH_ATTEMPTS || self.is_worth_waiting_for(&error) => {
                     tracing::warn!(%error, attempt, "results could not be published; trying again");
-                    sleep(Duration::from_millis(200 << attempt)).await;
+                    sleep(PUBLISH_AGAIN.min(Duration::from_millis(200 << attempt.min(8)))).await;
                 }
                 // Without a renewal the leases run out, and the tasks are tried again.
                 Err(error) => {
@@ -206,6 +214,11 @@ impl Dispatcher {
                 }
             }
         }
+    }
+
+    /// An outage passes, and nobody else can do the work meanwhile.
+    fn is_worth_waiting_for(&self, error: &StoreError) -> bool {
+        error.is_unreachable() && !*self.stopped.borrow()
     }
 
     async fn hand_back(&self, tasks: &[ClaimedTask]) {
@@ -253,7 +266,7 @@ fn count(meters: &Meters, item: &Finished) {
         Outcome::Reduced { .. } => "succeeded",
         Outcome::Cancelled => "cancelled",
         Outcome::Failed { .. } => "failed",
-        Outcome::Retry(_) => "retried",
+        Outcome::Retry(_) | Outcome::Away(_) => "retried",
     };
     meters.tasks_published.get_or_create(&meters::Ended { outcome }).inc();
     meters.task_seconds.observe((item.ended_us - item.started_us).max(0) as f64 / 1e6);

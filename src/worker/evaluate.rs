@@ -73,6 +73,6 @@ fn stored(runner: &Runner, job: &JobContext, id: ModelId) -> Result<TrainedModel
         Failure::permanent("model_gone", format!("the model {id} has been deleted"))
     })?;
     let bytes = runner.runtime.block_on(resources.blobs.get(&model.sha256));
-    let bytes = bytes.map_err(|error| unreadable(&error))?;
+    let bytes = bytes.map_err(|error| Failure::of_bytes("model_unreadable", &error))?;
     TrainedModel::from_bytes(&bytes).map_err(|error| unreadable(&error))
 }

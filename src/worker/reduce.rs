@@ -124,7 +124,7 @@ pub(super) fn reduce(
     let sha256 = runner
         .runtime
         .block_on(runner.resources.blobs.put(bytes))
-        .map_err(|error| Failure::passing("model_not_stored", error))?;
+        .map_err(|error| Failure::of_bytes("model_not_stored", &error))?;
     let card = ModelCard {
         spec: job.spec.clone(),
         data_sha256: job.data_sha256.clone(),

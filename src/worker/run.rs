@@ -27,6 +27,7 @@ use super::queue::{Flight, Signal, Stop};
 use super::reduce;
 use super::report::Reporter;
 use super::search::choose;
+use crate::blobs::BlobError;
 use crate::cache::{SharedCache, Weighed};
 use crate::domain::ids::JobId;
 use crate::domain::job::{FoldResult, JobError, UnseenCategories};
@@ -87,6 +88,8 @@ pub(super) enum Failure {
     Diverged(JobError, Option<Vec<u8>>),
     /// It may pass.
     Passing(JobError),
+    /// What it needs does not answer now; it was not the task's fault.
+    Away(JobError),
 }
 
 impl Failure {
@@ -96,6 +99,12 @@ impl Failure {
 
     pub(super) fn passing(code: &str, detail: impl std::fmt::Display) -> Self {
         Self::Passing(JobError::new(code, detail))
+    }
+
+    /// Of bytes that could not be read or kept: it may pass, and is waited for if it is the store's fault.
+    pub(super) fn of_bytes(code: &str, error: &BlobError) -> Self {
+        let told = JobError::new(code, error);
+        if error.is_unreachable() { Self::Away(told) } else { Self::Passing(told) }
     }
 
     /// The same, with more said of an error that would come again.
@@ -188,6 +197,7 @@ impl Runner {
             (Err(Failure::Permanent(error)), _) => Outcome::Failed { error, history: None },
             (Err(Failure::Diverged(error, history)), _) => Outcome::Failed { error, history },
             (Err(Failure::Passing(error)), _) => Outcome::Retry(error),
+            (Err(Failure::Away(error)), _) => Outcome::Away(error),
         };
         let finished = Finished { task, outcome, started_us, ended_us, load_us, peak_bytes };
         Ended::Finished(Box::new(finished))
@@ -207,6 +217,7 @@ impl Runner {
         let table = self.resources.tables.get(&job.data_sha256, &job.reading);
         table.map_err(|error| match error {
             TableError::Unreadable(_) => Failure::passing("dataset_unreadable", error),
+            TableError::Away(_) => Failure::Away(JobError::new("dataset_unreadable", error)),
             TableError::Changed => Failure::permanent("dataset_changed", error),
         })
     }

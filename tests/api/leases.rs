@@ -77,6 +77,23 @@ async fn a_task_that_keeps_losing_its_worker_ends_its_job(on: Database) {
     assert!(yard.claim(60_000, 1_000_000).await.is_empty());
 }
 
+async fn what_meets_an_outage_is_tried_until_it_is_over(on: Database) {
+    let yard = Yard::new(on).await;
+    for _ in 0..4 {
+        let tasks = yard.claim_again().await;
+        assert_eq!((tasks.len(), tasks[0].attempt), (4, 1), "the attempt does not count");
+        let away = || Outcome::Away(JobError::new("dataset_unreadable", "x"));
+        let met: Vec<_> = tasks.iter().map(|task| finished(task, away())).collect();
+        assert_eq!(yard.store.publish(&met).await.unwrap(), [true; 4]);
+        assert!(yard.claim(60_000, 1_000_000).await.is_empty(), "not at once");
+        yard.change("UPDATE tasks SET available_at = 0 WHERE state = 'queued'").await;
+    }
+    let retrying = "SELECT data FROM events WHERE type = 'retrying'";
+    assert_eq!(yard.texts(retrying).await.len(), 4, "once a publication");
+    let tasks = yard.claim_again().await;
+    assert_eq!(yard.store.publish(&folds(&tasks)).await.unwrap(), [true; 4]);
+}
+
 async fn what_is_handed_back_was_never_tried(on: Database) {
     let yard = Yard::new(on).await;
     let tasks = yard.claim(60_000, 1_000_000).await;
@@ -190,6 +207,7 @@ on_both! {
     a_late_result_is_refused_and_the_second_worker_publishes_once,
     a_renewed_lease_is_not_reaped_and_a_lost_one_is_not_renewed,
     a_task_that_keeps_losing_its_worker_ends_its_job,
+    what_meets_an_outage_is_tried_until_it_is_over,
     what_is_handed_back_was_never_tried,
     a_cancelled_job_takes_no_result_and_ends_with_its_last_task,
     a_failure_that_may_pass_is_tried_again_and_one_that_cannot_ends_the_job,

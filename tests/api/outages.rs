@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, LEASE};
 use crate::kills::published_once;
-use crate::process::{Process, submit_long};
+use crate::process::{Process, long, submit_long};
 use crate::rounds::{Dice, alone, report, rounds, seed};
 use crate::servers::{Postgres, S3, Way, shared_s3};
 use crate::support::Api;
@@ -73,6 +73,25 @@ fn work_goes_on_when_postgresql_is_back() {
 }
 
 #[test]
+fn an_outage_longer_than_a_lease_uses_up_no_attempt() {
+    let _alone = alone();
+    let Some(postgres) = Postgres::start() else { return };
+    let cluster = Cluster::on(postgres.url());
+    let api = cluster.start("api", "api");
+    let workers = ["first", "second"].map(|name| cluster.start(name, "worker"));
+    let mut spec = long(&api.api);
+    spec["max_attempts"] = json!(1);
+    let job = api.api.submit(&spec);
+    api.api.until(&job, |job| job["tasks"]["succeeded"].as_u64() >= Some(2));
+    postgres.stop();
+    thread::sleep(2 * LEASE);
+    postgres.restart();
+    ends_well(&api.api, &job);
+    drop((api, workers));
+    cluster.is_well();
+}
+
+#[test]
 fn work_goes_on_when_the_object_store_is_back() {
     let _alone = alone();
     let n = rounds("OUTAGES", 1);
@@ -91,7 +110,7 @@ fn work_goes_on_when_the_object_store_is_back() {
         let dataset = api.api.dataset(&csv);
         s3.kill();
         let spec = json!({
-            "dataset_id": dataset, "target": "y", "max_attempts": 10,
+            "dataset_id": dataset, "target": "y", "max_attempts": 1,
             "model": {"type": "perceptron", "tol": null},
             "cv": {"type": "repeated_kfold", "n_splits": 10, "n_repeats": 3, "random_state": 1}
         });

@@ -107,14 +107,19 @@ fn spent_ms(data_dir: &Path) -> i64 {
 
 /// Some seconds of work in 30 folds.
 pub fn submit_long(api: &Api) -> String {
+    api.submit(&long(api))
+}
+
+/// The spec of a job of thirty folds that take a while.
+pub fn long(api: &Api) -> Value {
     let dataset = api.demo_dataset();
-    api.submit(&json!({
+    json!({
         "dataset_id": dataset, "target": "y",
         "model": {"type": "perceptron", "tol": null, "max_iter": 20_000},
         "cv": {
             "type": "repeated_stratified_kfold", "n_splits": 10, "n_repeats": 3, "random_state": 1
         }
-    }))
+    })
 }
 
 #[test]

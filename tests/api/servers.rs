@@ -59,7 +59,16 @@ impl Postgres {
 
     /// Ends all of its processes where they stand, and starts it again.
     pub fn restart(&self) {
-        let command = format!("{} -m immediate -w restart", self.0.variables[1]);
+        self.control("restart");
+    }
+
+    /// Ends all of its processes where they stand; `restart` starts it again.
+    pub fn stop(&self) {
+        self.control("stop");
+    }
+
+    fn control(&self, what: &str) {
+        let command = format!("{} -m immediate -w {what}", self.0.variables[1]);
         let done = Command::new("sh").args(["-c", &command]).stdout(Stdio::null()).status();
         assert!(done.unwrap().success(), "{command}");
     }

@@ -67,6 +67,8 @@ pub enum Outcome {
     },
     /// It failed in a way that may pass.
     Retry(JobError),
+    /// What it needs does not answer now: this attempt does not count.
+    Away(JobError),
 }
 
 /// A model about to be published with its task.
@@ -81,6 +83,9 @@ pub struct NewModel {
     /// What a user should know.
     pub card: ModelCard,
 }
+
+/// Tasks for which something was away are tried again after so many milliseconds.
+const AWAY_MS: i64 = 2_000;
 
 /// The history of the final training stands where a fold of this number would.
 pub(in crate::store) const REFIT: i64 = -1;
@@ -236,20 +241,24 @@ async fn release(
     status: JobStatus,
     now: Timestamp,
 ) -> Result<()> {
-    let mut by_state: BTreeMap<&str, Vec<&ClaimedTask>> = BTreeMap::new();
+    let mut by_state: BTreeMap<(&str, bool), Vec<&ClaimedTask>> = BTreeMap::new();
     for (_, item) in items {
         let state = match &item.outcome {
             _ if !is_open(status) => "cancelled",
             Outcome::Fold { .. } | Outcome::Reduced { .. } => "succeeded",
             Outcome::Cancelled => "cancelled",
             Outcome::Failed { .. } => "failed",
-            Outcome::Retry(_) => again(status),
+            Outcome::Retry(_) | Outcome::Away(_) => again(status),
         };
-        by_state.entry(state).or_default().push(&item.task);
+        let is_away = matches!(item.outcome, Outcome::Away(_));
+        by_state.entry((state, is_away)).or_default().push(&item.task);
     }
-    for (state, tasks) in by_state {
+    for ((state, is_away), tasks) in by_state {
         let tried_again = ["queued", "blocked"].contains(&state);
-        let (moved, args): (_, Vec<Arg>) = if tried_again {
+        let (moved, args): (_, Vec<Arg>) = if tried_again && is_away {
+            let moved = "state = $2, attempt = attempt - 1, available_at = $1";
+            (moved, vec![(now.0 + AWAY_MS).into(), state.into()])
+        } else if tried_again {
             let moved = "state = CASE WHEN attempt < max_attempts THEN $3 ELSE 'failed' END,
                          available_at = attempt * $1 + $2";
             (moved, vec![BACKOFF_MS.into(), now.0.into(), state.into()])
@@ -325,11 +334,15 @@ async fn add(tx: &mut Tx, item: &Finished, tally: &mut Tally, now: Timestamp) ->
         Outcome::Retry(error) if task.attempt >= task.max_attempts => {
             tally.end = Some(End::Failed(error.clone()));
         }
-        Outcome::Retry(error) => {
+        Outcome::Retry(error) | Outcome::Away(error) => {
             forget_progress(tx, task.id).await?;
             let JobError { code, detail, .. } = error;
             let data = json!({"reason": code, "detail": detail, "attempt": task.attempt});
-            tally.events.push(("retrying", data));
+            // What is away fails many tasks alike, again and again: it is told once a publication.
+            let is_told = |told: &(&str, Value)| told.0 == "retrying" && told.1["reason"] == *code;
+            if matches!(outcome, Outcome::Retry(_)) || !tally.events.iter().any(is_told) {
+                tally.events.push(("retrying", data));
+            }
         }
     }
     Ok(())
