@@ -395,15 +395,16 @@ pub(super) async fn get(
     let deadline = Instant::now() + Duration::from_secs_f64(wait);
     // Watched before the first look, so that no change falls between.
     let mut watch = state.store.hints().watch(id);
-    loop {
-        let job = find(&state, id).await?;
-        if job.status.has_ended() || Instant::now() >= deadline || state.is_draining() {
-            return Ok(Json(job));
+    while Instant::now() < deadline && !state.is_draining() {
+        // No more is looked at meanwhile: a job may have thousands of folds.
+        if !state.store.is_unfinished(state.project(), id).await? {
+            break;
         }
         let look_again = deadline.min(Instant::now() + LOOK_AGAIN);
         // Either way the next look says what is true.
         let _ = timeout_at(look_again, watch.changed()).await;
     }
+    Ok(Json(find(&state, id).await?))
 }
 
 pub(super) async fn find(state: &AppState, id: JobId) -> Result<Job, ApiError> {

@@ -149,7 +149,7 @@ impl Store {
     pub async fn delete_dataset(&self, project: ProjectId, id: DatasetId) -> Result<Deleted> {
         let mut tx = self.db.begin().await?;
         // Whoever submits a job holds the row in the meantime.
-        let lock = tx.for_update();
+        let lock = tx.dialect().for_update();
         composed(format!("SELECT id FROM datasets WHERE project_id = $1 AND id = $2{lock}"))
             .bind(project.to_string())
             .bind(id.to_string())

@@ -48,6 +48,14 @@ impl Db {
         })
     }
 
+    /// Where one statement that writes runs by itself.
+    pub(super) fn writer(&self) -> (Dialect, On<'_>) {
+        match self {
+            Self::Sqlite { writer, .. } => (Dialect::Sqlite, On::SqlitePool(writer)),
+            Self::Postgres(pool) => (Dialect::Postgres, On::PostgresPool(pool)),
+        }
+    }
+
     pub(super) async fn close(&self) {
         match self {
             Self::Sqlite { writer, readers } => {
@@ -70,44 +78,69 @@ impl Tx {
 
     /// The database's clock, so that workers on machines with other clocks agree about leases.
     pub(super) async fn now(&mut self) -> Result<Timestamp> {
-        Ok(Timestamp(composed(format!("SELECT {}", self.clock())).scalar(self).await?))
+        Ok(Timestamp(composed(format!("SELECT {}", self.dialect().clock())).scalar(self).await?))
     }
 
-    /// The same as an expression, which has one value throughout a statement.
-    pub(super) fn clock(&self) -> &'static str {
+    pub(super) fn dialect(&self) -> Dialect {
         match self {
-            Self::Sqlite(_) => "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
-            Self::Postgres(_) => "CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000 AS BIGINT)",
+            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        }
+    }
+}
+
+/// What the databases say in their own words.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+impl Dialect {
+    /// The database's clock as an expression, which has one value throughout a statement.
+    pub(super) fn clock(self) -> &'static str {
+        match self {
+            Self::Sqlite => "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
+            Self::Postgres => "CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000 AS BIGINT)",
+        }
+    }
+
+    /// An expression that is true, and that has a statement by itself not wait for the disk: for what
+    /// nobody has been promised and is done again, should a crash of the database take it back.
+    pub(super) fn unsynced(self) -> &'static str {
+        match self {
+            Self::Sqlite => "TRUE",
+            Self::Postgres => "set_config('synchronous_commit', 'off', TRUE) = 'off'",
         }
     }
 
     /// Ends a SELECT whose rows nobody else may change until the transaction ends. Others may go on adding
     /// what refers to them, as each event does to its job and its project.
-    pub(super) fn for_update(&self) -> &'static str {
+    pub(super) fn for_update(self) -> &'static str {
         match self {
-            Self::Sqlite(_) => "",
-            Self::Postgres(_) => " FOR NO KEY UPDATE",
+            Self::Sqlite => "",
+            Self::Postgres => " FOR NO KEY UPDATE",
         }
     }
 
     /// Ends a SELECT that passes over rows which another transaction is changing.
-    pub(super) fn for_update_skip_locked(&self) -> &'static str {
+    pub(super) fn for_update_skip_locked(self) -> &'static str {
         match self {
-            Self::Sqlite(_) => "",
-            Self::Postgres(_) => " FOR NO KEY UPDATE SKIP LOCKED",
+            Self::Sqlite => "",
+            Self::Postgres => " FOR NO KEY UPDATE SKIP LOCKED",
         }
     }
 
     /// Ends a SELECT whose rows nobody may change or delete until the transaction ends.
-    pub(super) fn for_share(&self) -> &'static str {
+    pub(super) fn for_share(self) -> &'static str {
         match self {
-            Self::Sqlite(_) => "",
-            Self::Postgres(_) => " FOR SHARE",
+            Self::Sqlite => "",
+            Self::Postgres => " FOR SHARE",
         }
     }
 }
 
-/// Where a statement runs: in a transaction, or by itself on a connection that only reads.
+/// Where a statement runs: in a transaction, or by itself.
 pub(super) enum On<'a> {
     Sqlite(&'a mut SqliteConnection),
     Postgres(&'a mut PgConnection),
@@ -141,6 +174,19 @@ pub(super) enum Arg {
     Double(f64),
     Text(Option<String>),
     Bytes(Vec<u8>),
+}
+
+impl Arg {
+    /// Null of the same type, or what is least.
+    fn to_nothing(&self) -> Self {
+        match self {
+            Self::Bool(_) => Self::Bool(false),
+            Self::Integer(_) => Self::Integer(None),
+            Self::Double(_) => Self::Double(0.0),
+            Self::Text(_) => Self::Text(None),
+            Self::Bytes(_) => Self::Bytes(Vec::new()),
+        }
+    }
 }
 
 macro_rules! arg_from {
@@ -215,30 +261,42 @@ pub(super) fn composed(text: String) -> Statement {
     Statement { text: AssertSqlSafe(text).into_sql_str(), args: Vec::new() }
 }
 
-/// `before VALUES ($1, …), … after`: as many tuples as there are rows.
+/// `before`, an INSERT, of these rows, with `after` behind it. No first column of theirs is null: rows
+/// with a null there are added, so that there are few such statements.
 pub(super) fn values<const N: usize>(
     before: &'static str,
     rows: impl IntoIterator<Item = [Arg; N]>,
     after: &'static str,
 ) -> Statement {
+    let mut rows: Vec<[Arg; N]> = rows.into_iter().collect();
+    if let Some(last) = rows.last().map(|last| last.each_ref().map(Arg::to_nothing)) {
+        rows.resize(padded(rows.len()), last);
+    }
     let (tuples, args) = tuples(rows, 0);
-    Statement { args, ..composed(format!("{before} VALUES {tuples} {after}")) }
+    // Without a condition SQLite would take an ON CONFLICT for one of a join.
+    let rows = format!("SELECT * FROM (VALUES {tuples}) AS added WHERE column1 IS NOT NULL");
+    Statement { args, ..composed(format!("{before} {rows} {after}")) }
+}
+
+/// The next of 1, 4, 16, 64, … A connection knows statements that it has seen, and reads and plans each
+/// other anew: so there should be few.
+fn padded(n: usize) -> usize {
+    let mut length = 1;
+    while length < n {
+        length *= 4;
+    }
+    length
 }
 
 /// `($1), …` for `IN (…)` or `IN (VALUES …)`, with numbers that follow `n_before`, and the values that they
-/// stand for. The last one is repeated until there are 1, 4, 16, … of them, so that there are few such
-/// statements and a connection knows them: it reads and plans each anew.
+/// stand for. The last one is repeated, so that there are few such statements.
 pub(super) fn list(
     values: impl IntoIterator<Item = impl Into<Arg>>,
     n_before: usize,
 ) -> (String, Vec<Arg>) {
     let mut values: Vec<Arg> = values.into_iter().map(Into::into).collect();
     if let Some(last) = values.last().cloned() {
-        let mut n = 1;
-        while n < values.len() {
-            n *= 4;
-        }
-        values.resize(n, last);
+        values.resize(padded(values.len()), last);
     }
     tuples(values.into_iter().map(|value| [value]), n_before)
 }

@@ -4,7 +4,7 @@ mod plan;
 mod rest;
 mod row;
 
-use super::db::{Tx, composed, sql};
+use super::db::{On, Tx, composed, sql};
 use super::idempotency::{self, Created, IdempotencyKey, Known};
 use super::tasks::{REFIT, project_and_status};
 use super::{Deleted, Result, Store, StoreError, events, from_json, json as to_json, parsed};
@@ -102,7 +102,7 @@ impl Store {
         }
         let spec = &new.checked.spec;
         // Locked, so that the dataset cannot go, and the count not grow, before this job is there.
-        let (lock, share) = (tx.for_update(), tx.for_share());
+        let (lock, share) = (tx.dialect().for_update(), tx.dialect().for_share());
         composed(format!("SELECT id FROM projects WHERE id = $1{lock}"))
             .bind(project.to_string())
             .column::<String>(&mut tx)
@@ -199,6 +199,19 @@ impl Store {
             result.folds = Some(folds(&mut tx, id).await?);
         }
         Ok(job)
+    }
+
+    /// Whether there is a job of the project that has not ended.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_unfinished(&self, project: ProjectId, id: JobId) -> Result<bool> {
+        sql("SELECT EXISTS (SELECT 1 FROM jobs
+             WHERE project_id = $1 AND id = $2 AND finished_at IS NULL)")
+        .bind(project.to_string())
+        .bind(id.to_string())
+        .scalar(&self.db)
+        .await
     }
 
     /// At most `limit` jobs of the project before `after`, newest first; their results leave the
@@ -390,8 +403,8 @@ pub struct JobFilter {
 }
 
 /// The tasks of a job before the job: whoever claims some of them locks in that order too.
-async fn lock_tasks_of(tx: &mut Tx, job: JobId) -> Result<()> {
-    let lock = tx.for_update();
+pub(super) async fn lock_tasks_of(tx: &mut Tx, job: JobId) -> Result<()> {
+    let lock = tx.dialect().for_update();
     if lock.is_empty() {
         return Ok(());
     }
@@ -429,10 +442,10 @@ pub(super) async fn set_status(
 }
 
 /// The published folds of a job, in order; the caller knows that the job is the project's.
-pub(super) async fn folds(tx: &mut Tx, job: JobId) -> Result<Vec<FoldResult>> {
+pub(super) async fn folds(on: impl Into<On<'_>>, job: JobId) -> Result<Vec<FoldResult>> {
     let rows: Vec<String> = sql("SELECT result FROM folds WHERE job_id = $1 ORDER BY idx")
         .bind(job.to_string())
-        .column(&mut *tx)
+        .column(on)
         .await?;
     rows.iter().map(|text| from_json("fold", text)).collect()
 }

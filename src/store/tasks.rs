@@ -26,7 +26,7 @@ use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::job::{FoldResult, JobError, JobStatus};
 use crate::domain::spec::JobSpec;
 pub use checkpoints::{Checkpoint, Saved};
-pub use claim::ClaimRequest;
+pub use claim::{Begun, ClaimRequest};
 pub(super) use contexts::Contexts;
 pub use publish::{Finished, NewModel, Outcome};
 pub(super) use publish::{REFIT, fail_job};
@@ -59,14 +59,34 @@ pub struct ClaimedTask {
     pub lease_token: Arc<str>,
     /// What it may need, by estimate.
     pub memory_bytes: u64,
+    /// When it was claimed, by the database's clock.
+    pub claimed_at: Timestamp,
     /// How long it waited, from when it could have been claimed, in milliseconds.
     pub waited_ms: i64,
+    /// Whether its job did not run yet.
+    pub starts_job: bool,
     /// From where an earlier attempt's fit can go on.
     pub checkpoint: Option<Checkpoint>,
     /// What to do.
     pub kind: TaskKind,
     /// The job it is part of.
     pub job: Arc<JobContext>,
+}
+
+impl ClaimedTask {
+    fn holding(&self) -> Holding<'_> {
+        let Self { id, attempt, lease_token, job, .. } = self;
+        Holding { task: *id, attempt: *attempt, lease_token, job: job.id }
+    }
+}
+
+/// By what a task is held.
+#[derive(Clone, Copy, Debug)]
+struct Holding<'a> {
+    task: i64,
+    attempt: i64,
+    lease_token: &'a str,
+    job: JobId,
 }
 
 /// What a task does.
@@ -170,7 +190,7 @@ impl Store {
         let now = tx.now().await?;
         let mut held = Vec::new();
         // In the order of their ids, in which whoever publishes locks them too.
-        let lock = tx.for_update();
+        let lock = tx.dialect().for_update();
         if !lock.is_empty() && !lease_tokens.is_empty() {
             let (tokens, args) = list(lease_tokens.iter().map(|token| &**token), 0);
             composed(format!(
@@ -232,7 +252,7 @@ impl Store {
     async fn take_back_once(&self, all: bool) -> Result<usize> {
         let mut tx = self.db.begin().await?;
         let now = tx.now().await?;
-        let skip_locked = tx.for_update_skip_locked();
+        let skip_locked = tx.dialect().for_update_skip_locked();
         let rows: Vec<(i64, String, i64, i64)> = composed(format!(
             "SELECT id, job_id, attempt, max_attempts FROM tasks
              WHERE state = 'running' AND ($1 OR lease_until < $2) ORDER BY id{skip_locked}",
@@ -282,29 +302,33 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn hand_back(&self, tasks: &[ClaimedTask]) -> Result<()> {
-        retrying!(self.hand_back_once(tasks))
+        let held: Vec<Holding<'_>> = tasks.iter().map(ClaimedTask::holding).collect();
+        self.give_back(&held).await
     }
 
-    async fn hand_back_once(&self, tasks: &[ClaimedTask]) -> Result<()> {
+    async fn give_back(&self, held: &[Holding<'_>]) -> Result<()> {
+        retrying!(self.give_back_once(held))
+    }
+
+    async fn give_back_once(&self, held: &[Holding<'_>]) -> Result<()> {
         let mut tx = self.db.begin().await?;
         let now = tx.now().await?;
-        publish::lock_tasks(&mut tx, tasks.iter().map(|task| task.id)).await?;
-        for task in tasks {
-            let job = task.job.id;
+        publish::lock_tasks(&mut tx, held.iter().map(|held| held.task)).await?;
+        for &Holding { task, attempt, lease_token, job } in held {
             let Some((project, status)) = project_and_status(&mut tx, job).await? else { continue };
             let open = publish::is_open(status);
             let changed =
                 sql("UPDATE tasks SET state = $4, attempt = attempt - 1, lease_token = NULL,
                                   lease_until = NULL, worker = NULL
                  WHERE id = $1 AND attempt = $2 AND lease_token = $3 AND state = 'running'")
-                .bind(task.id)
-                .bind(task.attempt)
-                .bind(&*task.lease_token)
+                .bind(task)
+                .bind(attempt)
+                .bind(lease_token)
                 .bind(if open { publish::again(status) } else { "cancelled" })
                 .execute(&mut tx)
                 .await?;
             if open && changed > 0 {
-                forget_progress(&mut tx, task.id).await?;
+                forget_progress(&mut tx, task).await?;
             }
             if status == JobStatus::Cancelling {
                 publish::settle_cancelled(&mut tx, (project, job), now).await?;
@@ -322,7 +346,7 @@ pub(super) async fn project_and_status(
     tx: &mut Tx,
     job: JobId,
 ) -> Result<Option<(ProjectId, JobStatus)>> {
-    let lock = tx.for_update();
+    let lock = tx.dialect().for_update();
     let row: Option<(String, String)> =
         composed(format!("SELECT project_id, status FROM jobs WHERE id = $1{lock}"))
             .bind(job.to_string())

@@ -225,7 +225,7 @@ impl Store {
     async fn take_due(&self, limit: i64) -> Result<Vec<Due>> {
         let mut tx = self.db.begin().await?;
         let now = tx.now().await?;
-        let skip_locked = tx.for_update_skip_locked();
+        let skip_locked = tx.dialect().for_update_skip_locked();
         let rows: Vec<(i64, String, String, i64, String, i64)> = composed(format!(
             "UPDATE deliveries SET attempt = attempt + 1, next_at = $2
              WHERE id IN (SELECT id FROM deliveries WHERE state = 'pending' AND next_at <= $1

@@ -11,7 +11,7 @@ use super::queue::{Flights, Queue, Stop};
 use super::run::Ended;
 use crate::domain::clock::Clock;
 use crate::meters::{self, Meters};
-use crate::store::tasks::{ClaimRequest, ClaimedTask, Finished, Outcome};
+use crate::store::tasks::{Begun, ClaimRequest, ClaimedTask, Finished, Outcome};
 use crate::store::workers::NewWorker;
 use crate::store::{Store, StoreError};
 use crate::telemetry;
@@ -67,7 +67,6 @@ impl Dispatcher {
                     worker: &id,
                     lease_token: self.clock.new_uuid().to_string(),
                     lease_ms: self.worker.lease_ms,
-                    n_idle: n_idle as i64,
                     budget_us: CLAIM_BUDGET_US * n_idle as i64,
                     max_tasks: MAX_CLAIMED,
                     max_memory_bytes: i64::try_from(self.worker.memory_bytes).unwrap_or(i64::MAX),
@@ -127,7 +126,13 @@ impl Dispatcher {
                 for task in &tasks {
                     self.meters.wait_seconds.observe(task.waited_ms as f64 / 1e3);
                 }
+                let begun = Begun::of(&tasks);
                 self.queue.put(tasks.into_iter().map(|task| self.flights.add(task)));
+                if let Some(begun) = begun
+                    && let Err(error) = self.store.note(&begun).await
+                {
+                    tracing::warn!(%error, "the start of tasks could not be noted");
+                }
                 n
             }
             Err(error) => {

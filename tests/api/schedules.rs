@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::json;
 use trainyard::domain::ids::JobId;
 use trainyard::domain::job::{Job, JobError, JobResult, JobStatus};
-use trainyard::store::tasks::{ClaimRequest, ClaimedTask, Finished, Outcome, TaskKind};
+use trainyard::store::tasks::{Begun, ClaimRequest, ClaimedTask, Finished, Outcome, TaskKind};
 use trainyard::store::{Deleted, StoreError};
 
 use crate::rounds::{Dice, report, rounds, seed};
@@ -60,13 +60,19 @@ impl Schedule<'_> {
             worker: "schedule",
             lease_token: self.yard.clock.new_uuid().to_string(),
             lease_ms: 60_000,
-            n_idle: 1,
             budget_us: [1, 1_000_000_000][self.dice.below(2)],
             max_tasks: 1 + self.dice.below(4) as i64,
             max_memory_bytes: i64::MAX,
             requirements: &[String::new()],
         };
-        for task in self.yard.store.claim(&request).await.unwrap() {
+        let tasks = self.yard.store.claim(&request).await.unwrap();
+        // Some workers die before they can say so.
+        if let Some(begun) = Begun::of(&tasks)
+            && self.dice.below(4) > 0
+        {
+            self.yard.store.note(&begun).await.unwrap();
+        }
+        for task in tasks {
             let before = self.model.held.insert(task.id, (Arc::clone(&task.lease_token), false));
             assert!(before.is_none(), "task {} was held already", task.id);
             assert!(!self.model.ended.contains_key(&task.job.id), "its job has ended");
@@ -97,6 +103,7 @@ impl Schedule<'_> {
                     finished(task, Outcome::Failed { error, history: None })
                 }
                 (1, _) => finished(task, Outcome::Retry(JobError::new("disk_full", ""))),
+                (2, _) => finished(task, Outcome::Away(JobError::new("dataset_unreadable", ""))),
                 (_, TaskKind::Fold { .. }) => fold(task),
                 (_, TaskKind::Reduce { .. }) => reduced(task),
             });

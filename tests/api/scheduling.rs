@@ -112,7 +112,6 @@ async fn a_worker_takes_what_its_labels_and_memory_are_enough_for(on: Database) 
             worker: "test",
             lease_token: yard.clock.new_uuid().to_string(),
             lease_ms: 60_000,
-            n_idle: 1,
             budget_us: 1,
             max_tasks: 1,
             max_memory_bytes,

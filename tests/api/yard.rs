@@ -19,7 +19,7 @@ use trainyard::store::datasets::NewDataset;
 use trainyard::store::hints::Hints;
 use trainyard::store::idempotency::Created;
 use trainyard::store::jobs::{NewJob, Submitted};
-use trainyard::store::tasks::{ClaimRequest, ClaimedTask, Finished, Outcome, TaskKind};
+use trainyard::store::tasks::{Begun, ClaimRequest, ClaimedTask, Finished, Outcome, TaskKind};
 use trainyard_formats::{ReadOptions, read};
 use trainyard_learn::describe::describe;
 use trainyard_learn::model::{Predicted, Truth};
@@ -246,13 +246,16 @@ impl Yard {
             worker: "test",
             lease_token: self.clock.new_uuid().to_string(),
             lease_ms,
-            n_idle: 1,
             budget_us,
             max_tasks: 100,
             max_memory_bytes: i64::MAX,
             requirements: &[String::new()],
         };
-        self.store.claim(&request).await.unwrap()
+        let tasks = self.store.claim(&request).await.unwrap();
+        if let Some(begun) = Begun::of(&tasks) {
+            self.store.note(&begun).await.unwrap();
+        }
+        tasks
     }
 
     pub async fn job(&self) -> Job {

@@ -72,8 +72,9 @@ async fn next_turn(tx: &mut Tx, project: ProjectId, priority: i64) -> Result<i64
     sql("SELECT COALESCE(MAX(turn), 0) FROM (
              SELECT MIN(turn) AS turn FROM tasks WHERE state = 'queued' AND priority = $2
              UNION ALL
-             SELECT MAX(turn + cost_us) FROM tasks
-             WHERE state = 'queued' AND project_id = $1 AND priority = $2) AS turns")
+             SELECT (SELECT turn + cost_us FROM tasks
+                     WHERE state = 'queued' AND project_id = $1 AND priority = $2
+                     ORDER BY turn DESC LIMIT 1)) AS turns")
     .bind(project.to_string())
     .bind(priority)
     .scalar(tx)

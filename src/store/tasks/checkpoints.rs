@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::ClaimedTask;
 use super::publish::leases;
 use crate::domain::ids::JobId;
-use crate::store::db::{Tx, composed, list, sql};
+use crate::store::db::{On, Tx, composed, list, sql};
 use crate::store::{Result, Store};
 
 /// The saved state of a task's fit; its bytes are durable.
@@ -69,7 +69,10 @@ impl Store {
 }
 
 /// The checkpoints of those of the tasks that have one.
-pub(super) async fn of_tasks(tx: &mut Tx, tasks: &[i64]) -> Result<HashMap<i64, Checkpoint>> {
+pub(super) async fn of_tasks(
+    on: impl Into<On<'_>>,
+    tasks: &[i64],
+) -> Result<HashMap<i64, Checkpoint>> {
     let (ids, args) = list(tasks.iter().copied(), 0);
     if args.is_empty() {
         return Ok(HashMap::new());
@@ -78,7 +81,7 @@ pub(super) async fn of_tasks(tx: &mut Tx, tasks: &[i64]) -> Result<HashMap<i64, 
         "SELECT task_id, sha256, spent_ms FROM checkpoints WHERE task_id IN (VALUES {ids})"
     ))
     .bind_all(args)
-    .all(tx)
+    .all(on)
     .await?;
     let checkpoint = |(task, sha256, spent_ms)| (task, Checkpoint { sha256, spent_ms });
     Ok(rows.into_iter().map(checkpoint).collect())

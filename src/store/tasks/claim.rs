@@ -1,16 +1,16 @@
 //! Claiming: queued tasks are taken under one new lease, and what is needed to carry them out is read.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{ClaimedTask, JobContext, TaskKind, checkpoints, project_and_status, publish};
+use super::{ClaimedTask, Holding, JobContext, TaskKind, checkpoints, project_and_status, publish};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::job::{JobError, JobEvent, JobStatus};
-use crate::store::db::{Tx, composed, list};
-use crate::store::jobs::folds;
+use crate::store::db::{Db, Tx, composed, list};
+use crate::store::jobs::{folds, lock_tasks_of};
 use crate::store::{Result, Store, StoreError, events, from_json, parsed};
 
 /// What a worker asks for.
@@ -22,8 +22,6 @@ pub struct ClaimRequest<'a> {
     pub lease_token: String,
     /// How long the lease lasts unless renewed.
     pub lease_ms: i64,
-    /// How many tasks it could begin at once.
-    pub n_idle: i64,
     /// Expected microseconds of work to take; at least one task is taken if there is any.
     pub budget_us: i64,
     /// At most so many tasks.
@@ -47,7 +45,6 @@ struct Taken {
     memory_bytes: i64,
     /// Since when it could have been claimed.
     available_at: i64,
-    cost_us: i64,
     /// Whether an earlier attempt's fit was saved.
     is_saved: bool,
     /// Whether its job runs already.
@@ -56,128 +53,178 @@ struct Taken {
     taken_at: i64,
 }
 
+impl Taken {
+    fn holding<'a>(&self, lease_token: &'a str) -> Result<Holding<'a>> {
+        let job = parsed("job id", &self.job_id)?;
+        Ok(Holding { task: self.id, attempt: self.attempt, lease_token, job })
+    }
+}
+
+/// What a claim has begun, for the logs of its jobs.
+#[derive(Clone, Debug)]
+pub struct Begun {
+    at: Timestamp,
+    /// The jobs that tasks were claimed of.
+    jobs: BTreeSet<JobId>,
+    /// Those of them that nobody had started.
+    starting: Vec<JobId>,
+    /// Fits that go on: of which job, in which attempt, after how long.
+    resumed: Vec<((ProjectId, JobId), i64, i64)>,
+}
+
+impl Begun {
+    /// What is to be noted of claimed tasks; nothing where there are none.
+    pub fn of(tasks: &[ClaimedTask]) -> Option<Self> {
+        let at = tasks.first()?.claimed_at;
+        let starting: BTreeSet<JobId> =
+            tasks.iter().filter(|task| task.starts_job).map(|task| task.job.id).collect();
+        let resumed = tasks.iter().filter_map(|task| {
+            let spent_ms = task.checkpoint.as_ref()?.spent_ms;
+            Some(((task.job.project, task.job.id), task.attempt, spent_ms))
+        });
+        Some(Self {
+            at,
+            jobs: tasks.iter().map(|task| task.job.id).collect(),
+            starting: starting.into_iter().collect(),
+            resumed: resumed.collect(),
+        })
+    }
+}
+
 impl Store {
     /// Takes queued tasks under one new lease: the first in line, and as many behind it as fit the
-    /// budget.
+    /// budget. What that began is to be noted by [`note`](Self::note) next.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn claim(&self, request: &ClaimRequest<'_>) -> Result<Vec<ClaimedTask>> {
-        retrying!(self.claim_once(request))
-    }
-
-    async fn claim_once(&self, request: &ClaimRequest<'_>) -> Result<Vec<ClaimedTask>> {
-        let mut tx = self.db.begin().await?;
-        // What is looked at and not taken is hidden from other workers meanwhile. So as many as could
-        // begin now come first, and only if they are short about as many more as there is budget for.
-        let most = request.n_idle.clamp(1, request.max_tasks);
-        let mut rows = take(&mut tx, request, (most, request.budget_us)).await?;
-        let n = rows.len() as i64;
-        let spent_us: i64 = rows.iter().map(|row| row.cost_us).sum();
-        let left_us = request.budget_us - spent_us;
-        if n == most && left_us > 0 && n < request.max_tasks {
-            let more = (left_us / (spent_us / n).max(1) + 1).min(request.max_tasks - n);
-            rows.extend(take(&mut tx, request, (more, left_us)).await?);
-        }
-        let Some(now) = rows.first().map(|row| Timestamp(row.taken_at)) else {
+        let mut rows = retrying!(take(&self.db, request))?;
+        if rows.is_empty() {
             return Ok(Vec::new());
-        };
-        // RETURNING promises no order; jobs are locked in that of their ids, as everywhere.
-        rows.sort_unstable_by(|a, b| (&a.job_id, a.id).cmp(&(&b.job_id, b.id)));
-        let mut tasks = Vec::with_capacity(rows.len());
-        let saved: Vec<i64> = rows.iter().filter(|row| row.is_saved).map(|row| row.id).collect();
-        let mut saved = checkpoints::of_tasks(&mut tx, &saved).await?;
-        let jobs = self.start(&mut tx, &rows, now).await?;
-        let lease_token: Arc<str> = request.lease_token.as_str().into();
-        for row in rows {
-            let Taken { id, job_id, attempt, .. } = row;
-            // A job that cannot be started has failed, and its tasks with it.
-            let Some(Some(job)) = jobs.get(&parsed("job id", &job_id)?).cloned() else { continue };
-            let kind = match row.kind.as_str() {
-                "fold" => TaskKind::Fold { idx: row.idx as usize },
-                _ => match folds(&mut tx, job.id).await {
-                    Ok(folds) => TaskKind::Reduce { folds },
-                    Err(error) => {
-                        fail_unreadable(&mut tx, (job.project, job.id), error, now).await?;
-                        continue;
-                    }
-                },
-            };
-            let lease_token = Arc::clone(&lease_token);
-            let checkpoint = saved.remove(&id);
-            if let Some(checkpoint) = &checkpoint {
-                let spent_s = checkpoint.spent_ms as f64 / 1e3;
-                let data = json!({"attempt": attempt, "spent_s": spent_s});
-                events::append(&mut tx, (job.project, job.id), now, "resumed", data).await?;
-            }
-            tasks.push(ClaimedTask {
-                id,
-                attempt,
-                max_attempts: row.max_attempts,
-                lease_token,
-                memory_bytes: row.memory_bytes.unsigned_abs(),
-                waited_ms: (row.taken_at - row.available_at).max(0),
-                checkpoint,
-                kind,
-                job,
-            });
         }
-        tx.commit().await?;
-        // Those first in line come first.
-        tasks.sort_unstable_by_key(|task| task.id);
+        // RETURNING promises no order; those first in line come first.
+        rows.sort_unstable_by_key(|row| row.id);
+        let lease_token: Arc<str> = request.lease_token.as_str().into();
+        let prepared = self.prepare(&rows, &lease_token).await;
+        if prepared.is_err() {
+            let taken =
+                rows.iter().map(|row| row.holding(&lease_token)).collect::<Result<Vec<_>>>()?;
+            self.give_back(&taken).await?;
+        }
+        let tasks = prepared?;
         if tasks.is_empty() {
             // All of it was unreadable and has ended; who comes next should not wait for a poll.
             self.hints.work_available();
         }
-        for job in jobs.into_keys() {
-            self.hints.job_changed(job);
+        Ok(tasks)
+    }
+
+    /// Reads what the tasks need. A job whose documents this version cannot read, or that is gone, fails
+    /// here, alone, so that those behind it in the line go on.
+    async fn prepare(&self, rows: &[Taken], lease_token: &Arc<str>) -> Result<Vec<ClaimedTask>> {
+        let mut jobs: BTreeMap<JobId, Option<Arc<JobContext>>> = BTreeMap::new();
+        for row in rows {
+            let id = parsed("job id", &row.job_id)?;
+            jobs.entry(id).or_insert_with(|| self.contexts.get(id));
+        }
+        let unread: Vec<JobId> =
+            jobs.iter().filter(|(_, context)| context.is_none()).map(|(id, _)| *id).collect();
+        let mut read = contexts(&self.db, &unread).await?;
+        for id in unread {
+            match read.remove(&id).unwrap_or_else(|| Err(sqlx::Error::RowNotFound.into())) {
+                Ok(context) => _ = jobs.insert(id, Some(self.contexts.put(context))),
+                Err(error) => self.fail_unreadable(id, error).await?,
+            }
+        }
+        let saved: Vec<i64> = rows.iter().filter(|row| row.is_saved).map(|row| row.id).collect();
+        let mut saved = checkpoints::of_tasks(&self.db, &saved).await?;
+        let mut tasks = Vec::with_capacity(rows.len());
+        for row in rows {
+            // A job that cannot be started has failed, and its tasks with it.
+            let Some(Some(job)) = jobs.get(&parsed("job id", &row.job_id)?).cloned() else {
+                continue;
+            };
+            let kind = match row.kind.as_str() {
+                "fold" => TaskKind::Fold { idx: row.idx as usize },
+                _ => match folds(&self.db, job.id).await {
+                    Ok(folds) => TaskKind::Reduce { folds },
+                    Err(error) => {
+                        self.fail_unreadable(job.id, error).await?;
+                        continue;
+                    }
+                },
+            };
+            tasks.push(ClaimedTask {
+                id: row.id,
+                attempt: row.attempt,
+                max_attempts: row.max_attempts,
+                lease_token: Arc::clone(lease_token),
+                memory_bytes: row.memory_bytes.unsigned_abs(),
+                claimed_at: Timestamp(row.taken_at),
+                waited_ms: (row.taken_at - row.available_at).max(0),
+                starts_job: !row.job_runs,
+                checkpoint: saved.remove(&row.id),
+                kind,
+                job,
+            });
         }
         Ok(tasks)
     }
 
-    /// Reads what the tasks' jobs need and marks them as running. A job whose documents this version
-    /// cannot read, or that is gone, fails here, alone, so that those behind it in the line go on.
-    async fn start(
-        &self,
-        tx: &mut Tx,
-        rows: &[Taken],
-        now: Timestamp,
-    ) -> Result<BTreeMap<JobId, Option<Arc<JobContext>>>> {
-        let mut runs = BTreeMap::new();
-        for row in rows {
-            runs.insert(parsed("job id", &row.job_id)?, row.job_runs);
+    /// Ends a job whose documents this version cannot read; any other error is passed on.
+    async fn fail_unreadable(&self, job: JobId, error: StoreError) -> Result<()> {
+        let missing = matches!(error, StoreError::Database(sqlx::Error::RowNotFound));
+        if !(missing || matches!(error, StoreError::Corrupt { .. })) {
+            return Err(error);
         }
-        let mut jobs: BTreeMap<JobId, Option<Arc<JobContext>>> =
-            runs.keys().map(|id| (*id, self.contexts.get(*id))).collect();
-        let unread: Vec<JobId> =
-            jobs.iter().filter(|(_, context)| context.is_none()).map(|(id, _)| *id).collect();
-        let mut read = contexts(tx, &unread).await?;
-        // A job that runs stays as it is, and workers that claim of it need not wait for each other:
-        // whoever ends, pauses or cancels it locks its tasks too. What locks comes last.
-        let queued: Vec<JobId> =
-            runs.into_iter().filter(|(_, runs)| !runs).map(|(id, _)| id).collect();
-        mark_running(tx, &queued, now).await?;
-        for id in unread {
-            match read.remove(&id).unwrap_or_else(|| Err(sqlx::Error::RowNotFound.into())) {
-                Ok(context) => _ = jobs.insert(id, Some(self.contexts.put(context))),
-                Err(error) => {
-                    if let Some((project, _)) = project_and_status(tx, id).await? {
-                        fail_unreadable(tx, (project, id), error, now).await?;
-                    }
-                }
-            }
+        tracing::error!(%error, %job, "a job cannot be read");
+        let detail = "the job or its dataset was stored by another version, or is gone";
+        let error = JobError::new("job_unreadable", detail);
+        let mut tx = self.db.begin().await?;
+        lock_tasks_of(&mut tx, job).await?;
+        if let Some((project, status)) = project_and_status(&mut tx, job).await?
+            && publish::is_open(status)
+        {
+            let now = tx.now().await?;
+            publish::fail_job(&mut tx, (project, job), status, &error, now).await?;
         }
-        Ok(jobs)
+        tx.commit().await
+    }
+
+    /// Notes in their jobs what a claim has begun. The tasks may run meanwhile: should this not be done,
+    /// whoever publishes first starts the job.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn note(&self, begun: &Begun) -> Result<()> {
+        retrying!(self.note_once(begun))?;
+        for job in &begun.jobs {
+            self.hints.job_changed(*job);
+        }
+        Ok(())
+    }
+
+    async fn note_once(&self, begun: &Begun) -> Result<()> {
+        if begun.starting.is_empty() && begun.resumed.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.db.begin().await?;
+        mark_running(&mut tx, &begun.starting, begun.at).await?;
+        for (job, attempt, spent_ms) in &begun.resumed {
+            let data = json!({"attempt": attempt, "spent_s": *spent_ms as f64 / 1e3});
+            events::append(&mut tx, *job, begun.at, "resumed", data).await?;
+        }
+        tx.commit().await
     }
 }
 
-/// Starts those of the jobs that nobody has started or is starting. Who takes tasks of a job that another
-/// claim is starting does not wait for it: should that one be undone, whoever publishes first starts the job.
+/// Starts those of the jobs that nobody has started or is starting: who takes tasks of a job that another
+/// claim is starting does not wait for it.
 pub(super) async fn mark_running(tx: &mut Tx, jobs: &[JobId], now: Timestamp) -> Result<()> {
     if jobs.is_empty() {
         return Ok(());
     }
-    let (before, skip_locked) = (JobStatus::Queued, tx.for_update_skip_locked());
+    let (before, skip_locked) = (JobStatus::Queued, tx.dialect().for_update_skip_locked());
     let (ids, args) = list(jobs.iter().map(JobId::to_string), 0);
     let n = args.len();
     // A job that was paused before is started once.
@@ -200,22 +247,27 @@ pub(super) async fn mark_running(tx: &mut Tx, jobs: &[JobId], now: Timestamp) ->
 }
 
 /// Takes the first tasks in line, of at most so many those whose predecessors fit the budget.
-async fn take(
-    tx: &mut Tx,
-    request: &ClaimRequest<'_>,
-    (most, budget_us): (i64, i64),
-) -> Result<Vec<Taken>> {
-    // What another worker is claiming at this moment is passed over.
-    let skip_locked = tx.for_update_skip_locked();
+async fn take(db: &Db, request: &ClaimRequest<'_>) -> Result<Vec<Taken>> {
+    let (dialect, on) = db.writer();
+    // What another worker is claiming at this moment is passed over. What is locked and not taken would be
+    // hidden from others meanwhile, so the line is first looked over for how many of it fit.
+    let skip_locked = dialect.for_update_skip_locked();
     let requirements = request.requirements.iter().map(String::as_str);
     let (requirements, args) = list(requirements, 6);
-    let now = tx.clock();
+    // A claim that is forgotten is made again, and what came of it refused.
+    let (now, unsynced) = (dialect.clock(), dialect.unsynced());
+    let may_take = format!(
+        "state = 'queued' AND available_at <= {now} AND memory_bytes <= $6
+         AND requires IN (VALUES {requirements}) ORDER BY priority DESC, turn, id"
+    );
     composed(format!(
         "WITH line AS MATERIALIZED (
-                 SELECT id, cost_us, priority, turn FROM tasks
-                 WHERE state = 'queued' AND available_at <= {now} AND memory_bytes <= $6
-                 AND requires IN (VALUES {requirements})
-                 ORDER BY priority DESC, turn, id LIMIT $4{skip_locked})
+                 SELECT id, cost_us, priority, turn FROM tasks WHERE {may_take}
+                 LIMIT (SELECT COUNT(*) FROM (
+                     SELECT SUM(cost_us) OVER (ORDER BY priority DESC, turn, id) - cost_us AS before_us
+                     FROM (SELECT id, cost_us, priority, turn FROM tasks WHERE {may_take} LIMIT $4)
+                          AS ahead
+                 ) AS sized WHERE before_us < $5){skip_locked})
              UPDATE tasks SET state = 'running', attempt = attempt + 1, lease_token = $1,
                               lease_until = {now} + $2, worker = $3
              WHERE id IN (
@@ -225,41 +277,24 @@ async fn take(
                             ) - cost_us AS before_us FROM line
                  ) AS sized WHERE before_us < $5)
              RETURNING id, job_id, kind, idx, attempt, max_attempts, memory_bytes, available_at,
-                       cost_us, {now} AS taken_at,
+                       {now} AS taken_at,
                        EXISTS (SELECT 1 FROM checkpoints WHERE task_id = tasks.id) AS is_saved,
-                       EXISTS (SELECT 1 FROM jobs WHERE jobs.id = tasks.job_id
-                               AND status = 'running') AS job_runs",
+                       {unsynced} AND EXISTS (SELECT 1 FROM jobs WHERE jobs.id = tasks.job_id
+                                              AND status = 'running') AS job_runs",
     ))
     .bind(&request.lease_token)
     .bind(request.lease_ms)
     .bind(request.worker)
-    .bind(most)
-    .bind(budget_us)
+    .bind(request.max_tasks)
+    .bind(request.budget_us)
     .bind(request.max_memory_bytes)
     .bind_all(args)
-    .all(tx)
+    .all(on)
     .await
 }
 
-/// Ends a running job whose documents this version cannot read; any other error is passed on.
-async fn fail_unreadable(
-    tx: &mut Tx,
-    job: (ProjectId, JobId),
-    error: StoreError,
-    now: Timestamp,
-) -> Result<()> {
-    let missing = matches!(error, StoreError::Database(sqlx::Error::RowNotFound));
-    if !(missing || matches!(error, StoreError::Corrupt { .. })) {
-        return Err(error);
-    }
-    tracing::error!(%error, job = %job.1, "a job cannot be read");
-    let detail = "the job or its dataset was stored by another version, or is gone";
-    let error = JobError::new("job_unreadable", detail);
-    publish::fail_job(tx, job, JobStatus::Running, &error, now).await
-}
-
 /// What those of the jobs need that are there with their dataset, or why it cannot be read.
-async fn contexts(tx: &mut Tx, jobs: &[JobId]) -> Result<HashMap<JobId, Result<JobContext>>> {
+async fn contexts(db: &Db, jobs: &[JobId]) -> Result<HashMap<JobId, Result<JobContext>>> {
     if jobs.is_empty() {
         return Ok(HashMap::new());
     }
@@ -270,7 +305,7 @@ async fn contexts(tx: &mut Tx, jobs: &[JobId]) -> Result<HashMap<JobId, Result<J
          FROM jobs JOIN datasets ON datasets.id = jobs.dataset_id WHERE jobs.id IN ({ids})"
     ))
     .bind_all(args)
-    .all(tx)
+    .all(db)
     .await?;
     rows.into_iter().map(|row| Ok((parsed("job id", &row.id)?, row.read()))).collect()
 }

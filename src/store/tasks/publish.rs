@@ -133,11 +133,6 @@ impl Store {
             let project = items[0].1.task.job.project;
             // A job that was deleted meanwhile takes nothing, and keeps nobody else from publishing.
             let Some((_, mut status)) = project_and_status(&mut tx, job).await? else { continue };
-            if status == JobStatus::Queued {
-                // The claim that was starting it when this was claimed was undone.
-                mark_running(&mut tx, &[job], now).await?;
-                status = JobStatus::Running;
-            }
             let mut tally = Tally::default();
             // A lease is used up by the first outcome, should there be two of one task.
             items.retain(|(_, item)| {
@@ -146,6 +141,11 @@ impl Store {
             });
             if items.is_empty() {
                 continue;
+            }
+            if status == JobStatus::Queued {
+                // Nobody has noted yet that it was started.
+                mark_running(&mut tx, &[job], now).await?;
+                status = JobStatus::Running;
             }
             release(&mut tx, &items, status, now).await?;
             for (index, item) in items {
@@ -194,7 +194,7 @@ pub(super) async fn leases(
     tx: &mut Tx,
     tasks: impl Iterator<Item = i64>,
 ) -> Result<HashMap<i64, Lease>> {
-    let lock = tx.for_update();
+    let lock = tx.dialect().for_update();
     let (ids, args) = list(tasks, 0);
     if args.is_empty() {
         return Ok(HashMap::new());
@@ -213,7 +213,7 @@ pub(super) async fn leases(
 /// then the job, as [`Store::claim`] does: two that want the same then wait instead of blocking each
 /// other.
 pub(super) async fn lock_tasks(tx: &mut Tx, tasks: impl Iterator<Item = i64>) -> Result<()> {
-    let lock = tx.for_update();
+    let lock = tx.dialect().for_update();
     let (ids, args) = list(tasks, 0);
     if lock.is_empty() || args.is_empty() {
         return Ok(());
