@@ -3,6 +3,7 @@
 //! Knows nothing of SQL, HTTP, files, threads or tokio. Start reading at [`spec`], which turns what
 //! a client asks for into a job that can run, and [`job`], which says how a job moves.
 
+pub mod checkpoint;
 pub mod clock;
 pub mod compare;
 pub mod curves;

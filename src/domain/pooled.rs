@@ -1,5 +1,7 @@
 //! Out-of-fold predictions of several folds, put together.
 
+use std::collections::HashSet;
+
 use trainyard_learn::model::{Predicted, Truth};
 use trainyard_learn::output::OutOfFold;
 
@@ -35,6 +37,11 @@ impl Pooled {
             extend(&mut pooled.predicted, predicted)?;
         }
         Some(pooled)
+    }
+
+    /// How many rows they are, one that several folds tested counted once.
+    pub fn n_distinct(&self) -> usize {
+        self.rows.iter().collect::<HashSet<_>>().len()
     }
 
     /// The same, to fit on.

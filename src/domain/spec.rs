@@ -361,6 +361,30 @@ impl JobSpec {
     pub fn n_points(&self) -> usize {
         self.curve.as_ref().map_or(1, CurveSpec::n_points)
     }
+
+    /// Where the fit of this number stands among so many.
+    pub fn place(&self, idx: usize, n_fits: usize) -> Place {
+        let n_points = self.n_points().max(1);
+        let n_repeats = self.cv.as_ref().map_or(1, SplitSpec::n_repeats).max(1) as usize;
+        let n_splits = (n_fits / n_points / n_repeats).max(1);
+        let (number, point) = (idx / n_points, idx % n_points);
+        Place {
+            repeat: (number / n_splits) as u32,
+            fold: (number % n_splits) as u32,
+            point: self.curve.is_some().then_some(point as u32),
+        }
+    }
+}
+
+/// Where a fold's fit stands in its job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Which repeat, from 0.
+    pub repeat: u32,
+    /// Which fold of the repeat, from 0.
+    pub fold: u32,
+    /// Which point of a curve, from 0; none where none is drawn.
+    pub point: Option<u32>,
 }
 
 /// What a job will need.

@@ -3,6 +3,7 @@
 //! A handler reads as a sentence: extract, check, one store call, respond. Knows nothing of SQL and
 //! nothing of workers. Start reading at `routes`; a resource is a file.
 
+mod checkpoints;
 mod compare;
 mod content;
 mod curves;
@@ -165,6 +166,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(route!(jobs::list, jobs::create))
         .routes(route!(jobs::get, jobs::delete))
         .routes(route!(jobs::folds))
+        .routes(route!(checkpoints::checkpoints))
         .routes(route!(predictions::predictions))
         .routes(route!(compare::compare_jobs))
         .routes(route!(curves::curves))

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::openapi::DOCUMENT;
 use crate::domain::suggest::{nearest, shown};
-use way_out::{elsewhere, meant, typed, wrapped};
+use way_out::{elsewhere, left_out, meant, typed, wrapped};
 
 /// A body with everything that is wrong with its shape.
 #[derive(Debug)]
@@ -128,6 +128,7 @@ impl Walk<'_> {
             if let Some(property) = properties.get(&name) {
                 let ok = fields.get_mut(&name).is_none_or(|v| self.value(property, v, &at));
                 if !ok {
+                    self.say_if_left_out(schema, (property, &fields[&name]), (&name, &at));
                     self.repair(schema, property, fields, &name);
                 }
             } else if rest == &Value::Bool(false) {
@@ -148,6 +149,22 @@ impl Walk<'_> {
         }
     }
 
+    /// Adds to the problem of a field that need not be there what leaving it out would do.
+    fn say_if_left_out(
+        &mut self,
+        schema: &Value,
+        (property, value): (&Value, &Value),
+        (name, pointer): (&str, &str),
+    ) {
+        if let Some(problem) = self.problems.last_mut()
+            && problem.pointer == pointer
+            && problem.suggestion.is_none()
+            && !is_required(schema, name)
+        {
+            problem.suggestion = left_out(property, value);
+        }
+    }
+
     /// What is wrong is left out, or stands at a placeholder where it is needed.
     fn repair(
         &self,
@@ -156,8 +173,7 @@ impl Walk<'_> {
         fields: &mut Map<String, Value>,
         name: &str,
     ) {
-        let required = schema["required"].as_array().into_iter().flatten().any(|r| r == name);
-        if required {
+        if is_required(schema, name) {
             fields.insert(name.to_owned(), placeholder(property));
         } else {
             fields.remove(name);
@@ -180,6 +196,7 @@ impl Walk<'_> {
             let known = names.iter().any(|name| value == name);
             if !known {
                 self.unknown_name(value, names.into_iter(), pointer);
+                self.say_if_an_object(&variants, value, pointer);
             }
             return known;
         }
@@ -208,6 +225,17 @@ impl Walk<'_> {
         }
     }
 
+    /// Adds to the problem of a name that is like none of those known which object it may stand for.
+    fn say_if_an_object(&mut self, variants: &[&Value], value: &Value, pointer: &str) {
+        let way_out = variants.iter().find_map(|variant| self.wrapped(variant, value));
+        if let (Some(problem), Some(way_out)) = (self.problems.last_mut(), way_out)
+            && problem.pointer == pointer
+            && problem.suggestion.as_ref().is_some_and(|known| known.starts_with(ONE_OF))
+        {
+            problem.suggestion = Some(way_out);
+        }
+    }
+
     /// Whether a value has nothing wrong with it.
     fn accepts(&self, schema: &Value, value: &Value) -> bool {
         let mut trial = Self { problems: Vec::new(), body: None };
@@ -222,7 +250,7 @@ impl Walk<'_> {
     fn tagged(&mut self, variants: &[(&str, &Value)], value: &mut Value, pointer: &str) -> bool {
         if !value.is_object() {
             let problem = Problem::new(pointer, "must be an object with a `type`");
-            self.push(Problem { suggestion: typed(variants, value), ..problem });
+            self.push(problem.suggest(typed(variants, value)));
             return false;
         }
         let names = || variants.iter().map(|(name, _)| *name);
@@ -231,7 +259,7 @@ impl Walk<'_> {
             None => {
                 let known: Vec<&str> = names().collect();
                 let problem = Problem::new(at, "is required");
-                self.push(problem.suggest(format!("one of: {}", known.join(", "))));
+                self.push(problem.suggest(format!("{ONE_OF}{}", known.join(", "))));
                 false
             }
             Some(given) => match variants.iter().find(|(name, _)| given == name) {
@@ -346,8 +374,15 @@ fn suggest<'a>(
 ) -> Problem {
     match meant(given, &known).or_else(|| nearest(given, known.clone())) {
         Some(name) => problem.suggest(name),
-        None => problem.suggest(format!("one of: {}", known.collect::<Vec<_>>().join(", "))),
+        None => problem.suggest(format!("{ONE_OF}{}", known.collect::<Vec<_>>().join(", "))),
     }
+}
+
+/// What a suggestion begins with that is no more than all there is.
+const ONE_OF: &str = "one of: ";
+
+fn is_required(schema: &Value, name: &str) -> bool {
+    schema["required"].as_array().into_iter().flatten().any(|required| required == name)
 }
 
 fn resolve(schema: &Value) -> &Value {

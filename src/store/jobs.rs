@@ -6,7 +6,7 @@ mod row;
 
 use super::db::{On, Tx, composed, sql};
 use super::idempotency::{self, Created, IdempotencyKey, Known};
-use super::tasks::{REFIT, project_and_status};
+use super::tasks::{REFIT, forget_of_ended, project_and_status};
 use super::{Deleted, Result, Store, StoreError, events, from_json, json as to_json, parsed};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{DatasetId, JobId, ProjectId};
@@ -250,6 +250,7 @@ impl Store {
             .bind(id.to_string())
             .execute(&mut tx)
             .await?;
+            forget_of_ended(&mut tx, id).await?;
             events::append(&mut tx, (project, id), now, after.name(), json!({})).await?;
             set_status(&mut tx, id, after, now).await?;
         }

@@ -25,6 +25,7 @@ use crate::domain::dataset::Warning;
 use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::job::{FoldResult, JobError, JobStatus};
 use crate::domain::spec::JobSpec;
+pub(super) use checkpoints::forget_of_ended;
 pub use checkpoints::{Checkpoint, Saved};
 pub use claim::{Begun, ClaimRequest};
 pub(super) use contexts::Contexts;

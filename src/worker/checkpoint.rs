@@ -45,16 +45,23 @@ impl Checkpoints {
         }
     }
 
-    /// Saves a state; where that fails the one before stays.
-    pub(super) fn save(&self, task: &ClaimedTask, state: Vec<u8>, spent: Duration) {
+    /// Saves a state with how long the fit has taken and, if known, its last whole epoch; where that fails the
+    /// one before stays.
+    pub(super) fn save(
+        &self,
+        task: &ClaimedTask,
+        state: Vec<u8>,
+        (spent, epoch): (Duration, Option<u32>),
+    ) {
         let Resources { store, blobs, clock, .. } = &self.resources;
         let mut bytes = state;
         bytes.extend(clock.new_uuid().into_bytes());
         let saved = self.runtime.block_on(async {
+            let size_bytes = bytes.len() as u64;
             let sha256 = blobs.put(bytes).await.map_err(|error| error.to_string())?;
             let spent_ms = spent.as_millis() as i64;
             let checkpoint = Checkpoint { sha256: sha256.clone(), spent_ms };
-            let saved = store.save_checkpoint(task, &checkpoint).await;
+            let saved = store.save_checkpoint(task, &checkpoint, (epoch, size_bytes)).await;
             let unused = match saved.map_err(|error| error.to_string())? {
                 Saved::Yes { replaced } => replaced,
                 Saved::Refused => Some(sha256),

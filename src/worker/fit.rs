@@ -203,8 +203,10 @@ impl perceptron::Observer for PerceptronWatch<'_> {
         self.0.wants_checkpoint()
     }
 
-    fn checkpoint(&mut self, state: Vec<u8>) {
-        self.0.checkpoint(state);
+    fn checkpoint(&mut self, after: Epoch, state: Vec<u8>) {
+        // Of several weight vectors each has epochs of its own.
+        let epoch = (after.n_problems == 1).then_some(after.epoch as u32);
+        self.0.save(epoch, state);
     }
 }
 

@@ -91,6 +91,13 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// Saves the fit's state after this epoch, where its number says how far the fit is.
+    pub(super) fn save(&mut self, epoch: Option<u32>, state: Vec<u8>) {
+        let spent = self.spent + self.started.elapsed();
+        self.context.checkpoints.save(self.context.task, state, (spent, epoch));
+        self.saved = self.started.elapsed();
+    }
+
     fn max_seconds(&self) -> Option<f64> {
         self.training.and_then(|training| training.max_seconds)
     }
@@ -115,10 +122,8 @@ impl Observer for Watch<'_> {
         self.is_alone() && (going || since >= self.context.checkpoints.every())
     }
 
-    fn checkpoint(&mut self, state: Vec<u8>) {
-        let spent = self.spent + self.started.elapsed();
-        self.context.checkpoints.save(self.context.task, state, spent);
-        self.saved = self.started.elapsed();
+    fn checkpoint(&mut self, epoch: u32, state: Vec<u8>) {
+        self.save(Some(epoch), state);
     }
 
     fn step(&mut self) -> Control {

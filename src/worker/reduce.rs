@@ -253,6 +253,8 @@ fn output(runner: &Runner, job: &JobContext, result: &mut JobResult) -> Result<O
         let detail = format!("{error}; the model decides as it would without a `threshold`");
         result.warnings.push(Warning::new("no_threshold", detail));
     }
+    let n_rows = pooled.n_distinct();
+    result.warnings.extend(spec.calibration.and_then(|spec| warnings::few_rows(spec, n_rows)));
     result.calibration = report.calibration;
     result.threshold = report.threshold;
     result.conformal = output.conformal.as_ref().map(|conformal| ConformalResult {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use trainyard_learn::calibration::CalibrationSpec;
 use trainyard_learn::metrics::Scorer;
 use trainyard_learn::scalar::Scalar;
 
@@ -30,6 +31,16 @@ pub(super) fn of_evaluation(scorers: &[Scorer], folds: &[FoldResult]) -> Vec<War
     found.extend(ill_defined(folds));
     found.extend(unseen_categories(folds));
     found
+}
+
+/// A warning of a calibration that is fitted on so few rows that it follows their noise.
+pub(super) fn few_rows(calibration: CalibrationSpec, n_rows: usize) -> Option<Warning> {
+    let advised = calibration.n_rows_advised();
+    let detail = format!(
+        "calibration: an isotonic curve was fitted on {n_rows} rows, and below about {advised} it follows \
+         their noise; take \"platt\", or more rows"
+    );
+    (n_rows < advised).then(|| Warning::new("few_calibration_rows", detail))
 }
 
 /// A warning of whoever did not converge.

@@ -9,6 +9,7 @@
 mod architecture;
 mod bad_files;
 mod bombs;
+mod checkpoints;
 mod cli;
 mod cluster;
 mod compare;

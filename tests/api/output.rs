@@ -319,3 +319,24 @@ fn folds_that_lack_a_class_are_left_out_of_a_calibration_of_decisions() {
     assert!(number(&job["result"]["calibration"]["after"]["log_loss"]) < 1.2, "{job}");
     assert_eq!(world.api.run(&spec(&dataset, by_site))["status"], "succeeded");
 }
+
+#[test]
+fn a_rising_curve_of_few_rows_comes_with_a_warning() {
+    let world = World::new();
+    let [first, second] = tables();
+    let both = first.clone() + second.split_once('\n').unwrap().1;
+    let few = |dataset: &str, changes: &Value| -> Option<Value> {
+        let warnings = train(&world, dataset, changes).job["result"]["warnings"].clone();
+        let mut found = warnings.as_array().unwrap().iter();
+        found.find(|warning| warning["code"] == "few_calibration_rows").cloned()
+    };
+    let small = world.api.dataset(&first);
+    // Each row counts once, however often it is tested.
+    let twice = json!({"type": "repeated_stratified_kfold", "n_splits": 2, "n_repeats": 2});
+    let warning = few(&small, &json!({"calibration": "isotonic", "cv": twice})).unwrap();
+    let detail = warning["detail"].as_str().unwrap();
+    assert!(detail.contains("on 800 rows") && detail.contains("take \"platt\""), "{detail}");
+    assert_eq!(few(&small, &json!({"calibration": "platt"})), None);
+    let large = world.api.dataset(&both);
+    assert_eq!(few(&large, &json!({"calibration": "isotonic"})), None);
+}

@@ -31,6 +31,7 @@ fn what_other_libraries_would_take_is_answered_by_what_is_meant() {
     let scorer = |name: &str| json!({"scoring": [name]});
     let loss = |name: &str| json!({"loss": name});
     let model = |name: &str| json!({"model": name});
+    let activation = |name: &str| json!({"model": {"type": "mlp", "activation": name}});
     let mlp = |field: &str| json!({"model": {"type": "mlp", (field): 1}});
     for (change, pointer, way_out) in [
         (scorer("auc"), "/scoring/0", "roc_auc"),
@@ -48,9 +49,23 @@ fn what_other_libraries_would_take_is_answered_by_what_is_meant() {
         (scorer("mcc"), "/scoring/0", "matthews_corrcoef"),
         (scorer("r2_score"), "/scoring/0", "r2"),
         (json!({"scoring": "accuracy"}), "/scoring", r#"["accuracy"]"#),
-        (json!({"scoring": "auc"}), "/scoring", r#"["roc_auc"]"#),
+        (
+            json!({"scoring": "auc"}),
+            "/scoring",
+            r#"["roc_auc"], or of several classes ["roc_auc_ovr"]"#,
+        ),
+        (json!({"scoring": "f1"}), "/scoring", r#"["f1"], or of several classes ["f1_macro"]"#),
+        (json!({"scoring": "accuracy, f1"}), "/scoring", r#"["accuracy","f1"]"#),
         (json!({"features": "a"}), "/features", r#"["a"]"#),
         (json!({"cv": 5}), "/cv", r#"{"type":"stratified_kfold","n_splits":5}"#),
+        (json!({"cv": "5"}), "/cv", r#"{"type":"stratified_kfold","n_splits":5}"#),
+        (
+            json!({"cv": true}),
+            "/cv",
+            r#"{"type":"stratified_kfold"}, or of amounts {"type":"kfold"}"#,
+        ),
+        (json!({"cv": 0.2}), "/cv", r#"{"type":"holdout","test_size":0.2}"#),
+        (json!({"cv": [5]}), "/cv", "a `type` of kfold, "),
         (json!({"cv": "kfold"}), "/cv", r#"{"type":"kfold"}"#),
         (json!({"cv": "StratifiedKFold"}), "/cv", r#"{"type":"stratified_kfold"}"#),
         (model("perceptron"), "/model", r#"{"type":"perceptron"}"#),
@@ -59,6 +74,17 @@ fn what_other_libraries_would_take_is_answered_by_what_is_meant() {
         (model("xgboost"), "/model", "a `type` of perceptron, linear, mlp, network"),
         (json!({"model": {"type": "LogisticRegression"}}), "/model/type", "linear"),
         (json!({"model": {"type": "mlp", "hidden": 64}}), "/model/hidden", "[64]"),
+        (json!({"model": {"type": "mlp", "hidden": "64,32"}}), "/model/hidden", "[64,32]"),
+        (json!({"model": {"type": "mlp", "hidden": "(64, 32)"}}), "/model/hidden", "[64,32]"),
+        (json!({"model": {"type": "mlp", "hidden": "64"}}), "/model/hidden", "[64]"),
+        (json!({"model": {"type": "mlp", "hidden": [64.0]}}), "/model/hidden/0", "64"),
+        (activation("ReLU"), "/model/activation", "relu"),
+        (activation("nn.LeakyReLU"), "/model/activation", "leaky_relu"),
+        (activation("logistic"), "/model/activation", "sigmoid"),
+        (activation("swish"), "/model/activation", "silu"),
+        (activation("linear"), "/model/activation", "identity"),
+        (mlp("layers"), "/model/layers", "hidden"),
+        (mlp("units"), "/model/units", "hidden"),
         (mlp("hidden_layer_sizes"), "/model/hidden_layer_sizes", "hidden"),
         (mlp("learning_rate_init"), "/model/learning_rate_init", "put it into `optimizer`"),
         (mlp("alpha"), "/model/alpha", "put it into `training`, as `l2`"),
@@ -80,7 +106,36 @@ fn what_other_libraries_would_take_is_answered_by_what_is_meant() {
             "/preprocess/scale",
             "put it into `datetime` or `numeric` or `tensor`, as `scale`",
         ),
+        (
+            json!({"preprocess": "standard"}),
+            "/preprocess",
+            r#"{"numeric":{"scale":"standard"}} or {"tensor":{"scale":"standard"}}"#,
+        ),
+        (
+            json!({"preprocess": {"numeric": "StandardScaler"}}),
+            "/preprocess/numeric",
+            r#"{"scale":"standard"}"#,
+        ),
+        (
+            json!({"preprocess": {"categorical": "one_hot"}}),
+            "/preprocess/categorical",
+            r#"{"encode":"one_hot"}"#,
+        ),
+        (
+            json!({"preprocess": {"columns": {"a": "standard"}}}),
+            "/preprocess/columns/a",
+            r#"{"scale":"standard"}"#,
+        ),
         (json!({"training": {"epochs": "5"}}), "/training/epochs", "5"),
+        (json!({"training": {"batch_size": "auto"}}), "/training/batch_size", "leave it out"),
+        (json!({"random_state": null}), "/random_state", "leave it out for its default, 0"),
+        (json!({"calibration": "sigmoid"}), "/calibration", "platt"),
+        (json!({"refit": "true"}), "/refit", "true"),
+        (
+            json!({"training": {"learning_rate": 0.1}}),
+            "/training/learning_rate",
+            "put it into `optimizer`, as `learning_rate`",
+        ),
         (json!({"cv": {"type": "kfold", "k": 5}}), "/cv/k", "n_splits"),
         (json!({"learning_rate": 0.1}), "/learning_rate", "put it into `optimizer`"),
         (json!({"lr": 0.1}), "/lr", "put it into `optimizer`, as `learning_rate`"),

@@ -78,7 +78,7 @@ impl Observer for Saves {
         self.steps_until == Some(0)
     }
 
-    fn checkpoint(&mut self, state: Vec<u8>) {
+    fn checkpoint(&mut self, _: u32, state: Vec<u8>) {
         self.saved = Some(state);
     }
 }

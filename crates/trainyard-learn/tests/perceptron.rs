@@ -150,7 +150,7 @@ impl Observer for Interruptions {
         self.ends_after == Some(self.n_epochs + 1)
     }
 
-    fn checkpoint(&mut self, state: Vec<u8>) {
+    fn checkpoint(&mut self, _: Epoch, state: Vec<u8>) {
         self.state = Some(state);
     }
 }

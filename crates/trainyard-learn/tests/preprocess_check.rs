@@ -74,6 +74,24 @@ fn every_problem_is_found_at_once() {
 }
 
 #[test]
+fn what_means_nothing_to_a_hash_is_refused_where_it_is_asked_of_the_column() {
+    for (option, value) in
+        [("min_frequency", json!(2)), ("max_categories", json!(3)), ("unseen", json!("rare"))]
+    {
+        let asked = json!({"columns": {"city": {"encode": "hashing", option: value}}});
+        assert_eq!(pointers(asked), [format!("/columns/city/{option}")]);
+        // What other columns share is theirs, and the spec claims nothing else.
+        let shared = json!({
+            "categorical": {option: value}, "columns": {"city": {"encode": "hashing"}}
+        });
+        assert_eq!(pointers(shared.clone()), Vec::<String>::new(), "{option}");
+        let written = serde_json::to_value(spec(shared)).unwrap();
+        let hashing = json!({"encode": {"type": "hashing", "n_features": 32}});
+        assert_eq!(written["columns"]["city"], hashing);
+    }
+}
+
+#[test]
 fn what_is_right_has_no_problem() {
     for value in [
         json!({}),

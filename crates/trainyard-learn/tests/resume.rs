@@ -107,7 +107,7 @@ impl Observer for Killed {
         self.n_left == 0
     }
 
-    fn checkpoint(&mut self, state: Vec<u8>) {
+    fn checkpoint(&mut self, _: u32, state: Vec<u8>) {
         self.saved = Some(state);
     }
 

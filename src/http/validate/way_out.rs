@@ -1,6 +1,7 @@
 //! What was most likely meant by whoever writes what other libraries would take: a scorer by the name
-//! of scikit-learn's function, a number of folds for a splitter, a name for an object with a `type`,
-//! one value for a list, a field one level too high.
+//! of scikit-learn's function, a number of folds for a splitter, a name for an object with a `type` or
+//! with a field that takes it, one value or a text with commas for a list, null for a default, a field
+//! one level too high.
 //!
 //! It decides nothing: what is wrong is found by `validate`, which asks here for a way out.
 
@@ -41,6 +42,11 @@ const OTHER_NAMES: &[(&str, &[&str])] = &[
     ("meanabsoluteerror", &["neg_mean_absolute_error", "mae"]),
     ("meansquarederror", &["neg_mean_squared_error", "mse"]),
     ("squarederror", &["mse"]),
+    // Activations.
+    ("linear", &["identity"]),
+    ("logistic", &["sigmoid", "platt"]),
+    ("none", &["identity"]),
+    ("swish", &["silu"]),
     // Models.
     ("dnn", &["mlp"]),
     ("mlpclassifier", &["mlp"]),
@@ -51,6 +57,8 @@ const OTHER_NAMES: &[(&str, &[&str])] = &[
     ("logisticregression", &["linear"]),
     ("softmaxregression", &["linear"]),
     ("sequential", &["network"]),
+    // Calibrations.
+    ("sigmoid", &["platt"]),
     // Preparation.
     ("minmaxscaler", &["min_max"]),
     ("standardscaler", &["standard"]),
@@ -72,6 +80,7 @@ const OTHER_NAMES: &[(&str, &[&str])] = &[
     ("hiddenlayersizes", &["hidden"]),
     ("k", &["n_splits"]),
     ("label", &["target"]),
+    ("layers", &["hidden"]),
     ("learningrate", &["learning_rate", "eta0"]),
     ("learningrateinit", &["learning_rate", "eta0"]),
     ("lr", &["learning_rate", "eta0"]),
@@ -84,6 +93,7 @@ const OTHER_NAMES: &[(&str, &[&str])] = &[
     ("paramgrid", &["space"]),
     ("seed", &["random_state"]),
     ("solver", &["optimizer"]),
+    ("units", &["hidden"]),
     ("x", &["features"]),
     ("y", &["target"]),
 ];
@@ -93,6 +103,7 @@ pub(super) fn meant<'a>(
     given: &str,
     known: &(impl Iterator<Item = &'a str> + Clone),
 ) -> Option<&'a str> {
+    let given = without_path(given);
     let find = |name: &str| known.clone().find(|known| *known == name);
     let by_other_name = other_names(given).iter().find_map(|name| find(name));
     by_other_name.or_else(|| {
@@ -103,6 +114,11 @@ pub(super) fn meant<'a>(
             .or_else(|| find(&format!("neg_{name}")))
             .or_else(|| find(&format!("neg_{short}")))
     })
+}
+
+/// `ReLU` of `nn.ReLU`.
+fn without_path(given: &str) -> &str {
+    given.rsplit('.').next().unwrap_or(given)
 }
 
 fn other_names(given: &str) -> &'static [&'static str] {
@@ -132,6 +148,7 @@ pub(super) fn elsewhere(
         Some(format!("put it beside `{part}`, as `{name}`"))
     };
     let place = |name: &str| into(here, name).or_else(|| beside(name)).or_else(|| into(top, name));
+    let name = without_path(name);
     other_names(name).iter().copied().chain([name]).find_map(place)
 }
 
@@ -145,21 +162,59 @@ fn has_field(schema: &Value, name: &str) -> bool {
 }
 
 /// The object with a `type` that is meant by a value that is none.
-pub(super) fn typed(variants: &[(&str, &Value)], value: &Value) -> Option<String> {
+pub(super) fn typed(variants: &[(&str, &Value)], value: &Value) -> String {
     let known = || variants.iter().map(|(name, _)| *name);
-    if let Some(given) = value.as_str() {
-        let exact = known().find(|name| *name == given);
-        let name = exact.or_else(|| meant(given, &known())).or_else(|| nearest(given, known()));
-        return Some(match name {
-            Some(name) => json!({"type": name}).to_string(),
-            None => format!("a `type` of {}", known().collect::<Vec<_>>().join(", ")),
-        });
-    }
-    // A whole number for a splitter is scikit-learn's number of folds, of classes stratified.
     let is_splitter = known().any(|name| name == "stratified_kfold");
-    let n_splits = value.as_u64().filter(|_| is_splitter)?;
-    let folds = |name: &str| json!({"type": name, "n_splits": n_splits}).to_string();
-    Some(format!("{}, or of amounts {}", folds("stratified_kfold"), folds("kfold")))
+    if let Some(splitter) = splitter(value).filter(|_| is_splitter) {
+        return splitter;
+    }
+    let name = value.as_str().and_then(|given| {
+        let exact = known().find(|name| *name == given);
+        exact.or_else(|| meant(given, &known())).or_else(|| nearest(given, known()))
+    });
+    match name {
+        Some(name) => json!({"type": name}).to_string(),
+        None => format!("a `type` of {}", known().collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// The splitter that is meant by a number of folds, which scikit-learn stratifies for classes, by `true`,
+/// or by a share of rows to test on.
+fn splitter(value: &Value) -> Option<String> {
+    let folds = |n_splits: Option<u64>| {
+        let of = |name: &str| match n_splits {
+            Some(n_splits) => json!({"type": name, "n_splits": n_splits}).to_string(),
+            None => json!({"type": name}).to_string(),
+        };
+        format!("{}, or of amounts {}", of("stratified_kfold"), of("kfold"))
+    };
+    let value = unquoted(value).unwrap_or_else(|| value.clone());
+    match value {
+        Value::Bool(true) => Some(folds(None)),
+        Value::Number(number) => {
+            let share = number.as_f64().filter(|share| *share > 0.0 && *share < 1.0);
+            let holdout = |share: f64| json!({"type": "holdout", "test_size": share}).to_string();
+            number.as_u64().map(|n_splits| folds(Some(n_splits))).or_else(|| share.map(holdout))
+        }
+        _ => None,
+    }
+}
+
+/// A number, `true` or `false` that stands in quotes.
+fn unquoted(value: &Value) -> Option<Value> {
+    let value: Value = serde_json::from_str(value.as_str()?).ok()?;
+    (value.is_number() || value.is_boolean()).then_some(value)
+}
+
+/// What to do with a field that is null, or `auto`, and may be left out instead.
+pub(super) fn left_out(schema: &Value, value: &Value) -> Option<String> {
+    if !value.is_null() && value != "auto" {
+        return None;
+    }
+    Some(match &schema["default"] {
+        Value::Null => "leave it out".to_owned(),
+        default => format!("leave it out for its default, {}", cut(default)),
+    })
 }
 
 /// The list, or the object, that is meant by what would be in it; `accepts` says whether a schema takes
@@ -169,20 +224,16 @@ pub(super) fn wrapped(
     value: &Value,
     accepts: impl Fn(&Value, &Value) -> bool,
 ) -> Option<String> {
-    // A number in quotes.
-    if let Some(number) = value.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok()) {
-        return (number.is_number() && accepts(schema, &number)).then(|| number.to_string());
+    let whole =
+        value.as_f64().filter(|number| number.fract() == 0.0).map(|number| json!(number as i64));
+    if let Some(plain) = unquoted(value).or(whole).filter(|plain| accepts(schema, plain)) {
+        return Some(plain.to_string());
     }
     if value.is_null() {
         return None;
     }
     if type_fits(schema, &json!([])) && !value.is_array() {
-        let item = resolve(&schema["items"]);
-        if accepts(item, value) {
-            return Some(cut(&json!([value])));
-        }
-        let name = meant(value.as_str()?, &names(item).into_iter())?;
-        return Some(json!([name]).to_string());
+        return list(schema, value, accepts);
     }
     if !type_fits(schema, &json!({})) {
         return None;
@@ -190,16 +241,70 @@ pub(super) fn wrapped(
     if *value == Value::Bool(true) {
         return accepts(schema, &json!({})).then(|| "{} for its defaults".to_owned());
     }
+    if let Some(name) = value.as_str() {
+        let objects: Vec<String> = with_name(schema, name)
+            .iter()
+            .filter(|object| accepts(schema, object))
+            .map(Value::to_string)
+            .collect();
+        if !objects.is_empty() {
+            return Some(objects.join(" or "));
+        }
+    }
     let [field] = schema["required"].as_array()?.as_slice() else { return None };
     let object = Value::Object(Map::from_iter([(field.as_str()?.to_owned(), value.clone())]));
     accepts(schema, &object).then(|| cut(&object))
 }
 
+/// The list that is meant by its only item, or by a text with commas.
+fn list(schema: &Value, value: &Value, accepts: impl Fn(&Value, &Value) -> bool) -> Option<String> {
+    let item = &schema["items"];
+    let plain = unquoted(value).filter(|plain| accepts(item, plain));
+    if let Some(only) = plain.as_ref().or_else(|| accepts(item, value).then_some(value)) {
+        let several = only.as_str().and_then(|name| of_several(name, &names(item)));
+        return Some(cut(&json!([only])) + several.as_deref().unwrap_or_default());
+    }
+    let text = value.as_str()?;
+    let known = names(item);
+    if let Some(name) = meant(text, &known.iter().copied()) {
+        return Some(json!([name]).to_string() + &of_several(name, &known).unwrap_or_default());
+    }
+    let parts = text.trim_matches(['[', '(', ')', ']']).split(',').map(str::trim);
+    let part = |part: &str| unquoted(&json!(part)).unwrap_or_else(|| json!(part));
+    let list: Value = parts.filter(|part| !part.is_empty()).map(part).collect();
+    accepts(schema, &list).then(|| cut(&list))
+}
+
+/// Where a scorer is of two classes, the one of several.
+fn of_several(name: &str, known: &[&str]) -> Option<String> {
+    let mut several = ["macro", "ovr"].iter().map(|kind| format!("{name}_{kind}"));
+    let name = several.find(|name| known.contains(&name.as_str()))?;
+    Some(format!(", or of several classes {}", json!([name])))
+}
+
+/// The objects that have one field, or one within one, which may be such a name.
+fn with_name(schema: &Value, name: &str) -> Vec<Value> {
+    let object =
+        |field: &str, value: Value| Value::Object(Map::from_iter([(field.to_owned(), value)]));
+    let fields = resolve(schema)["properties"].as_object().into_iter().flatten();
+    let found = fields.flat_map(|(field, schema)| {
+        let known = names(schema);
+        let exact = known.iter().copied().find(|known| *known == name);
+        match exact.or_else(|| meant(name, &known.iter().copied())) {
+            Some(name) => vec![object(field, json!(name))],
+            None => with_name(schema, name).into_iter().map(|value| object(field, value)).collect(),
+        }
+    });
+    found.collect()
+}
+
 /// The names that a text may be.
 fn names(schema: &Value) -> Vec<&str> {
-    let variants = schema["oneOf"].as_array().into_iter().flatten().map(resolve);
-    let lists = variants.chain([schema]).filter_map(|variant| variant["enum"].as_array());
-    lists.flatten().filter_map(Value::as_str).collect()
+    let schema = resolve(schema);
+    match schema["oneOf"].as_array() {
+        Some(variants) => variants.iter().flat_map(names).collect(),
+        None => schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str).collect(),
+    }
 }
 
 /// JSON as a message shows it.

@@ -1,12 +1,16 @@
-//! Where the fits of tasks are saved, so that the next attempt goes on from there.
+//! Where the fits of tasks are saved, so that the next attempt goes on from there, and what a job has
+//! of them.
 
 use std::collections::HashMap;
 
 use super::ClaimedTask;
 use super::publish::leases;
-use crate::domain::ids::JobId;
+use crate::domain::checkpoint::{FitKind, SavedFit};
+use crate::domain::clock::Timestamp;
+use crate::domain::ids::{JobId, ProjectId};
+use crate::domain::spec::JobSpec;
 use crate::store::db::{On, Tx, composed, list, sql};
-use crate::store::{Result, Store};
+use crate::store::{Result, Store, from_json};
 
 /// The saved state of a task's fit; its bytes are durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,14 +42,16 @@ impl Store {
         &self,
         task: &ClaimedTask,
         checkpoint: &Checkpoint,
+        (epoch, size_bytes): (Option<u32>, u64),
     ) -> Result<Saved> {
-        retrying!(self.save_checkpoint_once(task, checkpoint))
+        retrying!(self.save_checkpoint_once(task, checkpoint, (epoch, size_bytes)))
     }
 
     async fn save_checkpoint_once(
         &self,
         task: &ClaimedTask,
         checkpoint: &Checkpoint,
+        (epoch, size_bytes): (Option<u32>, u64),
     ) -> Result<Saved> {
         let mut tx = self.db.begin().await?;
         let leases = leases(&mut tx, [task.id].into_iter()).await?;
@@ -53,18 +59,81 @@ impl Store {
             return Ok(Saved::Refused);
         }
         let replaced = of_tasks(&mut tx, &[task.id]).await?.remove(&task.id);
-        sql("INSERT INTO checkpoints (task_id, project_id, sha256, spent_ms)
-             VALUES ($1, $2, $3, $4)
+        let now = tx.now().await?;
+        sql("INSERT INTO checkpoints (task_id, project_id, sha256, spent_ms, epoch, size_bytes,
+                                      saved_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
              ON CONFLICT (task_id) DO UPDATE SET sha256 = excluded.sha256,
-                                                 spent_ms = excluded.spent_ms")
+                 spent_ms = excluded.spent_ms, epoch = excluded.epoch,
+                 size_bytes = excluded.size_bytes, saved_at = excluded.saved_at")
         .bind(task.id)
         .bind(task.job.project.to_string())
         .bind(&checkpoint.sha256)
         .bind(checkpoint.spent_ms)
+        .bind(epoch.map(i64::from))
+        .bind(size_bytes as i64)
+        .bind(now.0)
         .execute(&mut tx)
         .await?;
         tx.commit().await?;
         Ok(Saved::Yes { replaced: replaced.map(|replaced| replaced.sha256) })
+    }
+
+    /// The fits of a job that are saved, folds first; `None` when there is no such job.
+    ///
+    /// # Errors
+    /// When the database fails or holds what this version cannot read.
+    pub async fn saved_fits(
+        &self,
+        project: ProjectId,
+        job: JobId,
+    ) -> Result<Option<Vec<SavedFit>>> {
+        let mut tx = self.db.begin_read().await?;
+        let of_job: Option<(String, i64)> = sql("SELECT resolved_spec, (SELECT COUNT(*) FROM tasks
+                     WHERE job_id = jobs.id AND kind = 'fold') FROM jobs
+             WHERE project_id = $1 AND id = $2")
+        .bind(project.to_string())
+        .bind(job.to_string())
+        .optional(&mut tx)
+        .await?;
+        let Some((spec, n_fits)) = of_job else { return Ok(None) };
+        let spec: JobSpec = from_json("resolved_spec", &spec)?;
+        let rows: Vec<Row> = sql("SELECT kind, idx, spent_ms, epoch, size_bytes, saved_at
+             FROM checkpoints JOIN tasks ON tasks.id = checkpoints.task_id
+             WHERE job_id = $1 ORDER BY tasks.id")
+        .bind(job.to_string())
+        .all(&mut tx)
+        .await?;
+        let fits = rows.into_iter().map(|row| row.fit(&spec, n_fits.unsigned_abs() as usize));
+        Ok(Some(fits.collect()))
+    }
+}
+
+/// A checkpoint with its task's kind and number.
+#[derive(sqlx::FromRow)]
+struct Row {
+    kind: String,
+    idx: i64,
+    spent_ms: i64,
+    epoch: Option<i64>,
+    size_bytes: Option<i64>,
+    saved_at: Option<i64>,
+}
+
+impl Row {
+    /// As one of the so many fits of folds, or the last one.
+    fn fit(self, spec: &JobSpec, n_fits: usize) -> SavedFit {
+        let place = (self.kind == "fold").then(|| spec.place(self.idx as usize, n_fits));
+        SavedFit {
+            kind: if place.is_some() { FitKind::Fold } else { FitKind::Refit },
+            repeat: place.map(|place| place.repeat),
+            fold: place.map(|place| place.fold),
+            point: place.and_then(|place| place.point),
+            epoch: self.epoch.map(|epoch| epoch as u32),
+            spent_s: self.spent_ms as f64 / 1e3,
+            size_bytes: self.size_bytes.map(i64::unsigned_abs),
+            saved_at: self.saved_at.map(Timestamp),
+        }
     }
 }
 
@@ -98,7 +167,7 @@ pub(super) async fn forget(tx: &mut Tx, tasks: impl Iterator<Item = i64>) -> Res
 }
 
 /// Forgets those of a job's tasks that have ended; the sweep finds their blobs.
-pub(super) async fn forget_of_ended(tx: &mut Tx, job: JobId) -> Result<()> {
+pub(in crate::store) async fn forget_of_ended(tx: &mut Tx, job: JobId) -> Result<()> {
     sql("DELETE FROM checkpoints WHERE task_id IN (
              SELECT id FROM tasks WHERE job_id = $1
              AND state IN ('succeeded', 'failed', 'cancelled'))")

@@ -42,10 +42,19 @@ pub enum CalibrationSpec {
     /// A logistic curve, as scikit-learn's method `sigmoid`, which is read as another name of it.
     #[serde(alias = "sigmoid")]
     Platt,
-    /// A curve that only rises, as scikit-learn's method `isotonic`.
+    /// A curve that only rises, as scikit-learn's method `isotonic`. Below about 1,000 rows it follows
+    /// their noise.
     Isotonic,
     /// One temperature that divides the logits, as scikit-learn's method `temperature`.
     Temperature,
+}
+
+impl CalibrationSpec {
+    /// The rows below which it is likely to follow noise: scikit-learn's user guide advises against
+    /// `isotonic` with far fewer than so many.
+    pub fn n_rows_advised(self) -> usize {
+        if self == Self::Isotonic { 1_000 } else { 0 }
+    }
 }
 
 /// A fitted calibration: a part of a model.

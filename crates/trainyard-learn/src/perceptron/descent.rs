@@ -121,7 +121,7 @@ pub(super) fn descend(
         };
         let stops = stopping.stops_after(validation_score.unwrap_or(-objective));
         if !stops && n_iter < max_iter && observer.wants_checkpoint() {
-            observer.checkpoint(save(learner.state(n_iter, &order, &stopping)));
+            observer.checkpoint(epoch, save(learner.state(n_iter, &order, &stopping)));
         }
         if observer.epoch(epoch).is_break() {
             return Err(FitError::Cancelled);

@@ -25,8 +25,8 @@ pub trait Observer {
         false
     }
 
-    /// The state; a training that goes on from it ends with the same bits as this one.
-    fn checkpoint(&mut self, _state: Vec<u8>) {}
+    /// The state after an epoch; a training that goes on from it ends with the same bits as this one.
+    fn checkpoint(&mut self, _after: Epoch, _state: Vec<u8>) {}
 }
 
 impl<F: FnMut(Epoch) -> ControlFlow<()>> Observer for F {

@@ -309,7 +309,8 @@ impl SplitSpec {
         )
     }
 
-    pub(super) fn n_repeats(&self) -> u32 {
+    /// How often all rows are split.
+    pub fn n_repeats(&self) -> u32 {
         match *self {
             Self::RepeatedKfold { n_repeats, .. }
             | Self::RepeatedStratifiedKfold { n_repeats, .. } => n_repeats,

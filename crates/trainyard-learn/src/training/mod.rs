@@ -142,9 +142,9 @@ pub trait Observer {
         false
     }
 
-    /// Called with the state where it was wanted: what [`memory_bytes`] counts of it. It has room for a
-    /// few bytes more, which whoever stores it may add.
-    fn checkpoint(&mut self, _state: Vec<u8>) {}
+    /// Called with the state where it was wanted, and the last whole epoch before it, or 0:
+    /// what [`memory_bytes`] counts of it. It has room for a few bytes more, which whoever stores it may add.
+    fn checkpoint(&mut self, _after: u32, _state: Vec<u8>) {}
 
     /// Called after every epoch with all that is known of the fit so far.
     fn epoch(&mut self, _epoch: u32, _history: &History) -> Control {
@@ -264,7 +264,8 @@ pub fn fit(
         for step in first..n_steps {
             if observer.wants_checkpoint() {
                 let place = Place { epoch, step };
-                observer.checkpoint(checkpoint::save(place, &learner, &stopping, &record.history));
+                let state = checkpoint::save(place, &learner, &stopping, &record.history);
+                observer.checkpoint(epoch - 1, state);
             }
             match observer.step() {
                 Control::Cancel => return Err(FitError::Cancelled),
