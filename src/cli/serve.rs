@@ -17,7 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
 use crate::domain::clock::Clock;
-use crate::domain::labels::Labels;
+use crate::domain::labels::{Labels, RepeatedLabel};
 use crate::domain::limits::Limits;
 use crate::server::{Role, Server, Settings};
 use crate::telemetry::Traces;
@@ -197,6 +197,14 @@ fn start_log(args: &ServeArgs) -> Result<Option<Traces>, String> {
         LogFormat::Json => log.json().with_filter(filter).boxed(),
     };
     registry().with(log).with(traces.as_ref().map(Traces::layer)).init();
+    if traces.is_some()
+        && let Some(protocol) = Traces::unspoken_protocol()
+    {
+        tracing::warn!(
+            protocol,
+            "OTEL_EXPORTER_OTLP_PROTOCOL is not supported here: traces are sent by http/protobuf"
+        );
+    }
     Ok(traces)
 }
 
@@ -206,7 +214,7 @@ fn fail(error: &str) -> ExitCode {
 }
 
 fn labels(text: &str) -> Result<Labels, String> {
-    let labels: Labels = text.parse().unwrap_or_default();
+    let labels: Labels = text.parse().map_err(|error: RepeatedLabel| error.to_string())?;
     match labels.problems().first() {
         None => Ok(labels),
         Some(problem) => Err(format!("{}; an example: gpu=false,zone=a", problem.detail)),
