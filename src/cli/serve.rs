@@ -32,8 +32,8 @@ pub(super) struct ServeArgs {
     /// Where the database and the blobs are kept.
     #[arg(long, env = "TRAINYARD_DATA_DIR", default_value = "data")]
     data_dir: PathBuf,
-    /// Where jobs and results are kept instead of in the data directory, shared by several processes:
-    /// `postgres://user:password@host/name`.
+    /// Where jobs and results are kept instead of in the data directory: `sqlite://PATH` of a file for
+    /// this process alone, or `postgres://user:password@host/name`, which several processes share.
     #[arg(long, env = "TRAINYARD_DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
     /// Where datasets and models are kept instead of in the data directory: `file:///folder`,
