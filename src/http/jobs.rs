@@ -31,7 +31,6 @@ use crate::domain::spec::curve::CurveSpec;
 use crate::domain::spec::evaluate::{EvaluateJobRequest, as_posted, evaluation};
 use crate::domain::spec::{CheckedJob, Estimate, JobBody, JobRequest, JobSpec, check, check_any};
 use crate::domain::suggest::shown;
-use crate::domain::worker::{Worker, WorkerStatus};
 use crate::store::Deleted;
 use crate::store::hints::Watch;
 use crate::store::idempotency::Created;
@@ -123,18 +122,15 @@ pub(super) async fn create(
 /// Whether no worker that lives could take the job's tasks: one may come yet.
 async fn nobody_for(state: &AppState, checked: &CheckedJob) -> Result<Option<Warning>, ApiError> {
     let CheckedJob { spec, estimate, .. } = checked;
-    let workers = state.store.workers().await?;
-    let could = |worker: &Worker| {
-        worker.status == WorkerStatus::Alive
-            && worker.labels.include(&spec.requires)
-            && worker.memory_bytes >= estimate.memory_bytes
-    };
+    if state.store.is_anybody_there(&spec.requires, estimate.memory_bytes).await? {
+        return Ok(None);
+    }
     let detail = match spec.requires.is_empty() {
         true => format!("with the {} MB that a task may need", estimate.memory_bytes >> 20),
         false => format!("with the labels {} and memory enough", spec.requires),
     };
     let detail = format!("no worker {detail} is there now; the job waits until one is");
-    Ok((!workers.iter().any(could)).then(|| Warning::new("no_worker", detail)))
+    Ok(Some(Warning::new("no_worker", detail)))
 }
 
 fn bad_dependencies(bad: Vec<BadDependency>) -> ApiError {

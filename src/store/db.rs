@@ -49,10 +49,17 @@ impl Db {
     }
 
     /// Where one statement that writes runs by itself.
-    pub(super) fn writer(&self) -> (Dialect, On<'_>) {
+    pub(super) fn writer(&self) -> On<'_> {
         match self {
-            Self::Sqlite { writer, .. } => (Dialect::Sqlite, On::SqlitePool(writer)),
-            Self::Postgres(pool) => (Dialect::Postgres, On::PostgresPool(pool)),
+            Self::Sqlite { writer, .. } => On::SqlitePool(writer),
+            Self::Postgres(pool) => On::PostgresPool(pool),
+        }
+    }
+
+    pub(super) fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite { .. } => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
         }
     }
 

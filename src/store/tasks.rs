@@ -75,19 +75,24 @@ pub struct ClaimedTask {
 }
 
 impl ClaimedTask {
-    fn holding(&self) -> Holding<'_> {
-        let Self { id, attempt, lease_token, job, .. } = self;
-        Holding { task: *id, attempt: *attempt, lease_token, job: job.id }
+    /// By what it is held.
+    pub fn holding(&self) -> Holding {
+        let lease_token = Arc::clone(&self.lease_token);
+        Holding { task: self.id, attempt: self.attempt, lease_token, job: self.job.id }
     }
 }
 
 /// By what a task is held.
-#[derive(Clone, Copy, Debug)]
-struct Holding<'a> {
-    task: i64,
-    attempt: i64,
-    lease_token: &'a str,
-    job: JobId,
+#[derive(Clone, Debug)]
+pub struct Holding {
+    /// The row.
+    pub task: i64,
+    /// Which attempt it is.
+    pub attempt: i64,
+    /// The lease.
+    pub lease_token: Arc<str>,
+    /// The job that it is part of.
+    pub job: JobId,
 }
 
 /// What a task does.
@@ -302,20 +307,15 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn hand_back(&self, tasks: &[ClaimedTask]) -> Result<()> {
-        let held: Vec<Holding<'_>> = tasks.iter().map(ClaimedTask::holding).collect();
-        self.give_back(&held).await
+    pub async fn hand_back(&self, held: &[Holding]) -> Result<()> {
+        retrying!(self.hand_back_once(held))
     }
 
-    async fn give_back(&self, held: &[Holding<'_>]) -> Result<()> {
-        retrying!(self.give_back_once(held))
-    }
-
-    async fn give_back_once(&self, held: &[Holding<'_>]) -> Result<()> {
+    async fn hand_back_once(&self, held: &[Holding]) -> Result<()> {
         let mut tx = self.db.begin().await?;
         let now = tx.now().await?;
         publish::lock_tasks(&mut tx, held.iter().map(|held| held.task)).await?;
-        for &Holding { task, attempt, lease_token, job } in held {
+        for &Holding { task, attempt, ref lease_token, job } in held {
             let Some((project, status)) = project_and_status(&mut tx, job).await? else { continue };
             let open = publish::is_open(status);
             let changed =
@@ -324,7 +324,7 @@ impl Store {
                  WHERE id = $1 AND attempt = $2 AND lease_token = $3 AND state = 'running'")
                 .bind(task)
                 .bind(attempt)
-                .bind(lease_token)
+                .bind(&**lease_token)
                 .bind(if open { publish::again(status) } else { "cancelled" })
                 .execute(&mut tx)
                 .await?;

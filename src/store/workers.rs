@@ -1,6 +1,6 @@
 //! Workers: each says that it lives with every beat; who has not for a lease's length is lost.
 
-use super::db::sql;
+use super::db::{composed, sql};
 use super::{Result, Store, StoreError, from_json, json, parsed};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::WorkerId;
@@ -97,6 +97,27 @@ impl Store {
         Ok(n_forgotten)
     }
 
+    /// Whether a living worker has the labels, and memory for a task.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_anybody_there(&self, requires: &Labels, memory_bytes: u64) -> Result<bool> {
+        let now = self.db.dialect().clock();
+        let offered: Vec<(String,)> = composed(format!(
+            "SELECT DISTINCT labels FROM workers WHERE beat_at + lease_ms >= {now} AND memory_bytes >= $1"
+        ))
+        .bind(i64::try_from(memory_bytes).unwrap_or(i64::MAX))
+        .all(&self.db)
+        .await?;
+        for (labels,) in offered {
+            let labels: Labels = from_json("labels", &labels)?;
+            if labels.include(requires) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The workers that live or were lost within the hour, the oldest first.
     ///
     /// # Errors
@@ -106,9 +127,11 @@ impl Store {
         let now = tx.now().await?;
         let rows: Vec<Row> = sql(
             "SELECT id, name, version, labels, n_threads, memory_bytes, lease_ms, started_at, beat_at,
-                    (SELECT COUNT(*) FROM tasks
-                     WHERE state = 'running' AND worker = workers.id) AS running_tasks
-             FROM workers WHERE beat_at >= $1 ORDER BY started_at, id",
+                    COALESCE(n_tasks, 0) AS running_tasks
+             FROM workers LEFT JOIN (SELECT worker, COUNT(*) AS n_tasks FROM tasks
+                                     WHERE state = 'running' GROUP BY worker) AS held
+                          ON held.worker = workers.id
+             WHERE beat_at >= $1 ORDER BY started_at, id",
         )
         .bind(now.0 - SHOWN_MS)
         .all(&mut tx)

@@ -11,7 +11,7 @@ use super::queue::{Flights, Queue, Stop};
 use super::run::Ended;
 use crate::domain::clock::Clock;
 use crate::meters::{self, Meters};
-use crate::store::tasks::{Begun, ClaimRequest, ClaimedTask, Finished, Outcome};
+use crate::store::tasks::{Begun, ClaimRequest, ClaimedTask, Finished, Holding, Outcome};
 use crate::store::workers::NewWorker;
 use crate::store::{Store, StoreError};
 use crate::telemetry;
@@ -31,8 +31,8 @@ const GATHER_LAST: Duration = Duration::from_millis(3);
 /// A hint can be lost; the queue is looked at this often anyway.
 const POLL: Duration = Duration::from_millis(1_500);
 
-/// Tasks get so long to notice that the worker is going away.
-const DRAIN: Duration = Duration::from_secs(8);
+/// Tasks get so long to notice that the worker is going away: all of it should be over within ten seconds.
+const DRAIN: Duration = Duration::from_secs(6);
 
 const PUBLISH_ATTEMPTS: u32 = 4;
 
@@ -61,7 +61,8 @@ impl Dispatcher {
         let id = self.worker.id.to_string();
         let requirements = self.worker.labels.subsets();
         while !*self.stopped.borrow() {
-            if n_running < n_threads {
+            // One task more than there is memory for waits for it; others are for other workers.
+            while n_running < n_threads && self.flights.memory_bytes() <= self.worker.memory_bytes {
                 let n_idle = n_threads - n_running;
                 let request = ClaimRequest {
                     worker: &id,
@@ -72,7 +73,10 @@ impl Dispatcher {
                     max_memory_bytes: i64::try_from(self.worker.memory_bytes).unwrap_or(i64::MAX),
                     requirements: &requirements,
                 };
-                n_running += self.claim(&request).await;
+                match self.claim(&request).await {
+                    0 => break,
+                    n => n_running += n,
+                }
             }
             tokio::select! {
                 Some(ended) = self.done.recv() => {
@@ -173,7 +177,7 @@ impl Dispatcher {
                 }
                 Ended::Interrupted(task) => {
                     ids.push(task.id);
-                    interrupted.push(task);
+                    interrupted.push(task.holding());
                 }
                 Ended::LeaseLost(task) => {
                     tracing::warn!(task = task.id, job = %task.job.id, "lost a lease; discarded");
@@ -226,16 +230,17 @@ impl Dispatcher {
         error.is_unreachable() && !*self.stopped.borrow()
     }
 
-    async fn hand_back(&self, tasks: &[ClaimedTask]) {
-        if tasks.is_empty() {
+    async fn hand_back(&self, held: &[Holding]) {
+        if held.is_empty() {
             return;
         }
-        if let Err(error) = self.store.hand_back(tasks).await {
+        if let Err(error) = self.store.hand_back(held).await {
             tracing::error!(%error, "tasks could not be handed back; their leases will run out");
         }
     }
 
-    /// Stops what runs, publishes what finishes meanwhile, hands back the rest.
+    /// Stops what runs, publishes what finishes meanwhile, hands back the rest. What has not answered by
+    /// then is in a long step, and whatever comes of it is refused.
     async fn drain(&mut self, n_running: usize) {
         let untaken = self.queue.close();
         for (_, _, signal) in self.flights.signals() {
@@ -251,6 +256,7 @@ impl Dispatcher {
         }
         batch.extend(untaken.into_iter().map(|flight| Ended::Interrupted(flight.task)));
         self.settle(batch).await;
+        self.hand_back(&self.flights.held()).await;
     }
 }
 

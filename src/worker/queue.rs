@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::store::tasks::ClaimedTask;
+use crate::store::tasks::{ClaimedTask, Holding};
 
 /// A claimed task with its signal.
 #[derive(Debug)]
@@ -121,17 +121,22 @@ impl Queue {
     }
 }
 
-/// The signals of all claimed tasks, by task, with the leases that hold them.
+/// All claimed tasks, with their signals.
 #[derive(Debug, Default)]
-pub(super) struct Flights(Mutex<Signals>);
+pub(super) struct Flights(Mutex<HashMap<i64, InFlight>>);
 
-/// By task: the lease that holds it, and its signal.
-type Signals = HashMap<i64, (Arc<str>, Arc<Signal>)>;
+#[derive(Debug)]
+struct InFlight {
+    held: Holding,
+    memory_bytes: u64,
+    signal: Arc<Signal>,
+}
 
 impl Flights {
     pub(super) fn add(&self, task: ClaimedTask) -> Flight {
         let signal = Arc::new(Signal::default());
-        self.lock().insert(task.id, (Arc::clone(&task.lease_token), Arc::clone(&signal)));
+        let (held, memory_bytes) = (task.holding(), task.memory_bytes);
+        self.lock().insert(task.id, InFlight { held, memory_bytes, signal: Arc::clone(&signal) });
         Flight { task, signal }
     }
 
@@ -139,9 +144,20 @@ impl Flights {
         self.lock().remove(&task);
     }
 
+    /// What all of them may need, by estimate.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.lock().values().map(|flight| flight.memory_bytes).sum()
+    }
+
+    /// By what they are held.
+    pub(super) fn held(&self) -> Vec<Holding> {
+        self.lock().values().map(|flight| flight.held.clone()).collect()
+    }
+
     /// The leases that hold any task.
     pub(super) fn leases(&self) -> Vec<Arc<str>> {
-        let mut leases: Vec<_> = self.lock().values().map(|(lease, _)| Arc::clone(lease)).collect();
+        let mut leases: Vec<_> =
+            self.lock().values().map(|flight| Arc::clone(&flight.held.lease_token)).collect();
         leases.sort_unstable();
         leases.dedup();
         leases
@@ -149,13 +165,14 @@ impl Flights {
 
     /// Every task's signal with its lease.
     pub(super) fn signals(&self) -> Vec<(i64, Arc<str>, Arc<Signal>)> {
-        self.lock()
-            .iter()
-            .map(|(task, (lease, signal))| (*task, Arc::clone(lease), Arc::clone(signal)))
-            .collect()
+        let of = |flight: &InFlight| {
+            let InFlight { held, signal, .. } = flight;
+            (held.task, Arc::clone(&held.lease_token), Arc::clone(signal))
+        };
+        self.lock().values().map(of).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Signals> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<i64, InFlight>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -97,7 +97,7 @@ async fn what_meets_an_outage_is_tried_until_it_is_over(on: Database) {
 async fn what_is_handed_back_was_never_tried(on: Database) {
     let yard = Yard::new(on).await;
     let tasks = yard.claim(60_000, 1_000_000).await;
-    yard.store.hand_back(&tasks).await.unwrap();
+    yard.hand_back(&tasks).await;
     let again = yard.claim(60_000, 1_000_000).await;
     assert_eq!((again.len(), again[0].attempt), (4, 1));
     assert_eq!(yard.store.publish(&folds(&tasks)).await.unwrap(), [false; 4]);
@@ -140,7 +140,7 @@ async fn what_is_handed_back_of_a_cancelled_job_ends_it_and_holds_nobody_up(on: 
     let yard = Yard::new(on).await;
     let tasks = yard.claim(60_000, 1_000_000).await;
     yard.store.cancel_job(PROJECT, yard.job).await.unwrap();
-    yard.store.hand_back(&tasks).await.unwrap();
+    yard.hand_back(&tasks).await;
     let job = yard.job().await;
     assert_eq!((job.status, job.tasks.queued), (JobStatus::Cancelled, 0));
     assert!(yard.claim(60_000, 1_000_000).await.is_empty());

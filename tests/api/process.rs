@@ -123,6 +123,34 @@ pub fn long(api: &Api) -> Value {
 }
 
 #[test]
+fn idle_threads_are_filled_at_once_while_there_is_memory() {
+    let directories = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let spec = |api: &Api| {
+        json!({
+            "dataset_id": api.demo_dataset(), "target": "y",
+            "model": {"type": "mlp", "hidden": [1024, 1024]},
+            "training": {"epochs": 100_000},
+            "cv": {"type": "kfold", "n_splits": 10}
+        })
+    };
+    let asked = Process::start(directories[0].path());
+    let estimate = asked.api.post("/v1/jobs?dry_run=true", &spec(&asked.api)).expect(200);
+    let memory_bytes = estimate["memory_bytes"].as_u64().unwrap();
+    // Enough for five and a half.
+    let megabytes = ((memory_bytes * 11 / 2) >> 20).to_string();
+    let arguments = ["--workers", "8", "--memory-megabytes", &megabytes];
+    let process = Process::start_with(directories[1].path(), &arguments);
+    let start = Instant::now();
+    let job = process.api.submit(&spec(&process.api));
+    process.api.until(&job, |job| job["tasks"]["running"].as_u64() >= Some(6));
+    assert!(start.elapsed() < Duration::from_secs(6), "one more with each look at the queue");
+    // The sixth waits for memory, and others are left to other workers.
+    std::thread::sleep(Duration::from_secs(2));
+    let state = process.api.get(&format!("/v1/jobs/{job}")).expect(200);
+    assert_eq!(state["tasks"]["running"], 6, "{state}");
+}
+
+#[test]
 fn sigterm_ends_the_server_in_order_and_the_next_one_goes_on() {
     let directory = tempfile::tempdir().unwrap();
     let mut first = Process::start(directory.path());

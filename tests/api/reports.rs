@@ -78,14 +78,14 @@ async fn a_late_report_is_refused_and_the_next_attempt_starts_its_curve_again(on
     let other_attempt = ClaimedTask { attempt: 1, ..second[0].clone() };
     assert!(!yard.report(report(&other_attempt, 0.7, history(7, 1.0))).await);
     // Nor does a worker that has lost a task take anything away from who has it.
-    yard.store.hand_back(&late).await.unwrap();
+    yard.hand_back(&late).await;
     assert_eq!((yard.progress().await, yard.curve(0).await), (0.05, Some((vec![2.0; 2], false))));
 }
 
 async fn reports_stand_and_fall_by_themselves(on: Database) {
     let yard = Yard::new(on).await;
     let late = yard.claim(60_000, 1).await;
-    yard.store.hand_back(&late).await.unwrap();
+    yard.hand_back(&late).await;
     let tasks = yard.claim(60_000, 1_000_000).await;
     assert_eq!((tasks[0].id, tasks[0].attempt), (late[0].id, late[0].attempt));
     let reports = [report(&late[0], 0.5, history(1, 1.0)), report(&tasks[1], 0.5, history(1, 1.0))];
@@ -99,7 +99,7 @@ async fn what_goes_back_to_the_queue_starts_again(on: Database) {
     for task in &tasks[..2] {
         assert!(yard.report(report(task, 0.5, history(1, 1.0))).await);
     }
-    yard.store.hand_back(&tasks[..1]).await.unwrap();
+    yard.hand_back(&tasks[..1]).await;
     assert_eq!((yard.progress().await, yard.curve(0).await), (0.1, None));
     let retry = Outcome::Retry(JobError::new("unreadable", ""));
     assert_eq!(yard.store.publish(&[finished(&tasks[1], retry)]).await.unwrap(), [true]);
@@ -114,7 +114,7 @@ async fn what_a_job_was_like_stays_when_it_ends_early(on: Database) {
     cancelled.store.cancel_job(PROJECT, cancelled.job).await.unwrap();
     let ended = [finished(&tasks[0], Outcome::Cancelled)];
     assert_eq!(cancelled.store.publish(&ended).await.unwrap(), [true]);
-    cancelled.store.hand_back(&tasks[1..]).await.unwrap();
+    cancelled.hand_back(&tasks[1..]).await;
     assert_eq!(cancelled.job().await.status, JobStatus::Cancelled);
     assert_eq!(cancelled.curve(0).await, Some((vec![1.0; 2], false)));
     assert_eq!(cancelled.curve(1).await, Some((vec![1.0], false)));

@@ -174,7 +174,7 @@ impl Schedule<'_> {
 
     async fn hand_back(&mut self, worker: usize) {
         let tasks = std::mem::take(&mut self.workers[worker]);
-        self.yard.store.hand_back(&tasks).await.unwrap();
+        self.yard.hand_back(&tasks).await;
         for task in tasks {
             if self.model.held.get(&task.id).is_some_and(|(token, _)| *token == task.lease_token) {
                 self.model.held.remove(&task.id);

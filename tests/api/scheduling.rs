@@ -85,6 +85,41 @@ async fn a_project_with_many_tasks_does_not_starve_one_with_few(on: Database) {
     assert_eq!(order.iter().filter(|job| small.contains(job)).count(), 2, "{order:?}");
 }
 
+/// Of whose the next six tasks are.
+async fn next_six(yard: &Yard, job: JobId) -> usize {
+    let mut n = 0;
+    for _ in 0..6 {
+        n += usize::from(next(yard).await.job.id == job);
+    }
+    n
+}
+
+async fn who_rested_has_saved_nothing_up(on: Database) {
+    let yard = empty(on).await;
+    let other = yard.other_project().await;
+    let rests = yard.submit(20).await;
+    let works = yard.submit_with(other, 20, json!({})).await;
+    assert_eq!([next(&yard).await.job.id, next(&yard).await.job.id], [rests, works]);
+    yard.store.pause_job(PROJECT, rests).await.unwrap();
+    for _ in 0..10 {
+        assert_eq!(next(&yard).await.job.id, works);
+    }
+    yard.store.resume_job(PROJECT, rests).await.unwrap();
+    assert_eq!(next_six(&yard, works).await, 3, "turn and turn about");
+}
+
+async fn what_nobody_can_take_lets_nobody_pass(on: Database) {
+    let yard = empty(on).await;
+    let other = yard.other_project().await;
+    yard.submit_with(PROJECT, 2, json!({"requires": {"gpu": "true"}})).await;
+    let first = yard.submit(20).await;
+    for _ in 0..10 {
+        assert_eq!(next(&yard).await.job.id, first);
+    }
+    yard.submit_with(other, 20, json!({})).await;
+    assert_eq!(next_six(&yard, first).await, 3, "turn and turn about");
+}
+
 async fn no_more_folds_run_at_once_than_may(on: Database) {
     let yard = empty(on).await;
     let job = yard.submit_with(PROJECT, 5, json!({"max_parallel": 2})).await;
@@ -94,7 +129,7 @@ async fn no_more_folds_run_at_once_than_may(on: Database) {
     let second = yard.claim(60_000, i64::MAX).await;
     assert_eq!(second.len(), 1, "one has ended, so one may begin");
     // One that is handed back keeps its place.
-    yard.store.hand_back(&second).await.unwrap();
+    yard.hand_back(&second).await;
     assert_eq!(yard.claim(60_000, i64::MAX).await.len(), 1);
     yard.store.take_back_leases().await.unwrap();
     end(&yard, job).await;
@@ -283,6 +318,8 @@ on_both! {
     other_processes_hear_at_once_what_changed,
     priority_decides_before_age,
     a_project_with_many_tasks_does_not_starve_one_with_few,
+    who_rested_has_saved_nothing_up,
+    what_nobody_can_take_lets_nobody_pass,
     no_more_folds_run_at_once_than_may,
     a_worker_takes_what_its_labels_and_memory_are_enough_for,
     a_paused_job_rests_and_goes_on,

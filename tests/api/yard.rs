@@ -258,6 +258,11 @@ impl Yard {
         tasks
     }
 
+    pub async fn hand_back(&self, tasks: &[ClaimedTask]) {
+        let held: Vec<_> = tasks.iter().map(ClaimedTask::holding).collect();
+        self.store.hand_back(&held).await.unwrap();
+    }
+
     pub async fn job(&self) -> Job {
         self.job_of(self.job).await
     }

@@ -27,12 +27,13 @@ pub(super) async fn insert_tasks(
     let (n_fits, cost_us) = (checked.n_fits(), checked.estimate.task_cost_us);
     let memory_bytes = i64::try_from(checked.estimate.memory_bytes).unwrap_or(i64::MAX);
     let n_open = if waits { 0 } else { spec.max_parallel.map_or(n_fits, |most| most as usize) };
-    let first = if waits { 0 } else { next_turn(tx, project, spec.priority.into()).await? };
     let last_state = if n_fits == 0 && !waits { "queued" } else { "blocked" };
     let folds =
         (0..n_fits).map(|idx| ("fold", idx, if idx < n_open { "queued" } else { "blocked" }));
     let tasks: Vec<_> = folds.chain([("reduce", n_fits, last_state)]).collect();
     let requires = spec.requires.to_string();
+    let first =
+        if waits { 0 } else { next_turn(tx, project, spec.priority.into(), &requires).await? };
     for chunk in tasks.chunks(ROWS_PER_INSERT) {
         let rows = chunk.iter().map(|(kind, place, state)| -> [Arg; 13] {
             let (job, project) = (job.to_string().into(), project.to_string().into());
@@ -68,34 +69,41 @@ pub(super) async fn insert_tasks(
 
 /// The turn of the next task that a project puts into the line of a priority: behind its own, and not
 /// before whose turn it is.
-async fn next_turn(tx: &mut Tx, project: ProjectId, priority: i64) -> Result<i64> {
+///
+/// Whose turn it is, is asked among tasks that require the same: one that nobody is there for stands where
+/// it is, whoever passes by.
+async fn next_turn(tx: &mut Tx, project: ProjectId, priority: i64, requires: &str) -> Result<i64> {
     sql("SELECT COALESCE(MAX(turn), 0) FROM (
-             SELECT MIN(turn) AS turn FROM tasks WHERE state = 'queued' AND priority = $2
+             SELECT MIN(turn) AS turn FROM tasks
+             WHERE state = 'queued' AND priority = $2 AND requires = $3
              UNION ALL
              SELECT (SELECT turn + cost_us FROM tasks
                      WHERE state = 'queued' AND project_id = $1 AND priority = $2
                      ORDER BY turn DESC LIMIT 1)) AS turns")
     .bind(project.to_string())
     .bind(priority)
+    .bind(requires)
     .scalar(tx)
     .await
 }
 
-/// Puts the tasks of a job that waited for others into the line.
+/// Puts the tasks of a job that waited for others, or rested, into the line: behind those that its project
+/// has there by now, and not before whose turn it is, since others had theirs meanwhile.
 pub(super) async fn join_line(
     tx: &mut Tx,
     (project, job): (ProjectId, JobId),
     now: Timestamp,
 ) -> Result<()> {
-    let priority: i64 = sql("SELECT priority FROM jobs WHERE id = $1")
+    let place: Option<(i64, String, i64)> = sql("SELECT priority, requires, MIN(turn) FROM tasks
+         WHERE job_id = $1 AND state = 'blocked' GROUP BY priority, requires")
+    .bind(job.to_string())
+    .optional(&mut *tx)
+    .await?;
+    let Some((priority, requires, before)) = place else { return Ok(()) };
+    let turn = next_turn(tx, project, priority, &requires).await?.max(before);
+    sql("UPDATE tasks SET turn = turn + $2 WHERE job_id = $1 AND state = 'blocked'")
         .bind(job.to_string())
-        .scalar(&mut *tx)
-        .await?;
-    let turn = next_turn(tx, project, priority).await?;
-    sql("UPDATE tasks SET turn = turn + $2, available_at = $3 WHERE job_id = $1")
-        .bind(job.to_string())
-        .bind(turn)
-        .bind(now.0)
+        .bind(turn - before)
         .execute(&mut *tx)
         .await?;
     let_go(tx, job, now).await

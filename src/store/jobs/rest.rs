@@ -3,11 +3,11 @@
 
 use serde_json::json;
 
-use super::plan::{join_line, let_go};
+use super::plan::join_line;
 use super::{lock_tasks_of, set_status, status};
 use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::job::{Job, JobError, JobEvent, JobStatus};
-use crate::store::db::{Arg, Tx, sql, values};
+use crate::store::db::{Arg, Tx, composed, list, sql, values};
 use crate::store::tasks::{fail_job, project_and_status};
 use crate::store::{Result, Store, StoreError, events, parsed};
 
@@ -70,7 +70,7 @@ impl Store {
                                 WHERE job_id = $1 AND state = 'queued'";
                     sql(rest).bind(id.to_string()).execute(&mut tx).await?;
                 }
-                Wish::Resume => let_go(&mut tx, id, now).await?,
+                Wish::Resume => join_line(&mut tx, (project, id), now).await?,
             }
             let kind = if wish == Wish::Pause { "paused" } else { "unpaused" };
             events::append(&mut tx, (project, id), now, kind, json!({})).await?;
@@ -169,17 +169,36 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn forget_old_jobs(&self, default_s: Option<f64>) -> Result<u64> {
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.begin_read().await?;
         let now = tx.now().await?;
-        let n_deleted = sql("DELETE FROM jobs WHERE id IN (
-                 SELECT id FROM jobs WHERE finished_at IS NOT NULL
-                 AND finished_at + COALESCE(retention_ms, $2) <= $1
-                 AND NOT EXISTS (SELECT 1 FROM dependencies JOIN jobs AS other ON other.id = job_id
-                                 WHERE after_id = jobs.id AND other.status = 'waiting')
-                 LIMIT $3)")
+        // Each kind has an index of its own; all that have ended may be very many.
+        let mut due: Vec<String> = sql("SELECT id FROM jobs WHERE finished_at IS NOT NULL
+             AND retention_ms IS NOT NULL AND finished_at + retention_ms <= $1 LIMIT $2")
         .bind(now.0)
-        .bind(default_s.map(|seconds| (seconds * 1e3) as i64))
         .bind(AT_ONCE)
+        .column(&mut tx)
+        .await?;
+        if let Some(seconds) = default_s {
+            let by_default: Vec<String> = sql("SELECT id FROM jobs WHERE finished_at <= $1
+                 AND finished_at IS NOT NULL AND retention_ms IS NULL LIMIT $2")
+            .bind(now.0 - millis(seconds))
+            .bind(AT_ONCE)
+            .column(&mut tx)
+            .await?;
+            due.extend(by_default);
+        }
+        drop(tx);
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let mut tx = self.db.begin().await?;
+        let (ids, args) = list(due, 0);
+        let n_deleted = composed(format!(
+            "DELETE FROM jobs WHERE id IN ({ids})
+             AND NOT EXISTS (SELECT 1 FROM dependencies JOIN jobs AS other ON other.id = job_id
+                             WHERE after_id = jobs.id AND other.status = 'waiting')"
+        ))
+        .bind_all(args)
         .execute(&mut tx)
         .await?;
         tx.commit().await?;

@@ -54,8 +54,8 @@ struct Taken {
 }
 
 impl Taken {
-    fn holding<'a>(&self, lease_token: &'a str) -> Result<Holding<'a>> {
-        let job = parsed("job id", &self.job_id)?;
+    fn holding(&self, lease_token: &Arc<str>) -> Result<Holding> {
+        let (job, lease_token) = (parsed("job id", &self.job_id)?, Arc::clone(lease_token));
         Ok(Holding { task: self.id, attempt: self.attempt, lease_token, job })
     }
 }
@@ -109,7 +109,7 @@ impl Store {
         if prepared.is_err() {
             let taken =
                 rows.iter().map(|row| row.holding(&lease_token)).collect::<Result<Vec<_>>>()?;
-            self.give_back(&taken).await?;
+            self.hand_back(&taken).await?;
         }
         let tasks = prepared?;
         if tasks.is_empty() {
@@ -248,7 +248,7 @@ pub(super) async fn mark_running(tx: &mut Tx, jobs: &[JobId], now: Timestamp) ->
 
 /// Takes the first tasks in line, of at most so many those whose predecessors fit the budget.
 async fn take(db: &Db, request: &ClaimRequest<'_>) -> Result<Vec<Taken>> {
-    let (dialect, on) = db.writer();
+    let dialect = db.dialect();
     // What another worker is claiming at this moment is passed over. What is locked and not taken would be
     // hidden from others meanwhile, so the line is first looked over for how many of it fit.
     let skip_locked = dialect.for_update_skip_locked();
@@ -289,7 +289,7 @@ async fn take(db: &Db, request: &ClaimRequest<'_>) -> Result<Vec<Taken>> {
     .bind(request.budget_us)
     .bind(request.max_memory_bytes)
     .bind_all(args)
-    .all(on)
+    .all(db.writer())
     .await
 }
 
