@@ -25,6 +25,7 @@ use crate::http::{Allowed, AppState};
 use crate::meters::Meters;
 use crate::scratch::Scratch;
 use crate::store::hints::Hints;
+use crate::store::place::{NoPlace, Place};
 use crate::store::{Store, StoreError};
 use crate::tables::{Kept, Tables};
 use crate::webhooks::{self, Receivers};
@@ -37,7 +38,7 @@ pub struct Settings {
     pub bind: SocketAddr,
     /// Where everything is kept that has no other place, and what is copied from there.
     pub data_dir: PathBuf,
-    /// The PostgreSQL database, if it is not SQLite in the data directory.
+    /// The database, if it is not SQLite in the data directory.
     pub database_url: Option<String>,
     /// Where the blobs are, if not in the data directory.
     pub artifact_url: Option<String>,
@@ -96,8 +97,21 @@ pub enum StartError {
     )]
     NotShared(&'static str),
     /// There is no such kind of database.
-    #[error("--database-url is a postgres:// URL; without it, SQLite is used in --data-dir")]
-    DatabaseUrl,
+    #[error(transparent)]
+    DatabaseUrl(#[from] NoPlace),
+    /// The database's file cannot be used.
+    #[error("the database {path}: {source}")]
+    DatabaseFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another server uses the database's file.
+    #[error(
+        "{0} is in use by another trainyard; give each its own file, or let them share a          --database-url postgres://…"
+    )]
+    DatabaseInUse(PathBuf),
     /// The data directory cannot be used.
     #[error("the data directory {path}: {source}")]
     DataDir {
@@ -142,8 +156,8 @@ pub struct Server {
     sweeper: JoinHandle<()>,
     stop: watch::Sender<bool>,
     acceptor: JoinHandle<()>,
-    /// Held, so that no other server uses the directory.
-    _lock: File,
+    /// Held, so that no other server uses the directory, or the database's file.
+    _locks: (File, Option<File>),
 }
 
 /// A client may take so long to send its headers, and a connection may be idle so long.
@@ -168,7 +182,8 @@ impl Server {
     /// # Errors
     /// When the settings are unsafe, or the machine does not give what is needed.
     pub async fn start(mut settings: Settings, clock: Clock) -> Result<Self, StartError> {
-        if settings.database_url.is_none() {
+        let place = Place::of(settings.database_url.as_deref(), &settings.data_dir)?;
+        if place.file().is_some() {
             // Nobody else would take what is too large for this machine.
             let most = &mut settings.limits.max_task_megabytes;
             *most = (*most).min(settings.memory_bytes >> 20);
@@ -176,12 +191,18 @@ impl Server {
         if !settings.bind.ip().is_loopback() && !settings.behind_proxy {
             return Err(StartError::Open(settings.bind));
         }
+        match (place.file(), settings.role) {
+            (Some(_), Role::Api) => return Err(StartError::NotShared("api")),
+            (Some(_), Role::Worker) => return Err(StartError::NotShared("worker")),
+            _ => {}
+        }
         let lock = open_data_dir(&settings.data_dir)?;
+        let locks = (lock, place.file().map(lock_database).transpose()?);
         let unusable = |source| StartError::DataDir { path: settings.data_dir.clone(), source };
-        let store = open_store(&settings).await?;
+        let store = open_store(&place).await?;
         let scratch = settings.data_dir.join("scratch");
         let blobs = open_blobs(&settings, &clock).await?.with_scratch(scratch);
-        if settings.database_url.is_none() {
+        if place.file().is_some() {
             // The lock says that no other worker lives, so what is leased was leased by an earlier life.
             let n_taken_back = store.take_back_leases().await?;
             store.forget_workers(true).await?;
@@ -266,7 +287,7 @@ impl Server {
             .then(|| tokio::spawn(webhooks::send(store.clone(), clock.clone(), settings.webhooks)));
         let sweeper = tokio::spawn(sweep(store.clone(), blobs, kept, settings.retention));
         tracing::info!(%address, n_threads = settings.n_threads, "ready");
-        Ok(Self { address, state, store, worker, sender, sweeper, stop, acceptor, _lock: lock })
+        Ok(Self { address, state, store, worker, sender, sweeper, stop, acceptor, _locks: locks })
     }
 
     /// Where it listens.
@@ -305,16 +326,11 @@ fn host(address: SocketAddr) -> String {
     }
 }
 
-async fn open_store(settings: &Settings) -> Result<Store, StartError> {
+async fn open_store(place: &Place) -> Result<Store, StoreError> {
     let hints = Hints::default();
-    match (&settings.database_url, settings.role) {
-        (None, Role::All) => Ok(Store::open(&settings.data_dir.join("trainyard.db"), hints).await?),
-        (None, Role::Api) => Err(StartError::NotShared("api")),
-        (None, Role::Worker) => Err(StartError::NotShared("worker")),
-        (Some(url), _) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-            Ok(Store::connect(url, hints).await?)
-        }
-        (Some(_), _) => Err(StartError::DatabaseUrl),
+    match place {
+        Place::Sqlite(path) => Store::open(path, hints).await,
+        Place::Postgres(url) => Store::connect(url, hints).await,
     }
 }
 
@@ -334,11 +350,38 @@ async fn open_blobs(settings: &Settings, clock: &Clock) -> Result<Blobs, StartEr
 fn open_data_dir(path: &Path) -> Result<File, StartError> {
     let failed = |source| StartError::DataDir { path: path.to_owned(), source };
     fs::create_dir_all(path).map_err(failed)?;
-    let lock = File::create(path.join("lock")).map_err(failed)?;
+    let in_use = || StartError::InUse(path.to_owned());
+    locked(&path.join("lock")).map_err(failed)?.ok_or_else(in_use)
+}
+
+/// A lock beside the database's file, wherever that is and from whatever data directory it is served.
+/// Not on the file itself: who closes it loses SQLite's own locks.
+fn lock_database(path: &Path) -> Result<File, StartError> {
+    let failed = |source| StartError::DatabaseFile { path: path.to_owned(), source };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(failed)?;
+    // The same file may have several names.
+    let real = match path.canonicalize() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let name = path.file_name().ok_or(error).map_err(failed)?;
+            folder.canonicalize().map_err(failed)?.join(name)
+        }
+        found => found.map_err(failed)?,
+    };
+    let mut lock = real.into_os_string();
+    lock.push(".lock");
+    let in_use = || StartError::DatabaseInUse(path.to_owned());
+    locked(Path::new(&lock)).map_err(failed)?.ok_or_else(in_use)
+}
+
+/// A file that is locked until it is closed; `None` where another process has it.
+fn locked(path: &Path) -> io::Result<Option<File>> {
+    let lock = File::create(path)?;
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(StartError::InUse(path.to_owned())),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

@@ -43,7 +43,6 @@ impl Traces {
     /// # Errors
     /// When a variable holds what the exporter cannot use.
     pub fn start() -> Result<Option<Self>, ExporterBuildError> {
-        let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         let off = set("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"))
             || set("OTEL_TRACES_EXPORTER").is_some_and(|value| value == "none");
         let endpoint = set(opentelemetry_otlp::OTEL_EXPORTER_OTLP_TRACES_ENDPOINT)
@@ -65,6 +64,15 @@ impl Traces {
         Ok(Some(Self(provider)))
     }
 
+    /// The protocol that a variable asks for, if it is another than the one that is spoken here.
+    pub fn unspoken_protocol() -> Option<String> {
+        set(opentelemetry_otlp::OTEL_EXPORTER_OTLP_TRACES_PROTOCOL)
+            .or_else(|| set(opentelemetry_otlp::OTEL_EXPORTER_OTLP_PROTOCOL))
+            .filter(|protocol| {
+                protocol != opentelemetry_otlp::OTEL_EXPORTER_OTLP_PROTOCOL_HTTP_PROTOBUF
+            })
+    }
+
     /// Turns this program's spans into the trace's.
     pub fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
@@ -81,6 +89,11 @@ impl Traces {
             tracing::warn!(%error, "the last traces could not be sent");
         }
     }
+}
+
+/// A variable that says something.
+fn set(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// Sends spans, and says in the log when they cannot be sent.

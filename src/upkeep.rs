@@ -9,11 +9,15 @@ use url::Url;
 
 use crate::blobs::{BlobError, Blobs};
 use crate::domain::clock::Clock;
+use crate::store::place::{NoPlace, Place};
 use crate::store::{Store, StoreError};
 
 /// Why it could not be done.
 #[derive(Debug, thiserror::Error)]
 pub enum UpkeepError {
+    /// There is no such kind of database.
+    #[error(transparent)]
+    DatabaseUrl(#[from] NoPlace),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -76,7 +80,7 @@ const DUMP: &str = "trainyard.pgdump";
 /// When the folder is not empty, or something cannot be read or written. The database's file gets its
 /// name last: a folder without one is no backup.
 pub async fn backup(
-    (store, database_url): (&Store, Option<&str>),
+    (store, place): (&Store, &Place),
     blobs: &Blobs,
     folder: &Path,
     clock: &Clock,
@@ -91,15 +95,15 @@ pub async fn backup(
     let mut n_missing = 0;
     for _ in 0..ATTEMPTS {
         let _ = std::fs::remove_file(&partial);
-        let (named, snapshot) = match database_url {
-            None => {
+        let (named, snapshot) = match place {
+            Place::Sqlite(_) => {
                 store.copy_to(&partial).await?;
                 let copy = Store::look(&partial).await?;
                 let named = copy.blobs_in_use().await?;
                 copy.close().await;
                 (named, None)
             }
-            Some(url) => {
+            Place::Postgres(url) => {
                 let snapshot = store.snapshot().await?;
                 dump(url, snapshot.exported.as_deref().unwrap_or_default(), &partial)?;
                 (snapshot.blobs.clone(), Some(snapshot))
@@ -121,7 +125,7 @@ pub async fn backup(
             snapshot.end().await;
         }
         if n_missing == 0 {
-            let name = if database_url.is_some() { DUMP } else { DATABASE };
+            let name = if place.file().is_some() { DATABASE } else { DUMP };
             copies.clear_staging().await?;
             std::fs::rename(&partial, folder.join(name)).map_err(failed)?;
             return Ok(backed_up);

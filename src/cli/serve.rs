@@ -17,7 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
 use crate::domain::clock::Clock;
-use crate::domain::labels::Labels;
+use crate::domain::labels::{Labels, RepeatedLabel};
 use crate::domain::limits::Limits;
 use crate::server::{Role, Server, Settings};
 use crate::telemetry::Traces;
@@ -32,8 +32,8 @@ pub(super) struct ServeArgs {
     /// Where the database and the blobs are kept.
     #[arg(long, env = "TRAINYARD_DATA_DIR", default_value = "data")]
     data_dir: PathBuf,
-    /// Where jobs and results are kept instead of in the data directory, shared by several processes:
-    /// `postgres://user:password@host/name`.
+    /// Where jobs and results are kept instead of in the data directory: `sqlite://PATH` of a file for
+    /// this process alone, or `postgres://user:password@host/name`, which several processes share.
     #[arg(long, env = "TRAINYARD_DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
     /// Where datasets and models are kept instead of in the data directory: `file:///folder`,
@@ -197,6 +197,14 @@ fn start_log(args: &ServeArgs) -> Result<Option<Traces>, String> {
         LogFormat::Json => log.json().with_filter(filter).boxed(),
     };
     registry().with(log).with(traces.as_ref().map(Traces::layer)).init();
+    if traces.is_some()
+        && let Some(protocol) = Traces::unspoken_protocol()
+    {
+        tracing::warn!(
+            protocol,
+            "OTEL_EXPORTER_OTLP_PROTOCOL is not supported here: traces are sent by http/protobuf"
+        );
+    }
     Ok(traces)
 }
 
@@ -206,7 +214,7 @@ fn fail(error: &str) -> ExitCode {
 }
 
 fn labels(text: &str) -> Result<Labels, String> {
-    let labels: Labels = text.parse().unwrap_or_default();
+    let labels: Labels = text.parse().map_err(|error: RepeatedLabel| error.to_string())?;
     match labels.problems().first() {
         None => Ok(labels),
         Some(problem) => Err(format!("{}; an example: gpu=false,zone=a", problem.detail)),

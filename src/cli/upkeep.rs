@@ -11,6 +11,7 @@ use super::serve;
 use crate::blobs::Blobs;
 use crate::domain::clock::Clock;
 use crate::store::Store;
+use crate::store::place::Place;
 use crate::upkeep::{self, UpkeepError};
 
 /// Where things are stored: as `trainyard serve` has it.
@@ -19,7 +20,7 @@ pub(super) struct Stored {
     /// Where the database and the blobs are kept.
     #[arg(long, env = "TRAINYARD_DATA_DIR", default_value = "data")]
     data_dir: PathBuf,
-    /// The PostgreSQL database, if it is not SQLite in the data directory.
+    /// The database, `postgres://…` or `sqlite://PATH`, if it is not in the data directory.
     #[arg(long, env = "TRAINYARD_DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
     /// Where the blobs are, if not in the data directory.
@@ -40,15 +41,17 @@ pub(super) struct BackupArgs {
 
 impl Stored {
     /// Opens what is there, and makes nothing.
-    async fn open(&self) -> Result<(Store, Blobs), UpkeepError> {
+    async fn open(&self) -> Result<(Place, Store, Blobs), UpkeepError> {
         let clock = Clock::system();
-        let database = self.data_dir.join("trainyard.db");
+        let place = Place::of(self.database_url.as_deref(), &self.data_dir)?;
         let needs_directory = self.database_url.is_none() || self.artifact_url.is_none();
         if needs_directory && !self.data_dir.is_dir() {
             return Err(UpkeepError::NoDataDir(self.data_dir.clone()));
         }
-        if self.database_url.is_none() && !database.is_file() {
-            return Err(UpkeepError::NoDatabase(database));
+        if let Some(file) = place.file()
+            && !file.is_file()
+        {
+            return Err(UpkeepError::NoDatabase(file.to_owned()));
         }
         let folder = self.artifact_url.as_ref().and_then(|url| Url::parse(url).ok());
         let folder = folder.filter(|url| url.scheme() == "file");
@@ -57,24 +60,23 @@ impl Stored {
         {
             return Err(UpkeepError::NoArtifacts(folder));
         }
-        let store = match &self.database_url {
-            Some(url) => Store::look_at_postgres(url).await?,
-            None => Store::look(&database).await?,
+        let store = match &place {
+            Place::Postgres(url) => Store::look_at_postgres(url).await?,
+            Place::Sqlite(file) => Store::look(file).await?,
         };
         let blobs = match &self.artifact_url {
             Some(url) => Blobs::at(url, clock)?,
             None => Blobs::local(&self.data_dir, clock)?,
         };
-        Ok((store, blobs))
+        Ok((place, store, blobs))
     }
 }
 
 /// Writes a backup while the server works.
 pub(super) fn backup(args: &BackupArgs) -> ExitCode {
     run(async {
-        let (store, blobs) = args.stored.open().await?;
-        let database = (&store, args.stored.database_url.as_deref());
-        let done = upkeep::backup(database, &blobs, &args.to, &Clock::system()).await?;
+        let (place, store, blobs) = args.stored.open().await?;
+        let done = upkeep::backup((&store, &place), &blobs, &args.to, &Clock::system()).await?;
         let text = format!(
             "{} holds the database and {} blobs ({} bytes)",
             args.to.display(),
@@ -88,7 +90,7 @@ pub(super) fn backup(args: &BackupArgs) -> ExitCode {
 /// Checks what is stored, and tells everything that is wrong.
 pub(super) fn fsck(stored: &Stored) -> ExitCode {
     run(async {
-        let (store, blobs) = stored.open().await?;
+        let (_, store, blobs) = stored.open().await?;
         let findings = upkeep::fsck(&store, &blobs).await?;
         if findings.is_empty() {
             return Ok(("all is well".to_owned(), ExitCode::SUCCESS));

@@ -1,7 +1,6 @@
 //! Labels: what a worker has (`gpu=true,zone=a`), and what a job requires of one.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
@@ -13,6 +12,11 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct Labels(BTreeMap<String, String>);
+
+/// A label has one value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the label {} is there twice; give it one value", crate::domain::suggest::shown(.0))]
+pub struct RepeatedLabel(pub String);
 
 /// Every part of a worker's labels is asked for by name, and there are two to the power of their
 /// number.
@@ -81,16 +85,18 @@ impl fmt::Display for Labels {
 }
 
 impl FromStr for Labels {
-    type Err = Infallible;
+    type Err = RepeatedLabel;
 
-    /// Reads `name=value,name=value`; what is wrong with them [`problems`](Self::problems) tells.
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-        let pair = |part: &str| match part.split_once('=') {
-            Some((name, value)) => (name.to_owned(), value.to_owned()),
-            None => (part.to_owned(), String::new()),
-        };
-        Ok(Self(parts.map(pair).collect()))
+    /// Reads `name=value,name=value`; what else is wrong with them [`problems`](Self::problems) tells.
+    fn from_str(text: &str) -> Result<Self, RepeatedLabel> {
+        let mut labels = BTreeMap::new();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            if labels.insert(name.to_owned(), value.to_owned()).is_some() {
+                return Err(RepeatedLabel(name.to_owned()));
+            }
+        }
+        Ok(Self(labels))
     }
 }
 
@@ -124,6 +130,8 @@ mod tests {
     fn what_is_no_label_is_told() {
         assert_eq!(labels("gpu=true,cloud.example/zone=eu-1").problems(), []);
         assert_eq!(labels("gpu").problems().len(), 1);
+        let twice: Result<Labels, _> = "gpu=true,zone=a,gpu=false".parse();
+        assert_eq!(twice, Err(RepeatedLabel("gpu".to_owned())));
         assert_eq!(labels("a b=1,c=\u{0}").problems().len(), 2);
         let many: String = (0..9).map(|i| format!("l{i}=1,")).collect();
         assert_eq!(labels(&many).problems().len(), 1);

@@ -30,8 +30,8 @@ use utoipa::ToSchema;
 use super::dataset::Warning;
 use super::ids::{DatasetId, JobId};
 use super::labels::Labels;
-pub use check::check;
 pub(crate) use check::weight_column;
+pub use check::{check, check_any};
 pub use choices::{LossChoice, TargetColumns};
 use curve::CurveSpec;
 use evaluate::{EvaluateJobRequest, EvaluateSpec};
@@ -44,7 +44,7 @@ pub enum JobBody {
     /// Train.
     Train(Box<JobRequest>),
     /// Evaluate a stored model.
-    Evaluate(EvaluateJobRequest),
+    Evaluate(Box<EvaluateJobRequest>),
 }
 
 /// A job as a client asks for it. Only `dataset_id`, `target` and `model` are required.

@@ -11,12 +11,13 @@ use axum::response::{IntoResponse, Response};
 use futures_util::Stream;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
+use trainyard_learn::problem::Problem;
 use utoipa::{IntoParams, ToSchema};
 
 use super::AppState;
 use super::extract::{PathId, Query, accepts};
-use super::jobs::find;
+use super::jobs::{self, find};
 use super::page;
 use super::problem::{ApiError, ProblemBody};
 use crate::domain::ids::JobId;
@@ -33,6 +34,10 @@ pub(super) struct EventsQuery {
     /// At most so many; JSON only.
     #[param(minimum = 1, maximum = 10000, default = 1000)]
     limit: Option<i64>,
+    /// Seconds to hold the answer back unless there is an event before, or none can come any more; JSON
+    /// only.
+    #[param(minimum = 0, maximum = 300, default = 0)]
+    wait: Option<f64>,
 }
 
 /// Events in order.
@@ -45,7 +50,7 @@ pub(super) struct Events {
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const EVENTS_A_LOOK: i64 = 500;
 
-/// Follow what happens to a job: JSON, or with `Accept: text/event-stream` a stream that ends with
+/// Follow what happens to a job: JSON, which waits for more with `wait`, or with `Accept: text/event-stream` a stream that ends with
 /// the job and resumes after `Last-Event-ID`.
 #[utoipa::path(
     operation_id = "get_job_events",
@@ -66,15 +71,30 @@ pub(super) async fn events(
     Query(query): Query<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    // Watched before the first look, so that no change falls between.
+    let mut watch = state.store.hints().watch(id);
     let job = find(&state, id).await?;
+    let deadline = jobs::deadline(query.wait)?;
     let limit = page::limit(query.limit, 1_000, 10_000)?;
     let after = query.after.unwrap_or(0);
     if after < 0 {
         return Err(ApiError::invalid_parameter("query/after", "must be >= 0"));
     }
     if !accepts(&headers, "text/event-stream") {
-        let data = state.store.events(state.project(), id, after, limit).await?;
-        return Ok(Json(Events { data }).into_response());
+        loop {
+            // The status is read first: events that come with the end are then not missed.
+            let ended = !state.store.is_unfinished(state.project(), id).await?;
+            let data = state.store.events(state.project(), id, after, limit).await?;
+            let over = ended || state.is_draining() || Instant::now() >= deadline;
+            if over || !data.is_empty() {
+                return Ok(Json(Events { data }).into_response());
+            }
+            jobs::changed(&mut watch, deadline).await;
+        }
+    }
+    if query.wait.is_some() {
+        let problem = Problem::new("/query/wait", "is of JSON; a stream waits by itself");
+        return Err(ApiError::invalid(vec![problem.suggest("leave it out")]));
     }
     let last = match headers.get("last-event-id").map(|value| value.to_str().unwrap_or_default()) {
         None => after,

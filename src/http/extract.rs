@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::AppState;
 use super::json;
 use super::problem::{ApiError, Code};
-use super::validate::{self, Checked};
+use super::validate::{self, Checked, NUL};
 use crate::blobs::hex;
 use crate::domain::suggest::nearest;
 use crate::store::idempotency::IdempotencyKey;
@@ -110,6 +110,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let query = parts.uri.query().unwrap_or_default();
+        let nuls: Vec<Problem> = url::form_urlencoded::parse(query.as_bytes())
+            .filter(|(name, value)| name.contains('\0') || value.contains('\0'))
+            .map(|(name, _)| Problem::new(format!("/query/{name}"), NUL))
+            .collect();
+        if !nuls.is_empty() {
+            return Err(ApiError::invalid(nuls));
+        }
         axum::extract::Query::try_from_uri(&parts.uri)
             .map(|axum::extract::Query(query)| Self(query))
             .map_err(|rejection| ApiError::invalid(vec![query_problem(&rejection.body_text())]))

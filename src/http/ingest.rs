@@ -17,6 +17,7 @@ use trainyard_learn::findings;
 
 use super::AppState;
 use super::problem::ApiError;
+use super::validate::NUL;
 use crate::blobs::{BlobError, Staged};
 use crate::domain::dataset::{Content, Dataset, Warning};
 use crate::domain::ids::DatasetId;
@@ -52,6 +53,9 @@ impl About {
         if name.as_ref().is_some_and(|name| name.chars().count() > MAX_NAME_CHARACTERS) {
             let detail = format!("must have at most {MAX_NAME_CHARACTERS} characters");
             return Err(ApiError::invalid_parameter("name", detail));
+        }
+        if name.as_ref().is_some_and(|name| name.contains('\0')) {
+            return Err(ApiError::invalid_parameter("name", NUL));
         }
         Ok(Self { name, ..Self::default() })
     }

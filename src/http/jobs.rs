@@ -29,9 +29,10 @@ use crate::domain::limits::Limits;
 use crate::domain::model::Model;
 use crate::domain::spec::curve::CurveSpec;
 use crate::domain::spec::evaluate::{EvaluateJobRequest, as_posted, evaluation};
-use crate::domain::spec::{CheckedJob, Estimate, JobBody, JobRequest, JobSpec, check};
+use crate::domain::spec::{CheckedJob, Estimate, JobBody, JobRequest, JobSpec, check, check_any};
 use crate::domain::suggest::shown;
 use crate::store::Deleted;
+use crate::store::hints::Watch;
 use crate::store::idempotency::Created;
 use crate::store::jobs::{BadDependency, JobFilter, NewJob, Submitted};
 use crate::telemetry;
@@ -168,6 +169,7 @@ async fn check_evaluation(state: &AppState, sent: Value) -> Result<CheckedJob, A
     let Some(request) = body.value.take() else {
         return Err(ApiError::invalid(body.problems));
     };
+    body.add(check_any(&request.metadata, &request.requires));
     let dataset = match find_dataset(state, &request.dataset_id).await? {
         Ok(dataset) => Some(dataset),
         Err(problem) => {
@@ -383,12 +385,7 @@ pub(super) async fn get(
     PathId(id): PathId<JobId>,
     Query(query): Query<GetQuery>,
 ) -> Result<Json<Job>, ApiError> {
-    let wait = query.wait.unwrap_or(0.0);
-    if !(0.0..=LONGEST_WAIT_S).contains(&wait) {
-        let detail = format!("must be 0 to {LONGEST_WAIT_S} seconds");
-        return Err(ApiError::invalid_parameter("query/wait", detail));
-    }
-    let deadline = Instant::now() + Duration::from_secs_f64(wait);
+    let deadline = deadline(query.wait)?;
     // Watched before the first look, so that no change falls between.
     let mut watch = state.store.hints().watch(id);
     while Instant::now() < deadline && !state.is_draining() {
@@ -396,11 +393,26 @@ pub(super) async fn get(
         if !state.store.is_unfinished(state.project(), id).await? {
             break;
         }
-        let look_again = deadline.min(Instant::now() + LOOK_AGAIN);
-        // Either way the next look says what is true.
-        let _ = timeout_at(look_again, watch.changed()).await;
+        changed(&mut watch, deadline).await;
     }
     Ok(Json(find(&state, id).await?))
+}
+
+/// Until when an answer may be held back.
+pub(super) fn deadline(wait: Option<f64>) -> Result<Instant, ApiError> {
+    let wait = wait.unwrap_or(0.0);
+    if !(0.0..=LONGEST_WAIT_S).contains(&wait) {
+        let detail = format!("must be 0 to {LONGEST_WAIT_S} seconds");
+        return Err(ApiError::invalid_parameter("query/wait", detail));
+    }
+    Ok(Instant::now() + Duration::from_secs_f64(wait))
+}
+
+/// Waits until the job may have changed, or it is time to look anyway: either way the next look says
+/// what is true.
+pub(super) async fn changed(watch: &mut Watch, deadline: Instant) {
+    let look_again = deadline.min(Instant::now() + LOOK_AGAIN);
+    let _ = timeout_at(look_again, watch.changed()).await;
 }
 
 pub(super) async fn find(state: &AppState, id: JobId) -> Result<Job, ApiError> {

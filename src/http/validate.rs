@@ -40,7 +40,35 @@ pub(super) fn check<T: ToSchema + DeserializeOwned>(raw: Value) -> Checked<T> {
         }
         Err(_) => None,
     };
-    Checked { raw, value, problems }
+    let nuls = nuls(&raw).into_iter().map(|pointer| Problem::new(pointer, NUL)).collect();
+    let mut checked = Checked { raw, value, problems };
+    checked.add(nuls);
+    checked
+}
+
+/// What is wrong with a text that PostgreSQL would not take.
+pub(super) const NUL: &str = "holds the character U+0000, which no text here may; leave it out";
+
+/// Pointers to the names and texts in a value that hold U+0000.
+fn nuls(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) if text.contains('\0') => vec![String::new()],
+        Value::Array(items) => {
+            let of_each = items.iter().enumerate().flat_map(|(index, item)| {
+                nuls(item).into_iter().map(move |rest| format!("/{index}{rest}"))
+            });
+            of_each.collect()
+        }
+        Value::Object(fields) => {
+            let of_each = fields.iter().flat_map(|(name, value)| {
+                let own = name.contains('\0').then(String::new);
+                let below = own.into_iter().chain(nuls(value));
+                below.map(move |rest| format!("/{}{rest}", escape(name)))
+            });
+            of_each.collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 impl<T> Checked<T> {

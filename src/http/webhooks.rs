@@ -7,6 +7,7 @@ use http::{StatusCode, header};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 use trainyard_learn::problem::Problem;
+use url::Url;
 use utoipa::{IntoParams, ToSchema};
 
 use super::AppState;
@@ -79,7 +80,8 @@ pub(super) async fn create(
     SystemRandom::new().fill(&mut bytes).map_err(ApiError::internal)?;
     let new = Webhook {
         id: WebhookId::new(&state.clock),
-        url: request.url,
+        // As it is understood: without what a parser passes over, such as blanks around it.
+        url: Url::parse(&request.url).map_or(request.url, String::from),
         events: request.events,
         secret: Some(webhook::secret(&bytes)),
         created_at: state.clock.now(),

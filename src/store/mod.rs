@@ -32,6 +32,7 @@ pub mod idempotency;
 pub mod jobs;
 pub mod models;
 mod notify;
+pub mod place;
 pub mod tasks;
 pub mod upkeep;
 pub mod webhooks;
@@ -43,7 +44,8 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, SqliteConnection};
+use tokio::time::timeout;
 
 use crate::domain::job::IllegalTransition;
 use db::{Db, sql};
@@ -78,6 +80,14 @@ pub enum StoreError {
     /// The database refused or could not be reached.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
+    /// PostgreSQL could not be reached at the start.
+    #[error("PostgreSQL at {place}: {reason}; is --database-url right?")]
+    Unreachable {
+        /// Where.
+        place: String,
+        /// Why.
+        reason: String,
+    },
     /// The schema could not be brought up to date.
     #[error("migration: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
@@ -231,6 +241,9 @@ const N_READY: u32 = 3;
 /// A connection to PostgreSQL that was used within this time is taken to stand.
 const TRUSTED: Duration = Duration::from_secs(1);
 
+/// What a connection fails of shows within this time.
+const LAST_TRY: Duration = Duration::from_secs(2);
+
 /// How statements are planned: all of ours are made for an index, and of a queue that filled up since its
 /// table was looked at last PostgreSQL thinks that reading and sorting all of it costs nothing. What it must
 /// not do has a price so high that compiling the statement would seem to pay.
@@ -261,7 +274,38 @@ async fn postgres(url: &str, longest_pause: Option<Duration>) -> Result<PgPool> 
                 Ok(())
             })
         });
-    Ok(pool.connect_with(options.application_name("trainyard")).await?)
+    let options = options.application_name("trainyard");
+    let place = place_of(&options);
+    match pool.connect_with(options.clone()).await {
+        Ok(pool) => Ok(pool),
+        Err(error) => Err(StoreError::Unreachable { place, reason: reason(error, options).await }),
+    }
+}
+
+fn place_of(options: &PgConnectOptions) -> String {
+    match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    }
+}
+
+/// Why there is no connection. A pool that has tried again until its time was over does not say.
+async fn reason(error: sqlx::Error, options: PgConnectOptions) -> String {
+    let error = match error {
+        sqlx::Error::PoolTimedOut => {
+            match timeout(LAST_TRY, PgConnection::connect_with(&options)).await {
+                Ok(Err(error)) => error,
+                Ok(Ok(_)) | Err(_) => return "it did not answer in time".to_owned(),
+            }
+        }
+        error => error,
+    };
+    match error {
+        // Without sqlx's own words before them.
+        sqlx::Error::Io(error) => error.to_string(),
+        sqlx::Error::Database(error) => error.to_string(),
+        error => error.to_string(),
+    }
 }
 
 fn json<T: serde::Serialize>(what: &'static str, value: &T) -> Result<String> {

@@ -139,14 +139,33 @@ fn a_role_needs_what_others_can_reach() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().to_str().unwrap();
     let serve = ["serve", "--bind", "127.0.0.1:0", "--data-dir", path];
+    let file = format!("sqlite://{path}/x.db");
     for (arguments, what) in [
         (vec!["--role", "worker"], "--database-url postgres://"),
         (vec!["--role", "api"], "--artifact-url"),
         (vec!["--database-url", "mysql://localhost/x"], "postgres:// URL"),
+        (vec!["--database-url", "mysql://localhost/x"], "sqlite://PATH"),
+        (vec!["--database-url", &file, "--role", "api"], "--database-url postgres://"),
+        (vec!["--labels", "gpu=true,gpu=false"], "\"gpu\" is there twice"),
         (vec!["--artifact-url", "ftp://localhost/x"], "file://, s3://"),
         (vec!["--artifact-url", "x"], "artifact URL"),
     ] {
         let text = refused(&[&serve[..], &arguments].concat());
         assert!(text.contains(what), "{arguments:?}: {text}");
     }
+}
+
+#[test]
+fn a_database_that_is_not_there_is_told_of_by_its_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    // Whoever listened there has gone.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let url = format!("postgres://trainyard:secret@{place}/trainyard");
+    let text =
+        refused(&["serve", "--bind", "127.0.0.1:0", "--data-dir", path, "--database-url", &url]);
+    assert!(text.contains(&place) && text.contains("refused"), "{text}");
+    assert!(!text.contains("secret"), "{text}");
 }

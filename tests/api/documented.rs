@@ -1,7 +1,8 @@
 //! Requests that schemathesis makes of `openapi.yaml`: no answer is a 5xx, and none is another than the
 //! document says.
 //!
-//! `REQUESTS` in the environment says how many, about. `scripts/test` installs schemathesis.
+//! `REQUESTS` in the environment says how many, about; `POSTGRES_REQUESTS` how many of a server on
+//! PostgreSQL, which refuses what SQLite takes. `scripts/test` installs schemathesis.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::process::Process;
 use crate::rounds::{alone, report, rounds, seed, there};
+use crate::yard::Database;
 
 /// Schemathesis, where `scripts/test` has put it, or in the PATH.
 fn schemathesis() -> Option<PathBuf> {
@@ -59,10 +61,26 @@ fn n_requests(text: &str) -> usize {
 #[test]
 fn every_answer_is_one_of_the_documents() {
     let _alone = alone();
+    answers_are_the_documents(&[], rounds("REQUESTS", 2_000));
+}
+
+#[test]
+fn every_answer_on_postgresql_is_one_of_the_documents() {
+    if !Database::Postgres.is_there() {
+        return;
+    }
+    let _alone = alone();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let name = trainyard::domain::clock::Clock::system().new_uuid().to_string();
+    let url = runtime.block_on(Database::new_postgres(&name));
+    answers_are_the_documents(&["--database-url", &url], rounds("POSTGRES_REQUESTS", 500));
+}
+
+fn answers_are_the_documents(arguments: &[&str], n_wanted: usize) {
     let Some(schemathesis) = schemathesis() else { return };
-    let n_wanted = rounds("REQUESTS", 2_000);
     let directory = tempfile::tempdir().unwrap();
-    let process = Process::start_with(&directory.path().join("data"), &["--workers", "1"]);
+    let arguments = [&["--workers", "1"], arguments].concat();
+    let process = Process::start_with(&directory.path().join("data"), &arguments);
     fs::write(directory.path().join("schemathesis.toml"), ids(&process)).unwrap();
     let document: Value = process.api.get("/openapi.json").expect(200);
     let n_operations: usize = document["paths"]

@@ -156,6 +156,51 @@ fn a_job_evaluates_as_the_call_does_and_keeps_its_predictions() {
 }
 
 #[test]
+fn a_job_that_evaluates_says_when_and_where_it_runs() {
+    let world = World::new();
+    let (first, second) = (world.api.dataset(&table(0..300)), world.api.dataset(&table(300..500)));
+    let model = train(&world, &first, &json!({}));
+    let body = |more: Value| {
+        let mut body = json!({"dataset_id": second, "evaluate": {"model_id": model}});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let asked = json!({"priority": 7, "requires": {"gpu": "true"}, "max_attempts": 2,
+                       "max_seconds": 60.0, "retention_s": 1000.0});
+    let dry = world.api.post("/v1/jobs?dry_run=true", &body(asked.clone())).expect(200);
+    for (name, value) in asked.as_object().unwrap() {
+        assert_eq!(&dry["resolved_spec"][name], value, "{name}");
+    }
+    assert_eq!(dry["warnings"][0]["code"], "no_worker", "{}", dry["warnings"]);
+    let odd = body(json!({"priority": 101, "max_attempts": 0, "max_seconds": 0,
+                          "retention_s": -1, "requires": {"g p u": "1"},
+                          "metadata": {"long": "x".repeat(20_000)}}));
+    let found = world.api.post("/v1/jobs", &odd).errors(422, "invalid_request");
+    let pointers: Vec<&str> = found.iter().map(|(pointer, _)| pointer.as_str()).collect();
+    let wrong =
+        ["/priority", "/max_attempts", "/max_seconds", "/retention_s", "/metadata", "/requires"];
+    assert_eq!(pointers, wrong, "{found:?}");
+    let nowhere = world.api.post("/v1/jobs", &body(json!({"after": ["job_x"]})));
+    assert_eq!(nowhere.errors(422, "invalid_request")[0].0, "/after/0");
+    // It waits for its turn, and the time that it is kept for is over at once.
+    let endless = world.api.submit(&json!({
+        "dataset_id": first, "target": "kind", "model": {"type": "mlp", "hidden": [8]},
+        "training": {"epochs": 1_000_000}
+    }));
+    let after = world.api.submit(&body(json!({"after": [endless]})));
+    let job = world.api.get(&format!("/v1/jobs/{after}")).expect(200);
+    assert_eq!((&job["status"], &job["after"]), (&json!("waiting"), &json!([endless])));
+    world.api.post(&format!("/v1/jobs/{endless}/cancel"), &json!({})).expect(202);
+    assert_eq!(world.api.finished(&after)["error"]["code"], "dependency_failed");
+    let id = world.api.submit(&body(json!({"retention_s": 0})));
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while world.api.get(&format!("/v1/jobs/{id}")).status != 404 {
+        assert!(std::time::Instant::now() < deadline, "it was not deleted");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
+
+#[test]
 fn a_job_that_cannot_evaluate_says_why() {
     let world = World::new();
     let first = world.api.dataset(&table(0..300));

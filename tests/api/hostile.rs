@@ -4,12 +4,13 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use trainyard::domain::limits::Limits;
 
 use crate::process::Process;
 use crate::rounds::{alone, report, rounds};
-use crate::support::World;
+use crate::support::{Api, World};
+use crate::yard::Database;
 
 fn raw(world: &World, text: &str) -> String {
     let mut stream = TcpStream::connect(world.api.base.trim_start_matches("http://")).unwrap();
@@ -146,6 +147,55 @@ fn endless_names_cost_nothing() {
     answer.problem(422, "invalid_request");
     assert!(answer.bytes.len() < 4_000, "{} bytes", answer.bytes.len());
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+/// PostgreSQL takes no U+0000 in a text, so nobody does.
+fn nul_is_refused(api: &Api) {
+    let dataset = api.dataset("a,y\n1,b\n2,c\n3,b\n4,c\n");
+    let job = |more: Value| {
+        let mut spec = json!({"dataset_id": dataset, "target": "y", "model": {"type": "linear"}});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        spec
+    };
+    for (path, body, pointer) in [
+        ("/v1/jobs", job(json!({"name": "a\0b"})), "/name"),
+        ("/v1/jobs", job(json!({"metadata": {"deep": [1, "\0"]}})), "/metadata/deep/1"),
+        ("/v1/jobs", job(json!({"metadata": {"a\0": 1}})), "/metadata/a\0"),
+        ("/v1/jobs", job(json!({"requires": {"gpu": "\0"}})), "/requires/gpu"),
+        ("/v1/jobs", job(json!({"after": ["\0"]})), "/after/0"),
+        ("/v1/datasets/generate", json!({"name": "\0", "generator": {"type": "iris"}}), "/name"),
+        ("/v1/webhooks", json!({"url": "http://example.com/\0"}), "/url"),
+    ] {
+        let found = api.post(path, &body).errors(422, "invalid_request");
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].0, pointer, "{found:?}");
+        assert!(found[0].1.contains("U+0000"), "{found:?}");
+    }
+    let csv = b"a,y\n1,b\n2,c\n";
+    let raw = api.send("/v1/datasets?name=a%00b", &[("content-type", "text/csv")], csv);
+    assert_eq!(raw.errors(422, "invalid_request")[0].0, "/query/name");
+    let form = "--x\r\ncontent-disposition: form-data; name=\"name\"\r\n\r\na\0b\r\n--x\r\n\
+                content-disposition: form-data; name=\"file\"; filename=\"t.csv\"\r\n\r\n\
+                a,y\n1,b\n2,c\n\r\n--x--\r\n";
+    let headers = [("content-type", "multipart/form-data; boundary=x")];
+    let form = api.send("/v1/datasets", &headers, form.as_bytes());
+    assert_eq!(form.errors(422, "invalid_request")[0].0, "/name");
+    let list = api.get("/v1/jobs?after=%00");
+    assert_eq!(list.errors(422, "invalid_request")[0].0, "/query/after");
+}
+
+#[test]
+fn a_text_with_u0000_is_refused_wherever_it_is_kept() {
+    nul_is_refused(&World::new().api);
+    if !Database::Postgres.is_there() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let name = trainyard::domain::clock::Clock::system().new_uuid().to_string();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let url = runtime.block_on(Database::new_postgres(&name));
+    let arguments = ["--database-url", &url, "--webhooks", "any"];
+    nul_is_refused(&Process::start_with(directory.path(), &arguments).api);
 }
 
 #[test]

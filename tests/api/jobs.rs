@@ -289,6 +289,51 @@ fn a_waiting_answer_comes_when_the_job_ends() {
 }
 
 #[test]
+fn an_answer_of_events_waits_for_the_next_one() {
+    let world = World::new();
+    let dataset = world.api.demo_dataset();
+    // One fit without an end: after its start nothing happens by itself.
+    let id = world.api.submit(&json!({
+        "dataset_id": dataset, "target": "y", "model": {"type": "mlp", "hidden": [8]},
+        "optimizer": {"type": "adam"}, "training": {"epochs": 1_000_000}
+    }));
+    world.api.until(&id, |job| job["status"] == "running");
+    let path = format!("/v1/jobs/{id}/events");
+    let kinds = |query: &str| -> Vec<String> {
+        let events = world.api.get(&format!("{path}?{query}")).expect(200);
+        let kind = |event: &Value| event["type"].as_str().unwrap().to_owned();
+        events["data"].as_array().unwrap().iter().map(kind).collect()
+    };
+    // What is there comes at once.
+    let start = Instant::now();
+    assert_eq!(kinds("after=1&wait=60"), ["started"]);
+    assert!(start.elapsed() < Duration::from_secs(10));
+    let start = Instant::now();
+    assert!(kinds("after=2&wait=0.3").is_empty());
+    assert!(start.elapsed() >= Duration::from_millis(250));
+    let start = Instant::now();
+    let next = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| kinds("after=2&wait=60"));
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(!waiting.is_finished());
+        world.api.post(&format!("/v1/jobs/{id}/cancel"), &json!({})).expect(202);
+        waiting.join().unwrap()
+    });
+    assert_eq!(next[0], "cancelling");
+    assert_eq!(kinds("after=3&wait=60"), ["cancelled"]);
+    // Nothing can come any more.
+    assert!(kinds("after=4&wait=60").is_empty());
+    assert!(start.elapsed() < Duration::from_secs(20));
+    for wait in ["-1", "301"] {
+        let answer = world.api.get(&format!("{path}?wait={wait}"));
+        assert_eq!(answer.errors(422, "invalid_request")[0].0, "/query/wait");
+    }
+    let headers = [("accept", "text/event-stream")];
+    let streamed = world.api.get_with(&format!("{path}?wait=1"), &headers);
+    assert_eq!(streamed.problem(422, "invalid_request")["errors"][0]["suggestion"], "leave it out");
+}
+
+#[test]
 fn a_running_job_can_be_cancelled_and_then_deleted() {
     let world = World::new();
     let dataset = world.api.demo_dataset();

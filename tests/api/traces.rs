@@ -53,6 +53,24 @@ fn a_collector_that_is_not_there_is_told_of_once() {
 }
 
 #[test]
+fn a_protocol_that_is_not_spoken_is_told_of() {
+    let directory = tempfile::tempdir().unwrap();
+    for (protocol, n_told) in [("grpc", 1), ("http/protobuf", 0)] {
+        let log = Log(directory.path().join(protocol.replace('/', "-")));
+        let data = log.0.with_extension("data");
+        let environment = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+        ];
+        Process::start_as(&data, &[], |command| command.envs(environment).stderr(log.append()))
+            .stop();
+        let text = log.text();
+        let told = text.lines().filter(|line| line.contains("OTEL_EXPORTER_OTLP_PROTOCOL"));
+        assert_eq!(told.filter(|line| line.contains(protocol)).count(), n_told, "{text}");
+    }
+}
+
+#[test]
 fn one_trace_leads_from_the_post_of_a_job_to_its_model() {
     let (url, messages) = receiver(&[]);
     let directory = tempfile::tempdir().unwrap();

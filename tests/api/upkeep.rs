@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::process::Process;
+use crate::process::{Process, refused};
 use crate::yard::Database;
 
 fn trainyard(arguments: &[&str]) -> Output {
@@ -112,6 +112,43 @@ fn fsck_tells_everything_that_is_wrong() {
     assert!(found.contains(&format!("blob {} has changed", name(&blobs[1]))), "{found}");
     assert!(found.contains("succeeded, with a task that did not: job_"), "{found}");
     assert!(!trainyard(&["fsck", "--data-dir", "nowhere"]).status.success());
+}
+
+#[test]
+fn a_file_of_sqlite_may_be_elsewhere_and_has_one_server() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let url = format!("sqlite://{}", at("folder/t.db").display());
+    let process = Process::start_with(&at("data"), &["--database-url", &url]);
+    let (model, expected) = model(&process);
+    assert!(at("folder/t.db").is_file() && !at("data/trainyard.db").exists());
+    // By whatever name, and from whatever data directory.
+    std::os::unix::fs::symlink(at("folder/t.db"), at("other.db")).unwrap();
+    let other = format!("sqlite:{}", at("other.db").display());
+    for url in [&url, &other] {
+        let serve = ["serve", "--bind", "127.0.0.1:0", "--database-url", url, "--data-dir"];
+        let data = at("second").display().to_string();
+        let text = refused(&[&serve[..], &[&data]].concat());
+        assert!(text.contains("in use by another trainyard"), "{text}");
+    }
+    let data = at("data").display().to_string();
+    let stored = ["--database-url", &url, "--data-dir", &data];
+    let backup = backed_up(&process, directory.path(), &stored);
+    drop(process);
+    let checked = trainyard(&[&["fsck"], &stored[..]].concat());
+    assert!(checked.status.success(), "{}", text(&checked.stdout));
+    let again = Process::start_with(&at("data"), &["--database-url", &url]);
+    assert_eq!(predicted(&again, &model), expected);
+    let restored = Process::start(&backup);
+    assert_eq!(predicted(&restored, &model), expected);
+    // Also that of a data directory is in use.
+    let url = format!("sqlite://{}", backup.join("trainyard.db").display());
+    let data = at("third").display().to_string();
+    let serve = ["serve", "--bind", "127.0.0.1:0", "--database-url", &url, "--data-dir", &data];
+    assert!(refused(&serve).contains("in use by another trainyard"));
+    let missing =
+        trainyard(&["fsck", "--database-url", "sqlite://nowhere.db", "--data-dir", &data]);
+    assert!(text(&missing.stderr).contains("there is no database nowhere.db"));
 }
 
 /// Lets one task of one job look as if it had failed.

@@ -121,6 +121,10 @@ fn a_url_that_leads_inside_is_refused_and_without_permission_all_are() {
     off.api.post("/v1/webhooks", &body).problem(403, "webhooks_off");
     let public = Process::start_with(&directory.path().join("public"), &["--webhooks", "public"]);
     public.api.post("/v1/webhooks", &body).expect(201);
+    // What is kept is what was understood.
+    let blanks = json!({"url": "  https://example.com/ho\tok\n"});
+    let made = public.api.post("/v1/webhooks", &blanks).expect(201);
+    assert_eq!(made["url"], "https://example.com/hook");
     for url in [
         "http://example.com/",
         "https://127.0.0.1/",

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::{CheckedJob, Estimate, JobSpec};
 use crate::domain::dataset::Dataset;
-use crate::domain::ids::{DatasetId, ModelId};
+use crate::domain::ids::{DatasetId, JobId, ModelId};
 use crate::domain::labels::Labels;
 use crate::domain::model::ModelCard;
 
@@ -34,10 +34,34 @@ pub struct EvaluateJobRequest {
     #[serde(default)]
     #[schema(max_length = 1000)]
     pub scoring_weight: Option<String>,
-    /// The client's own; stored and returned.
+    /// Anything the client wants to keep with the job; at most 16 KiB of JSON.
     #[serde(default)]
     #[schema(value_type = Object)]
     pub metadata: Map<String, Value>,
+    /// Among the queued tasks, those of the highest number come first.
+    #[serde(default)]
+    #[schema(minimum = -100, maximum = 100, default = 0)]
+    pub priority: i32,
+    /// The labels that a worker must have to take the tasks, as in `{"gpu": "true"}`.
+    #[serde(default)]
+    pub requires: Labels,
+    /// How often a task is tried that its worker was lost with, or that ran out of disk.
+    #[serde(default = "super::default_max_attempts")]
+    #[schema(minimum = 1, maximum = 20, default = 3)]
+    pub max_attempts: u32,
+    /// Seconds from the job's start within which it must end; it fails otherwise.
+    #[serde(default)]
+    #[schema(minimum = 0.001, maximum = 1e9)]
+    pub max_seconds: Option<f64>,
+    /// Seconds after its end when the job is deleted, with its predictions and events. If left out, the
+    /// server's own setting.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 1e10)]
+    pub retention_s: Option<f64>,
+    /// Jobs that have to succeed before this one starts; if one does not, this one fails.
+    #[serde(default)]
+    #[schema(max_items = 100, value_type = Vec<JobId>)]
+    pub after: Vec<String>,
 }
 
 /// What is evaluated.
@@ -60,8 +84,19 @@ pub struct EvaluateSpec {
 /// A resolved spec as it can be posted again: of an evaluation, which keeps the model's beside it, what
 /// an evaluation asks for.
 pub fn as_posted(mut resolved: Value) -> Value {
-    const ASKED: [&str; 6] =
-        ["name", "dataset_id", "evaluate", "scoring", "scoring_weight", "metadata"];
+    const ASKED: [&str; 11] = [
+        "name",
+        "dataset_id",
+        "evaluate",
+        "scoring",
+        "scoring_weight",
+        "metadata",
+        "priority",
+        "requires",
+        "max_attempts",
+        "max_seconds",
+        "retention_s",
+    ];
     if let Value::Object(fields) = &mut resolved
         && fields.get("evaluate").is_some_and(|evaluate| !evaluate.is_null())
     {
@@ -87,12 +122,12 @@ pub fn evaluation(
         curve: None,
         search: None,
         refit: false,
-        priority: 0,
-        requires: Labels::default(),
+        priority: request.priority,
+        requires: request.requires,
         max_parallel: None,
-        max_attempts: super::default_max_attempts(),
-        max_seconds: None,
-        retention_s: None,
+        max_attempts: request.max_attempts,
+        max_seconds: request.max_seconds,
+        retention_s: request.retention_s,
         metadata: request.metadata,
         ..card.spec.clone()
     };
@@ -104,6 +139,6 @@ pub fn evaluation(
         task_cost_us: (n_values / 10) as i64,
     };
     let classes = card.outputs.classes.clone();
-    let (variants, warnings, after) = (Vec::new(), Vec::new(), Vec::new());
+    let (variants, warnings, after) = (Vec::new(), Vec::new(), request.after);
     CheckedJob { spec, classes, n_folds: 1, variants, warnings, estimate, after }
 }

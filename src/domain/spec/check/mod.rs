@@ -15,12 +15,14 @@ mod scoring;
 mod search;
 mod target;
 
+use serde_json::{Map, Value};
 use trainyard_learn::perceptron::PerceptronSpec;
 use trainyard_learn::preprocess::scale::{ScaleSpec, StandardSpec};
 use trainyard_learn::problem::Problem;
 
 use super::{CheckedJob, JobRequest, JobSpec, ModelSpec};
 use crate::domain::dataset::{Dataset, Warning};
+use crate::domain::labels::Labels;
 use crate::domain::limits::Limits;
 pub(crate) use features::weight_column;
 use target::Target;
@@ -54,13 +56,7 @@ pub fn check(
     let scoring = scoring::scoring(&request, target.as_ref(), &mut problems);
     let searched = (target.as_ref(), scoring.as_slice());
     let n_train = search::check(&request, (&folds, n_train), searched, &mut problems);
-    let metadata_bytes = serde_json::to_string(&request.metadata).map_or(0, |text| text.len());
-    if metadata_bytes > MAX_METADATA_BYTES {
-        let detail = format!("is {metadata_bytes} bytes; at most {MAX_METADATA_BYTES} are kept");
-        problems.push(Problem::new("/metadata", detail));
-    }
-    let labels = request.requires.problems();
-    problems.extend(labels.into_iter().map(|problem| problem.below("/requires")));
+    problems.extend(check_any(&request.metadata, &request.requires));
     let scale = match &request.model {
         ModelSpec::Perceptron(_) => ScaleSpec::None,
         _ => ScaleSpec::Standard(StandardSpec::default()),
@@ -170,6 +166,18 @@ pub fn check(
     let mut checked = CheckedJob { spec, classes, n_folds, variants, warnings, estimate, after };
     checked.estimate.n_tasks = checked.n_fits() as u64 + 1;
     Ok(checked)
+}
+
+/// What is wrong with what any job may say, whatever it is to do.
+pub fn check_any(metadata: &Map<String, Value>, requires: &Labels) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let metadata_bytes = serde_json::to_string(metadata).map_or(0, |text| text.len());
+    if metadata_bytes > MAX_METADATA_BYTES {
+        let detail = format!("is {metadata_bytes} bytes; at most {MAX_METADATA_BYTES} are kept");
+        problems.push(Problem::new("/metadata", detail));
+    }
+    problems.extend(requires.problems().into_iter().map(|problem| problem.below("/requires")));
+    problems
 }
 
 /// What the check of a model came to.
