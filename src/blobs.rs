@@ -22,8 +22,8 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{
-    BackoffConfig, GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt, ObjectStoreScheme,
-    RetryConfig,
+    BackoffConfig, GetOptions, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt,
+    ObjectStoreScheme, RetryConfig,
 };
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
@@ -31,6 +31,7 @@ use tokio::sync::RwLock;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 use url::Url;
 
+use crate::causes::with_causes;
 use crate::domain::clock::Clock;
 
 /// The blobs of a server.
@@ -42,8 +43,8 @@ pub struct Blobs {
     part_bytes: usize,
     /// Where copies lie of what is to be a file and is none; the system's place if not told.
     scratch: Option<PathBuf>,
-    /// Held for writing while sweeping: a blob that is named again between the listing and the
-    /// deletion would be lost.
+    /// Held for writing between the sweep's last look at a blob and its deletion: one that is stored
+    /// again in between would be lost.
     sweeping: Arc<RwLock<()>>,
 }
 
@@ -158,7 +159,7 @@ impl Blobs {
         }
         // The one provider of TLS that is compiled in; whoever set it before set the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let store = elsewhere(&parsed).map_err(|error| unusable(&error))?;
+        let store = elsewhere(&parsed).map_err(|error| unusable(&with_causes(&error)))?;
         let (part_bytes, scratch) = (PART_BYTES, None);
         Ok(Self { store, clock, part_bytes, scratch, sweeping: Arc::default() })
     }
@@ -351,7 +352,13 @@ impl Blobs {
     /// # Errors
     /// When the store fails.
     pub async fn clear_staging(&self) -> Result<usize, BlobError> {
-        self.delete_where(STAGING, |_, _| true).await
+        let mut found = self.store.list(Some(&Path::from(STAGING)));
+        let mut n_deleted = 0;
+        while let Some(object) = found.try_next().await? {
+            self.store.delete(&object.location).await?;
+            n_deleted += 1;
+        }
+        Ok(n_deleted)
     }
 
     /// Writes, reads and deletes a few bytes: better now than with a user's data.
@@ -368,36 +375,55 @@ impl Blobs {
 
     /// Deletes blobs older than a day that are not `in_use`.
     ///
+    /// Whoever stores bytes that are there already makes them young, and a row names only what was stored
+    /// within the day before it. So a blob that is old when it is looked at last, right before its
+    /// deletion, is named by no row that came after `in_use` was read. What is stored within this process
+    /// waits for the deletion. Another process can still store the same bytes between that look and the
+    /// deletion, one call of the store later, and lose them: bytes that nobody has named for a day would
+    /// have to be sent once more in just these milliseconds.
+    ///
     /// # Errors
     /// When the store fails.
     pub async fn sweep(&self, in_use: &HashSet<String>) -> Result<usize, BlobError> {
-        let _guard = self.sweeping.write().await;
-        let youngest = self.clock.now().0 - SWEEP_AGE.as_millis() as i64;
         // What was half received so long ago will not be asked for again.
-        let n_staged = self.delete_where(STAGING, |_, modified_ms| modified_ms < youngest).await?;
-        let n_blobs = self
-            .delete_where(BLOBS, |name, modified_ms| {
-                modified_ms < youngest && !in_use.contains(name)
-            })
-            .await?;
-        Ok(n_staged + n_blobs)
+        let mut n_deleted = self.delete_old(self.old(STAGING, &HashSet::new()).await?).await?;
+        n_deleted += self.delete_old(self.old(BLOBS, in_use).await?).await?;
+        Ok(n_deleted)
     }
 
-    async fn delete_where(
-        &self,
-        folder: &str,
-        which: impl Fn(&str, i64) -> bool,
-    ) -> Result<usize, BlobError> {
+    /// What is older than a day in a folder, apart from what is in use.
+    async fn old(&self, folder: &str, in_use: &HashSet<String>) -> Result<Vec<Path>, BlobError> {
         let mut found = self.store.list(Some(&Path::from(folder)));
-        let mut n_deleted = 0;
+        let mut old = Vec::new();
         while let Some(object) = found.try_next().await? {
-            let name = object.location.filename().unwrap_or_default();
-            if which(name, object.last_modified.timestamp_millis()) {
-                self.store.delete(&object.location).await?;
-                n_deleted += 1;
+            let is_in_use = object.location.filename().is_some_and(|name| in_use.contains(name));
+            if !is_in_use && self.is_old(&object) {
+                old.push(object.location);
+            }
+        }
+        Ok(old)
+    }
+
+    /// Deletes what still is as old as it was.
+    async fn delete_old(&self, paths: Vec<Path>) -> Result<usize, BlobError> {
+        let mut n_deleted = 0;
+        for path in paths {
+            let _guard = self.sweeping.write().await;
+            match self.store.head(&path).await {
+                Ok(object) if self.is_old(&object) => {
+                    self.store.delete(&path).await?;
+                    n_deleted += 1;
+                }
+                Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(n_deleted)
+    }
+
+    fn is_old(&self, object: &ObjectMeta) -> bool {
+        let youngest = self.clock.now().0 - SWEEP_AGE.as_millis() as i64;
+        object.last_modified.timestamp_millis() < youngest
     }
 }
 
@@ -516,5 +542,28 @@ mod tests {
         assert_eq!(today.sweep(&HashSet::new()).await.unwrap(), 0);
         assert_eq!(blobs.sweep(&HashSet::from([used.clone()])).await.unwrap(), 1);
         assert_eq!(blobs.get(&used).await.unwrap(), "used");
+    }
+
+    #[tokio::test]
+    async fn what_is_stored_again_after_the_sweep_has_seen_it_stays() {
+        let (blobs, directory) = blobs();
+        let (again, unused) = (
+            blobs.put(b"again".to_vec()).await.unwrap(),
+            blobs.put(b"unused".to_vec()).await.unwrap(),
+        );
+        for name in [&again, &unused] {
+            let path = directory.path().join("blobs").join(&name[..2]).join(name);
+            let file = File::options().append(true).open(path).unwrap();
+            let now = file.metadata().unwrap().modified().unwrap();
+            file.set_modified(now - 2 * SWEEP_AGE).unwrap();
+        }
+        let old = blobs.old(BLOBS, &HashSet::new()).await.unwrap();
+        assert_eq!(old.len(), 2);
+        // By another process, which knows nothing of this one's sweep.
+        let other = Blobs::local(directory.path(), Clock::system()).unwrap();
+        other.put(b"again".to_vec()).await.unwrap();
+        assert_eq!(blobs.delete_old(old).await.unwrap(), 1);
+        assert_eq!(blobs.get(&again).await.unwrap(), "again");
+        assert!(blobs.get(&unused).await.unwrap_err().is_missing());
     }
 }

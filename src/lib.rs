@@ -7,6 +7,7 @@
 
 pub mod blobs;
 pub mod cache;
+pub mod causes;
 pub mod cli;
 pub mod domain;
 pub mod http;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -31,8 +31,6 @@ pub struct Meters {
     pub task_seconds: Histogram,
     /// Rows that folds trained on, times their epochs.
     pub rows_trained: Counter,
-    queue: Family<Waiting, Gauge<i64>>,
-    uptime: Gauge<f64, AtomicU64>,
 }
 
 /// How a task ended.
@@ -75,8 +73,6 @@ impl Default for Meters {
             wait_seconds,
             task_seconds,
             rows_trained: Counter::default(),
-            queue: Family::default(),
-            uptime: Gauge::default(),
         };
         let mut all = Registry::with_prefix("trainyard");
         let m = &meters;
@@ -93,32 +89,82 @@ impl Default for Meters {
         all.register_with_unit("task", help, Unit::Seconds, m.task_seconds.clone());
         let help = "Rows that folds trained on, times their epochs";
         all.register("rows_trained", help, m.rows_trained.clone());
-        let help = "Tasks that wait or run, of all processes";
-        all.register("queue_tasks", help, m.queue.clone());
-        let help = "Time since the process started";
-        all.register_with_unit("uptime", help, Unit::Seconds, m.uptime.clone());
         meters.registry = Arc::new(all);
         meters
     }
 }
 
 impl Meters {
-    /// All of it as OpenMetrics text, with how many tasks wait and run now.
+    /// All of it as OpenMetrics text, with how many tasks wait and run now, unless the database does
+    /// not say.
     ///
     /// # Errors
     /// When a label cannot be written, which none of ours is.
     pub fn text(
         &self,
-        queue: Vec<(Waiting, i64)>,
+        queue: Option<Vec<(Waiting, i64)>>,
         uptime_seconds: f64,
     ) -> Result<String, std::fmt::Error> {
-        self.queue.clear();
-        for (waiting, n) in queue {
-            self.queue.get_or_create(&waiting).set(n);
+        // What is of this moment is of this answer alone: another that is written meanwhile has its own.
+        let mut now = Registry::with_prefix("trainyard");
+        let (uptime, database_up) = (Gauge::<f64, AtomicU64>::default(), Gauge::<i64>::default());
+        uptime.set(uptime_seconds);
+        let help = "Time since the process started";
+        now.register_with_unit("uptime", help, Unit::Seconds, uptime);
+        database_up.set(i64::from(queue.is_some()));
+        let help = "Whether the database answers this process: 1, or 0";
+        now.register("database_up", help, database_up);
+        let depths = Family::<Waiting, Gauge<i64>>::default();
+        for (waiting, n) in queue.unwrap_or_default() {
+            depths.get_or_create(&waiting).set(n);
         }
-        self.uptime.set(uptime_seconds);
+        let help = "Tasks that wait or run, of all processes";
+        now.register("queue_tasks", help, depths);
         let mut text = String::new();
-        encode(&mut text, &self.registry)?;
+        encode_registry(&mut text, &self.registry)?;
+        encode_registry(&mut text, &now)?;
+        encode_eof(&mut text)?;
         Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_that_are_written_at_once_do_not_mix() {
+        let meters = Meters::default();
+        let ask = |project: &str, n: i64| {
+            let waiting =
+                Waiting { project: project.to_owned(), requires: String::new(), state: "queued" };
+            meters.text(Some(vec![(waiting, n)]), 0.0).unwrap()
+        };
+        std::thread::scope(|scope| {
+            for (own, other, n) in [("a", "b", 1), ("b", "a", 2)] {
+                let ask = &ask;
+                scope.spawn(move || {
+                    for _ in 0..1_000 {
+                        let text = ask(own, n);
+                        let line = format!(
+                            "trainyard_queue_tasks{{project=\"{own}\",requires=\"\",state=\"queued\"}} {n}\n"
+                        );
+                        assert!(text.contains(&line), "{text}");
+                        assert!(!text.contains(&format!("project=\"{other}\"")), "{text}");
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn a_database_that_does_not_answer_takes_no_counts_with_it() {
+        let meters = Meters::default();
+        meters.tasks_claimed.inc();
+        let text = meters.text(None, 1.0).unwrap();
+        assert!(text.contains("trainyard_database_up 0\n"), "{text}");
+        assert!(text.contains("trainyard_tasks_claimed_total 1\n"), "{text}");
+        assert!(!text.contains("trainyard_queue_tasks{"), "{text}");
+        assert_eq!(text.matches("# EOF").count(), 1);
     }
 }

@@ -174,7 +174,10 @@ const CACHED_BYTES: usize = 256 << 20;
 /// Jobs that have been kept long enough are looked for so often.
 const FORGET_EVERY: Duration = Duration::from_secs(5);
 
+/// What nothing refers to is looked for so often, and soon after the start, in case that the server is
+/// started more often than that.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+const FIRST_SWEEP: Duration = Duration::from_secs(5 * 60);
 
 impl Server {
     /// Starts a server. It answers when this returns.
@@ -442,7 +445,7 @@ fn serve(
 }
 
 async fn sweep(store: Store, blobs: Blobs, tables: Arc<Tables>, retention: Option<Duration>) {
-    let mut next_sweep = Instant::now() + SWEEP_EVERY;
+    let mut next_sweep = Instant::now() + FIRST_SWEEP;
     loop {
         tokio::time::sleep(FORGET_EVERY).await;
         match store.forget_old_jobs(retention.map(|retention| retention.as_secs_f64())).await {
@@ -454,15 +457,7 @@ async fn sweep(store: Store, blobs: Blobs, tables: Arc<Tables>, retention: Optio
             continue;
         }
         next_sweep = Instant::now() + SWEEP_EVERY;
-        let swept = match store.blobs_in_use().await {
-            Ok(in_use) => {
-                if let Err(error) = tables.sweep(|sha256| in_use.contains(sha256)) {
-                    tracing::error!(%error, "copies of tables could not be swept");
-                }
-                blobs.sweep(&in_use).await.map_err(|error| error.to_string())
-            }
-            Err(error) => Err(error.to_string()),
-        };
+        let swept = sweep_blobs(&store, &blobs, &tables).await;
         if let Err(error) = store.forget_workers(false).await {
             tracing::error!(%error, "lost workers could not be forgotten");
         }
@@ -478,4 +473,17 @@ async fn sweep(store: Store, blobs: Blobs, tables: Arc<Tables>, retention: Optio
             Err(error) => tracing::error!(%error, "blobs could not be swept"),
         }
     }
+}
+
+/// Deletes blobs that nothing refers to, unless another process does so now, and this one's own copies of
+/// tables; how many blobs.
+async fn sweep_blobs(store: &Store, blobs: &Blobs, tables: &Tables) -> Result<usize, StartError> {
+    let in_use = store.blobs_in_use().await?;
+    if let Err(error) = tables.sweep(|sha256| in_use.contains(sha256)) {
+        tracing::error!(%error, "copies of tables could not be swept");
+    }
+    let Some(sweeper) = store.sweeper().await? else { return Ok(0) };
+    let swept = blobs.sweep(&in_use).await;
+    sweeper.end().await;
+    Ok(swept?)
 }

@@ -3,14 +3,16 @@
 //! A receiver is somebody else's machine, named by a client. So the name is looked up here, all of its
 //! addresses must be the internet's, exactly those are connected to, and no redirection is followed.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Url};
-use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::task::{self, JoinSet};
+use tokio::time::{sleep, timeout};
 
+use crate::causes::with_causes;
 use crate::domain::clock::Clock;
 use crate::domain::webhook::{is_public, signature};
 use crate::store::Store;
@@ -59,51 +61,64 @@ const POLL: Duration = Duration::from_secs(1);
 /// A receiver gets so long to answer, as the specification recommends.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Messages under way at once.
-const AT_ONCE: i64 = 16;
+/// Messages under way at once, and of them to one webhook: one that hangs should hold back no other.
+const AT_ONCE: usize = 16;
+const AT_ONCE_EACH: usize = 2;
 
 /// Sends for ever; ended by aborting it.
 pub async fn send(store: Store, clock: Clock, receivers: Receivers) {
     // The one provider of TLS that is compiled in; whoever set it before set the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut sending = JoinSet::new();
+    let mut under_way: HashMap<task::Id, String> = HashMap::new();
     loop {
-        let due = match store.due_deliveries(AT_ONCE).await {
+        let due = match store.due_deliveries(&room(&under_way), AT_ONCE - sending.len()).await {
             Ok(due) => due,
             Err(error) => {
                 tracing::error!(%error, "the outbox cannot be read");
                 Vec::new()
             }
         };
-        if due.is_empty() {
-            sleep(POLL).await;
-            continue;
-        }
-        let mut sending = JoinSet::new();
         for due in due {
-            let (store, now_s) = (store.clone(), clock.now().0 / 1_000);
-            sending.spawn(async move {
-                let sent = post(&due, now_s, receivers).await;
-                if let Some(error) = &sent.error {
-                    let url = Url::parse(&due.url).ok();
-                    let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
-                    tracing::warn!(
-                        error,
-                        host,
-                        message = due.message_id,
-                        "a webhook was not delivered"
-                    );
-                }
-                if let Err(error) = store.settle_delivery(&due, &sent).await {
-                    tracing::error!(%error, "how a webhook went could not be noted");
-                }
-            });
+            let (webhook, now_s) = (due.webhook.clone(), clock.now().0 / 1_000);
+            let task = sending.spawn(send_one(store.clone(), due, now_s, receivers));
+            under_way.insert(task.id(), webhook);
         }
-        sending.join_all().await;
+        // Whichever comes first: room for another message, or the time to look for others.
+        tokio::select! {
+            Some(ended) = sending.join_next_with_id() => {
+                let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
+                under_way.remove(&id);
+            }
+            () = sleep(POLL) => {}
+        }
+    }
+}
+
+/// How many messages more may be under way to a webhook.
+fn room(under_way: &HashMap<task::Id, String>) -> impl Fn(&str) -> usize {
+    |webhook| {
+        let n = under_way.values().filter(|other| *other == webhook).count();
+        AT_ONCE_EACH.saturating_sub(n)
+    }
+}
+
+async fn send_one(store: Store, due: Due, now_s: i64, receivers: Receivers) {
+    let sent = post(&due, now_s, receivers).await;
+    if let Some(error) = &sent.error {
+        let url = Url::parse(&due.url).ok();
+        let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+        tracing::warn!(error, host, message = due.message_id, "a webhook was not delivered");
+    }
+    if let Err(error) = store.settle_delivery(&due, &sent).await {
+        tracing::error!(%error, "how a webhook went could not be noted");
     }
 }
 
 async fn post(due: &Due, now_s: i64, receivers: Receivers) -> Sent {
-    match try_post(due, now_s, receivers).await {
+    let late = |_| Err(format!("no answer within {} s", PATIENCE.as_secs()));
+    // Around all of it: a name can be as slow to look up as its owner likes.
+    match timeout(PATIENCE, try_post(due, now_s, receivers)).await.unwrap_or_else(late) {
         Ok(status) if status.is_success() => {
             Sent { status: Some(status.as_u16()), error: None, is_final: false }
         }
@@ -141,7 +156,6 @@ async fn try_post(due: &Due, now_s: i64, receivers: Receivers) -> Result<StatusC
         .resolve_to_addrs(&host, &addresses)
         .redirect(Policy::none())
         .no_proxy()
-        .timeout(PATIENCE)
         .user_agent(concat!("trainyard/", env!("CARGO_PKG_VERSION")))
         .build()
         .map_err(|error| error.to_string())?;
@@ -155,16 +169,5 @@ async fn try_post(due: &Due, now_s: i64, receivers: Receivers) -> Result<StatusC
         .send()
         .await;
     // What the receiver writes is never read, and its URL, which may be a secret, not repeated.
-    answer.map(|answer| answer.status()).map_err(|error| reason(&error.without_url()))
-}
-
-/// The error with what caused it.
-fn reason(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
+    answer.map(|answer| answer.status()).map_err(|error| with_causes(&error.without_url()))
 }

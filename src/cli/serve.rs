@@ -16,6 +16,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
+use crate::causes::with_causes;
 use crate::domain::clock::Clock;
 use crate::domain::labels::{Labels, RepeatedLabel};
 use crate::domain::limits::Limits;
@@ -120,7 +121,7 @@ pub(super) fn run(args: ServeArgs) -> ExitCode {
     };
     raise_file_limit();
     let served = runtime().map_err(|error| error.to_string()).and_then(|runtime| {
-        let served = runtime.block_on(serve(settings)).map_err(|error| error.to_string());
+        let served = runtime.block_on(serve(settings)).map_err(|error| with_causes(&*error));
         // Parsing that still goes on is for a client that has been cut; its bytes are staged only.
         runtime.shutdown_timeout(Duration::from_secs(1));
         served

@@ -1,10 +1,11 @@
-//! A copy of the database while it is used, and a look at whether it contradicts itself.
+//! A copy of the database while it is used, a look at whether it contradicts itself, and who sweeps.
 
 use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{Connection, PgConnection};
 
 use super::db::{Db, Tx, sql};
 use super::hints::Hints;
@@ -19,6 +20,13 @@ pub struct Snapshot {
     /// The blobs that it names.
     pub blobs: HashSet<String>,
 }
+
+/// The right to sweep, which one process has at a time.
+#[derive(Debug)]
+pub struct Sweeper(Option<PgConnection>);
+
+/// PostgreSQL's number of that right: any that nothing else of this database takes.
+const SWEEPER: i64 = 0x7472_6169_6e79_6172;
 
 impl Store {
     /// Opens a database of SQLite's as it is, only to read.
@@ -81,6 +89,24 @@ impl Store {
         Ok(names.into_iter().collect())
     }
 
+    /// The right to sweep, unless another process has it. It ends with the connection, should this process
+    /// be killed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn sweeper(&self) -> Result<Option<Sweeper>> {
+        let Db::Postgres(pool) = &self.db else { return Ok(Some(Sweeper(None))) };
+        let mut connection = pool.acquire().await?.detach();
+        let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(SWEEPER);
+        let is_ours: bool = lock.fetch_one(&mut connection).await?;
+        let sweeper = Sweeper(Some(connection));
+        if is_ours {
+            return Ok(Some(sweeper));
+        }
+        sweeper.end().await;
+        Ok(None)
+    }
+
     /// What in the database contradicts something else in it, in words; nothing, if all is well.
     ///
     /// # Errors
@@ -98,6 +124,15 @@ impl Store {
         }
         found.extend(sql(CONTRADICTIONS).column::<String>(&mut tx).await?);
         Ok(found)
+    }
+}
+
+impl Sweeper {
+    /// Gives the right back.
+    pub async fn end(self) {
+        if let Some(connection) = self.0 {
+            drop(connection.close().await);
+        }
     }
 }
 

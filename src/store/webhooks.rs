@@ -1,5 +1,7 @@
 //! Webhooks and their messages: an outbox, written with the event and sent afterwards.
 
+use std::cmp::Reverse;
+
 use serde_json::{Value, json as object};
 
 use super::db::{Arg, Tx, composed, sql, values};
@@ -26,6 +28,8 @@ pub const MOST: i64 = 20;
 pub struct Due {
     /// Its row.
     pub id: i64,
+    /// Whose it is.
+    pub webhook: String,
     /// Where to.
     pub url: String,
     /// Signed with this.
@@ -47,6 +51,17 @@ pub struct Sent {
     pub error: Option<String>,
     /// Whether another attempt would fail too.
     pub is_final: bool,
+}
+
+/// A webhook that has messages which are due.
+struct Waiting {
+    id: String,
+    url: String,
+    secret: String,
+    /// How many it may be sent now.
+    room: usize,
+    /// Since when the first of them is due.
+    since: i64,
 }
 
 /// A sender that says nothing for so long is lost, and the message is sent again.
@@ -206,45 +221,74 @@ impl Store {
         Ok(if n == 0 { Deleted::NotFound } else { Deleted::Yes })
     }
 
-    /// Takes messages that are to be sent now, at most so many.
+    /// Takes messages that are to be sent now: at most so many, and of each webhook as many as it has
+    /// room for. One that has more room comes first, and then one that has waited longer.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn due_deliveries(&self, limit: i64) -> Result<Vec<Due>> {
+    pub async fn due_deliveries(
+        &self,
+        room: impl Fn(&str) -> usize,
+        most: usize,
+    ) -> Result<Vec<Due>> {
+        if most == 0 {
+            return Ok(Vec::new());
+        }
         let mut tx = self.db.begin_read().await?;
         let now = tx.now().await?;
-        let any: bool = sql("SELECT EXISTS (SELECT 1 FROM deliveries
-             WHERE state = 'pending' AND next_at <= $1)")
+        // The first that is due, by an index, whatever others wait behind it.
+        let waiting: Vec<(String, String, String, i64)> = sql("SELECT * FROM (
+                 SELECT id, url, secret,
+                        (SELECT next_at FROM deliveries
+                         WHERE webhook_id = webhooks.id AND state = 'pending' AND next_at <= $1
+                         ORDER BY next_at LIMIT 1) AS since
+                 FROM webhooks) AS waiting
+             WHERE since IS NOT NULL")
         .bind(now.0)
-        .scalar(&mut tx)
+        .all(&mut tx)
         .await?;
         drop(tx);
-        if any { retrying!(self.take_due(limit)) } else { Ok(Vec::new()) }
+        let mut waiting: Vec<Waiting> = waiting
+            .into_iter()
+            .map(|(id, url, secret, since)| Waiting { room: room(&id), since, id, url, secret })
+            .filter(|webhook| webhook.room > 0)
+            .collect();
+        waiting.sort_by_key(|webhook| (Reverse(webhook.room), webhook.since));
+        if waiting.is_empty() { Ok(Vec::new()) } else { retrying!(self.take_due(&waiting, most)) }
     }
 
-    async fn take_due(&self, limit: i64) -> Result<Vec<Due>> {
+    async fn take_due(&self, waiting: &[Waiting], most: usize) -> Result<Vec<Due>> {
         let mut tx = self.db.begin().await?;
         let now = tx.now().await?;
         let skip_locked = tx.dialect().for_update_skip_locked();
-        let rows: Vec<(i64, String, String, i64, String, i64)> = composed(format!(
-            "UPDATE deliveries SET attempt = attempt + 1, next_at = $2
-             WHERE id IN (SELECT id FROM deliveries WHERE state = 'pending' AND next_at <= $1
-                          ORDER BY next_at, id LIMIT $3{skip_locked})
-             RETURNING id, webhook_id, job_id, seq, payload, attempt"
-        ))
-        .bind(now.0)
-        .bind(now.0 + ALONE_MS)
-        .bind(limit)
-        .all(&mut tx)
-        .await?;
-        let mut due = Vec::with_capacity(rows.len());
-        for (id, webhook, job, seq, payload, attempt) in rows {
-            let (url, secret): (String, String) =
-                sql("SELECT url, secret FROM webhooks WHERE id = $1")
-                    .bind(webhook)
-                    .one(&mut tx)
-                    .await?;
-            due.push(Due { id, url, secret, message_id: message_id(&job, seq), payload, attempt });
+        let mut due = Vec::new();
+        for webhook in waiting {
+            let room = webhook.room.min(most - due.len());
+            if room == 0 {
+                break;
+            }
+            let rows: Vec<(i64, String, i64, String, i64)> = composed(format!(
+                "UPDATE deliveries SET attempt = attempt + 1, next_at = $2
+                 WHERE id IN (SELECT id FROM deliveries
+                              WHERE webhook_id = $3 AND state = 'pending' AND next_at <= $1
+                              ORDER BY next_at, id LIMIT $4{skip_locked})
+                 RETURNING id, job_id, seq, payload, attempt"
+            ))
+            .bind(now.0)
+            .bind(now.0 + ALONE_MS)
+            .bind(&webhook.id)
+            .bind(room as i64)
+            .all(&mut tx)
+            .await?;
+            due.extend(rows.into_iter().map(|(id, job, seq, payload, attempt)| Due {
+                id,
+                webhook: webhook.id.clone(),
+                url: webhook.url.clone(),
+                secret: webhook.secret.clone(),
+                message_id: message_id(&job, seq),
+                payload,
+                attempt,
+            }));
         }
         tx.commit().await?;
         Ok(due)
@@ -323,13 +367,20 @@ impl Store {
         Ok(n > 0)
     }
 
-    /// Forgets messages older than thirty days.
+    /// Gives up messages that nobody has sent for as long as they would be tried, because webhooks are
+    /// off, and forgets those older than thirty days; how many that were.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn forget_old_deliveries(&self) -> Result<u64> {
         let mut tx = self.db.begin().await?;
         let now = tx.now().await?;
+        sql("UPDATE deliveries SET state = 'failed', last_error = $2
+             WHERE state = 'pending' AND next_at < $1")
+        .bind(now.0 - PAUSES_S.iter().sum::<i64>() * 1_000)
+        .bind("it was due for days and not sent: webhooks are turned off, or its receiver hangs")
+        .execute(&mut tx)
+        .await?;
         let n = sql("DELETE FROM deliveries WHERE created_at < $1 AND state <> 'pending'")
             .bind(now.0 - KEPT_MS)
             .execute(&mut tx)

@@ -5,10 +5,11 @@ use std::fs;
 use std::path::Path;
 
 /// Each part with what it may use of the others.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("domain", &["domain"]),
     ("cache", &[]),
-    ("blobs", &["domain"]),
+    ("causes", &[]),
+    ("blobs", &["causes", "domain"]),
     ("scratch", &[]),
     ("meters", &[]),
     ("telemetry", &[]),
@@ -36,11 +37,22 @@ const MAY_USE: [(&str, &[&str]); 14] = [
         "server",
         &["domain", "blobs", "meters", "scratch", "store", "tables", "webhooks", "worker", "http"],
     ),
-    ("webhooks", &["domain", "store"]),
+    ("webhooks", &["causes", "domain", "store"]),
     ("upkeep", &["blobs", "domain", "store"]),
     (
         "cli",
-        &["blobs", "domain", "http", "server", "store", "telemetry", "upkeep", "webhooks", "cli"],
+        &[
+            "blobs",
+            "causes",
+            "domain",
+            "http",
+            "server",
+            "store",
+            "telemetry",
+            "upkeep",
+            "webhooks",
+            "cli",
+        ],
     ),
 ];
 

@@ -175,3 +175,80 @@ async fn the_scaling_query_counts_what_waits_and_runs() {
     yard.change("UPDATE tasks SET state = 'cancelled' WHERE state = 'queued'").await;
     assert_eq!(yard.texts(&query).await, ["1"], "what runs keeps its thread");
 }
+
+/// The server trusts whom the system trusts, and a slim image trusts nobody.
+#[test]
+fn the_image_has_the_certificates_that_https_needs() {
+    const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+    let text = fs::read_to_string(Path::new(ROOT).join("docker/Dockerfile")).unwrap();
+    let stages: Vec<&str> = text.split("\nFROM ").skip(1).collect();
+    let [build, image] = stages[..] else { panic!("{} stages", stages.len()) };
+    let lines: Vec<&str> = build.lines().filter(|line| !line.starts_with('#')).collect();
+    assert!(lines.iter().any(|line| line.contains("install") && line.contains("ca-certificates")));
+    let copied = format!("COPY --from=build {CERTIFICATES} {CERTIFICATES}");
+    assert!(image.lines().any(|line| line == copied), "{image}");
+}
+
+/// An image without them says so.
+#[test]
+fn a_store_that_cannot_be_trusted_is_refused_with_the_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    let nobody = directory.path().join("nobody");
+    fs::create_dir(&nobody).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_trainyard"))
+        .args(["serve", "--bind", "127.0.0.1:0", "--artifact-url", "s3://bucket", "--data-dir"])
+        .arg(directory.path().join("data"))
+        .env("SSL_CERT_DIR", &nobody)
+        .env_remove("SSL_CERT_FILE")
+        .env_remove("AWS_ENDPOINT")
+        .envs([("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")])
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("error: the artifact URL: "), "{told}");
+    assert!(told.to_lowercase().contains("no ca certificates"), "{told}");
+}
+
+/// A project has a series for each set of labels and each state, the same at every process: whoever takes
+/// the largest of fewer labels sees one of several numbers.
+#[test]
+fn the_queue_is_counted_whole() {
+    let mut n_asked = 0;
+    for (path, text) in texts() {
+        for (at, _) in text.match_indices("trainyard_queue_tasks") {
+            let before = &text[..at];
+            let is_whole = before.ends_with("max by (project, requires, state) (");
+            assert!(is_whole, "{}: {}", path.display(), &before[before.len() - 60..]);
+            n_asked += 1;
+        }
+    }
+    assert!(n_asked >= 4, "{n_asked}");
+}
+
+#[test]
+fn the_dashboard_shows_waits_and_the_queue_by_what_it_requires() {
+    let path = Path::new(ROOT).join("docker/cluster/grafana/trainyard.json");
+    let text = fs::read_to_string(path).unwrap();
+    let dashboard: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let asks = |what: &[&str]| {
+        let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().unwrap());
+        let expressions = targets.filter_map(|target| target["expr"].as_str()).collect::<Vec<_>>();
+        expressions.iter().any(|text| what.iter().all(|part| text.contains(part)))
+    };
+    assert!(asks(&["trainyard_task_wait_seconds_bucket", "histogram_quantile(0.95"]));
+    assert!(asks(&["trainyard_queue_tasks{state=\"queued\"}", "sum by (requires)"]));
+    // No two panels lie over each other.
+    let place = |panel: &serde_json::Value| {
+        ["x", "y", "w", "h"].map(|side| panel["gridPos"][side].as_i64().unwrap())
+    };
+    for (i, one) in panels.iter().enumerate() {
+        let [x, y, w, h] = place(one);
+        for other in &panels[..i] {
+            let [x2, y2, w2, h2] = place(other);
+            let apart = x + w <= x2 || x2 + w2 <= x || y + h <= y2 || y2 + h2 <= y;
+            assert!(apart && one["id"] != other["id"], "{} and {}", one["title"], other["title"]);
+        }
+    }
+}

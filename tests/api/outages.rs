@@ -92,6 +92,39 @@ fn an_outage_longer_than_a_lease_uses_up_no_attempt() {
 }
 
 #[test]
+fn counts_are_told_while_postgresql_is_away() {
+    let _alone = alone();
+    let Some(postgres) = Postgres::start() else { return };
+    let cluster = Cluster::on(postgres.url());
+    let processes = [cluster.start("api", "api"), cluster.start("worker", "worker")];
+    let told = |process: &Process, line: &str| {
+        let since = Instant::now();
+        let text = process.api.get("/metrics").text();
+        (text.lines().any(|known| known.starts_with(line)), since.elapsed())
+    };
+    submit_long(&processes[0].api);
+    for process in &processes {
+        assert!(told(process, "trainyard_database_up 1").0);
+        assert!(told(process, "trainyard_queue_tasks{").0);
+    }
+    postgres.stop();
+    for process in &processes {
+        let (is_away, elapsed) = told(process, "trainyard_database_up 0");
+        assert!(is_away && elapsed < Duration::from_secs(3), "{elapsed:?}");
+        assert!(!told(process, "trainyard_queue_tasks{").0);
+        assert!(told(process, "trainyard_claim_seconds_count ").0);
+        let since = Instant::now();
+        process.api.get("/readyz").problem(503, "not_ready");
+        assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+    }
+    postgres.restart();
+    let since = Instant::now();
+    while !processes.iter().all(|process| told(process, "trainyard_database_up 1").0) {
+        assert!(since.elapsed() < SOON, "the database is back");
+    }
+}
+
+#[test]
 fn work_goes_on_when_the_object_store_is_back() {
     let _alone = alone();
     let n = rounds("OUTAGES", 1);

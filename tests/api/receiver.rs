@@ -27,6 +27,23 @@ pub fn receiver(statuses: &'static [&'static str]) -> (String, Receiver<Message>
     (url, messages)
 }
 
+/// Listens, takes what comes, and never answers; it says of each connection that it is there.
+pub fn hanging() -> (String, Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let (sender, connections) = channel();
+    std::thread::spawn(move || {
+        let mut held = Vec::new();
+        for stream in listener.incoming() {
+            held.push(stream.unwrap());
+            if sender.send(()).is_err() {
+                return;
+            }
+        }
+    });
+    (url, connections)
+}
+
 fn read(stream: &mut TcpStream) -> Message {
     let mut reader = BufReader::new(stream);
     let mut headers = Vec::new();

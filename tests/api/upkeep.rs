@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 
 use crate::process::{Process, refused};
-use crate::yard::Database;
+use crate::yard::{Database, Yard};
 
 fn trainyard(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_trainyard")).args(arguments).output().unwrap()
@@ -197,4 +197,34 @@ fn a_backup_of_postgresql_is_of_one_state_and_comes_back() {
     assert!(checked.status.success(), "{}", text(&checked.stdout));
     let process = Process::start_with(&directory.path().join("again"), &stored);
     assert_eq!(predicted(&process, &model), expected);
+}
+
+#[tokio::test]
+async fn one_process_sweeps_at_a_time() {
+    if !Database::Postgres.is_there() {
+        return;
+    }
+    let yard = Yard::new(Database::Postgres).await;
+    let other = yard.another_process().await.unwrap();
+    let sweeper = yard.store.sweeper().await.unwrap().unwrap();
+    assert!(other.sweeper().await.unwrap().is_none());
+    sweeper.end().await;
+    // The database hears of the end by itself.
+    let mut again = other.sweeper().await.unwrap();
+    for _ in 0..100 {
+        if again.is_some() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        again = other.sweeper().await.unwrap();
+    }
+    // One whose process is killed leaves the right to others.
+    drop(again.expect("the right was given back"));
+    for _ in 0..100 {
+        if yard.store.sweeper().await.unwrap().is_some() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the right was lost with its connection");
 }

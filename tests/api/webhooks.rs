@@ -1,15 +1,18 @@
 //! Webhooks, with a receiver that checks what it gets as Standard Webhooks says.
 
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use trainyard::domain::clock::Clock;
-use trainyard::domain::webhook::signature;
+use trainyard::domain::ids::WebhookId;
+use trainyard::domain::webhook::{DeliveryState, Webhook, signature};
+use trainyard::store::webhooks::NewWebhook;
 
 use crate::process::Process;
-use crate::receiver::{Message, header, receiver};
+use crate::receiver::{Message, hanging, header, receiver};
 use crate::support::World;
+use crate::yard::{Database, PROJECT, Yard, on_both};
 
 fn next(messages: &Receiver<Message>) -> Message {
     messages.recv_timeout(Duration::from_secs(20)).expect("a message")
@@ -162,3 +165,84 @@ fn a_url_that_leads_inside_is_refused_and_without_permission_all_are() {
     assert!(error.contains("not the internet's"), "{error}");
     assert!(messages.try_recv().is_err());
 }
+
+#[test]
+fn a_receiver_that_hangs_holds_back_no_other() {
+    let world = World::new();
+    let (stuck, connections) = hanging();
+    let (url, messages) = receiver(&[]);
+    for url in [stuck, url] {
+        world.api.post("/v1/webhooks", &json!({"url": url})).expect(201);
+    }
+    let n_jobs = 10;
+    for _ in 0..n_jobs {
+        job(&world);
+    }
+    let ended = Instant::now();
+    // That each has started, and that it has succeeded.
+    for _ in 0..2 * n_jobs {
+        next(&messages);
+    }
+    // The one that hangs is given up after fifteen seconds.
+    assert!(ended.elapsed() < Duration::from_secs(10), "{:?}", ended.elapsed());
+    assert!((1..=2).contains(&connections.try_iter().count()), "of twenty, two at a time");
+}
+
+async fn what_nobody_sends_is_given_up(on: Database) {
+    let yard = Yard::new(on).await;
+    let webhook = Webhook {
+        id: WebhookId::new(&yard.clock),
+        url: "https://example.com/hook".to_owned(),
+        events: vec![],
+        secret: Some("whsec_".to_owned()),
+        created_at: yard.clock.now(),
+    };
+    let id = webhook.id;
+    let made = yard.store.create_webhook(PROJECT, webhook, None).await.unwrap();
+    assert!(matches!(made, NewWebhook::Webhook(_)));
+    // The job starts, of which the webhook should hear; but no sender is there.
+    assert!(!yard.claim(60_000, 1).await.is_empty());
+    let all = async || yard.store.deliveries(PROJECT, id, (None, None), 10).await.unwrap();
+    yard.store.forget_old_deliveries().await.unwrap();
+    assert_eq!(all().await[0].state, DeliveryState::Pending);
+    let four_days = "UPDATE deliveries SET next_at = next_at - 345600000";
+    assert_eq!(yard.change(four_days).await, 1);
+    yard.store.forget_old_deliveries().await.unwrap();
+    let given_up = &all().await[0];
+    assert_eq!((given_up.state, given_up.attempt), (DeliveryState::Failed, 0));
+    assert!(given_up.last_error.as_ref().unwrap().contains("turned off"), "{given_up:?}");
+    assert!(yard.store.due_deliveries(|_| 2, 16).await.unwrap().is_empty(), "none is left");
+    // Whoever wants it after all can ask for it.
+    assert!(yard.store.replay(PROJECT, id, given_up.id).await.unwrap());
+    yard.store.forget_old_deliveries().await.unwrap();
+    assert_eq!(yard.store.due_deliveries(|_| 2, 16).await.unwrap().len(), 1);
+}
+
+async fn a_webhook_gets_no_more_than_it_has_room_for(on: Database) {
+    let yard = Yard::new(on).await;
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let webhook = Webhook {
+            id: WebhookId::new(&yard.clock),
+            url: "https://example.com/hook".to_owned(),
+            events: vec![],
+            secret: Some("whsec_".to_owned()),
+            created_at: yard.clock.now(),
+        };
+        ids.push(webhook.id.to_string());
+        yard.store.create_webhook(PROJECT, webhook, None).await.unwrap();
+    }
+    yard.submit(4).await;
+    yard.submit(4).await;
+    assert_eq!(yard.claim(60_000, 1_000_000).await.len(), 12);
+    // Three jobs have started, so each of the two has three messages to get.
+    let room = |id: &str| if id == ids[0] { 0 } else { 2 };
+    let due = yard.store.due_deliveries(room, 16).await.unwrap();
+    assert_eq!(due.iter().map(|due| &due.webhook).collect::<Vec<_>>(), [&ids[1], &ids[1]]);
+    let due = yard.store.due_deliveries(|_| 9, 3).await.unwrap();
+    assert_eq!(due.len(), 3);
+    let due = yard.store.due_deliveries(|_| 9, 3).await.unwrap();
+    assert_eq!(due.len(), 1, "six in all, and none of them twice");
+}
+
+on_both!(what_nobody_sends_is_given_up, a_webhook_gets_no_more_than_it_has_room_for);
