@@ -232,15 +232,20 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn reap(&self) -> Result<usize> {
-        let mut tx = self.db.begin_read().await?;
-        let now = tx.now().await?;
-        let overdue: bool =
-            sql("SELECT EXISTS (SELECT 1 FROM tasks WHERE state = 'running' AND lease_until < $1)")
-                .bind(now.0)
-                .scalar(&mut tx)
-                .await?;
-        drop(tx);
-        if overdue { self.take_back(false).await } else { Ok(0) }
+        if self.has_lost_leases().await? { self.take_back(false).await } else { Ok(0) }
+    }
+
+    /// Whether a task runs whose lease has run out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_lost_leases(&self) -> Result<bool> {
+        let now = self.db.dialect().clock();
+        composed(format!(
+            "SELECT EXISTS (SELECT 1 FROM tasks WHERE state = 'running' AND lease_until < {now})"
+        ))
+        .scalar(&self.db)
+        .await
     }
 
     /// Takes back all leases: right only for a server that knows that no other worker lives.

@@ -90,25 +90,37 @@ impl Dispatcher {
                 _ = self.stopped.changed() => {}
             }
             if Instant::now() >= next_reap {
-                next_reap = Instant::now() + POLL;
-                match self.store.reap().await {
-                    Ok(0) => {}
-                    Ok(n) => {
-                        self.meters.leases_expired.inc_by(n as u64);
-                        tracing::warn!(n_tasks = n, "took back tasks whose lease ran out");
-                    }
-                    Err(error) => {
-                        tracing::error!(%error, "leases could not be reaped");
-                        // Nobody can renew while the database is away: all get time to, once it is back.
-                        next_reap = Instant::now() + lease;
-                    }
-                }
+                let again = if self.reap(next_reap).await { POLL } else { lease };
+                next_reap = Instant::now() + again;
                 self.move_on().await;
             }
         }
         self.drain(n_running).await;
         if let Err(error) = self.store.sign_off(self.worker.id).await {
             tracing::warn!(%error, "the worker could not sign off");
+        }
+    }
+
+    /// Takes back tasks whose lease ran out. `false` where the database was away, or this process, since it
+    /// was due: nobody could renew meanwhile, so all get a lease's time to.
+    async fn reap(&self, due: Instant) -> bool {
+        let reaped = match self.store.has_lost_leases().await {
+            Ok(_) if due.elapsed() > POLL => return false,
+            Ok(false) => return true,
+            Ok(true) => self.store.reap().await,
+            Err(error) => Err(error),
+        };
+        match reaped {
+            Ok(0) => true,
+            Ok(n) => {
+                self.meters.leases_expired.inc_by(n as u64);
+                tracing::warn!(n_tasks = n, "took back tasks whose lease ran out");
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "leases could not be reaped");
+                false
+            }
         }
     }
 
