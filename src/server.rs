@@ -109,7 +109,8 @@ pub enum StartError {
     },
     /// Another server uses the database's file.
     #[error(
-        "{0} is in use by another trainyard; give each its own file, or let them share a          --database-url postgres://…"
+        "{0} is in use by another trainyard; give each its own file, or let them share a \
+         --database-url postgres://…"
     )]
     DatabaseInUse(PathBuf),
     /// The data directory cannot be used.

@@ -50,8 +50,8 @@ pub(super) struct Events {
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const EVENTS_A_LOOK: i64 = 500;
 
-/// Follow what happens to a job: JSON, which waits for more with `wait`, or with `Accept: text/event-stream` a stream that ends with
-/// the job and resumes after `Last-Event-ID`.
+/// Follow what happens to a job: JSON, which waits for more with `wait`, or with
+/// `Accept: text/event-stream` a stream that ends with the job and resumes after `Last-Event-ID`.
 #[utoipa::path(
     operation_id = "get_job_events",
     get, path = "/v1/jobs/{id}/events", tag = "jobs",

@@ -403,7 +403,7 @@ pub struct JobFilter {
     pub limit: i64,
 }
 
-/// The tasks of a job before the job: whoever claims some of them locks in that order too.
+/// The tasks of a job before the job: whoever publishes some of them locks in that order too.
 pub(super) async fn lock_tasks_of(tx: &mut Tx, job: JobId) -> Result<()> {
     let lock = tx.dialect().for_update();
     if lock.is_empty() {

@@ -224,7 +224,7 @@ impl Dispatcher {
                     }
                     return;
                 }
-                Err(error) if attempt < PUBLISH_ATTEMPTS || self.is_worth_waiting_for(&error) => {
+                Err(error) if self.is_worth_trying_again(&error, attempt) => {
                     tracing::warn!(%error, attempt, "results could not be published; trying again");
                     sleep(PUBLISH_AGAIN.min(Duration::from_millis(200 << attempt.min(8)))).await;
                 }
@@ -237,9 +237,10 @@ impl Dispatcher {
         }
     }
 
-    /// An outage passes, and nobody else can do the work meanwhile.
-    fn is_worth_waiting_for(&self, error: &StoreError) -> bool {
-        error.is_unreachable() && !*self.stopped.borrow()
+    /// What the database said may pass soon; an outage does, and nobody else can do the work meanwhile.
+    fn is_worth_trying_again(&self, error: &StoreError, attempt: u32) -> bool {
+        let soon = matches!(error, StoreError::Database(_)) && attempt < PUBLISH_ATTEMPTS;
+        soon || error.is_unreachable() && !*self.stopped.borrow()
     }
 
     async fn hand_back(&self, held: &[Holding]) {

@@ -210,8 +210,7 @@ pub(super) async fn leases(
 }
 
 /// Where several connections write, whoever changes a job locks its tasks first, in their order, and
-/// then the job, as [`Store::claim`] does: two that want the same then wait instead of blocking each
-/// other.
+/// then the job: two that want the same then wait instead of blocking each other.
 pub(super) async fn lock_tasks(tx: &mut Tx, tasks: impl Iterator<Item = i64>) -> Result<()> {
     let lock = tx.dialect().for_update();
     let (ids, args) = list(tasks, 0);
