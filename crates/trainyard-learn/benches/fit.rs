@@ -1,5 +1,6 @@
 //! Whole fits of the reference networks, without a server: seconds, and GFLOP/s of their matrix
-//! products, at one thread and at two. `cargo bench -p trainyard-learn --bench fit`.
+//! products, at one thread and at two. `cargo bench -p trainyard-learn --bench fit`, with a part of a name
+//! behind `--` to run less.
 
 use std::time::Instant;
 
@@ -64,10 +65,12 @@ impl Observer for Threads {
 fn main() {
     // `cargo test --benches` only wants to see that it runs.
     let repeats = if std::env::args().any(|arg| arg == "--bench") { 3 } else { 0 };
-    for workload in &WORKLOADS {
+    let part = std::env::args().skip(1).find(|arg| !arg.starts_with('-')).unwrap_or_default();
+    let wanted = || WORKLOADS.iter().filter(|workload| workload.name.contains(&part));
+    for workload in wanted() {
         speeds(workload, repeats);
     }
-    for workload in &WORKLOADS {
+    for workload in wanted() {
         share_of_history(workload, 3 * repeats);
     }
 }

@@ -220,7 +220,8 @@ fn symmetric(w: &mut [f32], bound: f64, stream: &mut Stream) {
 }
 
 fn uniform(w: &mut [f32], low: f64, high: f64, stream: &mut Stream) {
-    w.iter_mut().for_each(|w| *w = (low + (high - low) * f64::from(stream.uniform())) as f32);
+    stream.fill_uniform(w);
+    w.iter_mut().for_each(|w| *w = (low + (high - low) * f64::from(*w)) as f32);
 }
 
 fn normal(w: &mut [f32], mean: f64, std: f64, stream: &mut Stream) {

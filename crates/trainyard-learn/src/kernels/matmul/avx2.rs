@@ -2,10 +2,10 @@
 #![expect(unsafe_code, reason = "intrinsics of an instruction set that is detected at run time")]
 
 use std::arch::x86_64::{
-    __m256, __m256i, _mm_loadu_ps, _mm256_castps128_ps256, _mm256_cmpgt_epi32, _mm256_fmadd_ps,
-    _mm256_insertf128_ps, _mm256_loadu_ps, _mm256_maskload_ps, _mm256_maskstore_ps,
-    _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_shuffle_ps, _mm256_storeu_ps,
-    _mm256_unpackhi_ps, _mm256_unpacklo_ps,
+    __m256, __m256i, _MM_HINT_T1, _mm_loadu_ps, _mm_prefetch, _mm256_castps128_ps256,
+    _mm256_cmpgt_epi32, _mm256_fmadd_ps, _mm256_insertf128_ps, _mm256_loadu_ps, _mm256_maskload_ps,
+    _mm256_maskstore_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_shuffle_ps,
+    _mm256_storeu_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps,
 };
 
 use super::super::crew::Buffer;
@@ -72,6 +72,12 @@ unsafe impl Vector for V8 {
     unsafe fn mul_add(self, b: Self, c: Self) -> Self {
         // SAFETY: arithmetic.
         Self(unsafe { _mm256_fmadd_ps(self.0, b.0, c.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn fetch(at: *const f32) {
+        // SAFETY: a hint, which reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
     }
 
     #[inline(always)]

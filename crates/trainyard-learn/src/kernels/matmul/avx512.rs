@@ -69,6 +69,12 @@ unsafe impl Vector for V16 {
     }
 
     #[inline(always)]
+    unsafe fn fetch(at: *const f32) {
+        // SAFETY: a hint, which reads nothing.
+        unsafe { V8::fetch(at) }
+    }
+
+    #[inline(always)]
     unsafe fn transpose_8x8(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
         // SAFETY: the caller's.
         unsafe { V8::transpose_8x8(from, from_stride, to, to_stride) }

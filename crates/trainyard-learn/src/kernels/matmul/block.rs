@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "pointers into the operands, by strides")]
 
 use super::super::crew::{Buffer, piece};
+use super::ahead::Ahead;
 use super::tile::{Tile, TileStart, Vector};
 
 /// A rectangle of the output and the operands it needs: as [`Tile`], of any size, and with the
@@ -25,7 +26,9 @@ pub(super) struct Block {
 /// How many terms of the sums are computed at a time: a panel of `b` stays in the L1 cache.
 const K_BLOCK: usize = 256;
 /// How many rows are computed at a time: a block of `a` stays in the L2 cache.
-const ROW_BLOCK: usize = 256;
+const ROW_BLOCK: usize = 512;
+/// From so many values on, `b` is too large to be in the L2 cache when it is packed.
+const LARGE_B: usize = 1 << 17;
 
 // SAFETY: threads share it to cut disjoint rectangles from it; whoever computes one answers for the
 // pointers.
@@ -84,6 +87,7 @@ impl Block {
         let width = VECTORS * V::LANES;
         let packs_a = self.packs_a(width);
         let packs_b = self.packs_b(ROWS);
+        let reads_ahead = packs_b && self.k * self.cols >= LARGE_B;
         let k_block = if packs_a || packs_b { self.k.min(K_BLOCK) } else { self.k };
         let row_block = if packs_a { self.rows.min(ROW_BLOCK) } else { self.rows };
 
@@ -131,7 +135,13 @@ impl Block {
                             TileStart::Row(row) => TileStart::Row(row.add(j)),
                             start => start,
                         };
+                        let n_tiles = rows.div_ceil(ROWS);
+                        let mut ahead = (reads_ahead && j + width < self.cols)
+                            .then(|| self.next_panel(p, j + width, k, width, n_tiles));
                         for r in (0..rows).step_by(ROWS) {
+                            if let Some(ahead) = &mut ahead {
+                                ahead.fetch::<V>();
+                            }
                             let c = self.c.add((i + r) * self.c_row_stride + j);
                             let tile = Tile {
                                 a: a.add(r / ROWS * a_panel_stride),
@@ -153,6 +163,16 @@ impl Block {
                     break;
                 }
             }
+        }
+    }
+
+    /// The panel of `b` at the term `p` and the column `j`.
+    fn next_panel(&self, p: usize, j: usize, k: usize, width: usize, n_tiles: usize) -> Ahead {
+        let panel = self.b.wrapping_add(p * self.b_row_stride + j * self.b_col_stride);
+        if self.b_col_stride == 1 {
+            Ahead::new(panel, self.b_row_stride, k, width, n_tiles)
+        } else {
+            Ahead::new(panel, self.b_col_stride, width, k, n_tiles)
         }
     }
 

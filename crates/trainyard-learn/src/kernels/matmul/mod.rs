@@ -9,6 +9,7 @@
 //! are those of the plain loop, whatever the processor and the number of threads.
 #![expect(unsafe_code, reason = "threads write their own rectangles of one output")]
 
+mod ahead;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]

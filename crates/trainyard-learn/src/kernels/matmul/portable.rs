@@ -61,6 +61,10 @@ unsafe impl Vector for Array {
         Self(std::array::from_fn(|i| self.0[i].mul_add(b.0[i], c.0[i])))
     }
 
+    /// There is no way to ask that every processor has.
+    #[inline(always)]
+    unsafe fn fetch(_: *const f32) {}
+
     #[inline(always)]
     unsafe fn transpose_8x8(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
         for i in 0..8 {

@@ -23,6 +23,8 @@ pub(super) unsafe trait Vector: Copy {
     unsafe fn store_some(self, to: *mut f32, mask: Self::Mask);
     /// self·b + c, rounded once.
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
+    /// Asks for the cache line at `at`, which need not be an address that may be read.
+    unsafe fn fetch(at: *const f32);
     /// Writes the 8 × 8 values at `from`, whose rows are `from_stride` apart, transposed.
     unsafe fn transpose_8x8(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize);
 }
