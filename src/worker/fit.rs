@@ -62,6 +62,24 @@ pub(super) struct Fit {
     pub(super) history: Option<History>,
 }
 
+/// What says something of rows.
+#[derive(Clone, Copy)]
+pub(super) struct Learned<'a> {
+    pub(super) model: &'a Model,
+    pub(super) preprocessor: Option<&'a Preprocessor>,
+    pub(super) target_transform: Option<&'a TargetTransform>,
+}
+
+impl Fit {
+    pub(super) fn learned(&self) -> Learned<'_> {
+        Learned {
+            model: &self.model,
+            preprocessor: self.preprocessor.as_ref(),
+            target_transform: self.target_transform.as_ref(),
+        }
+    }
+}
+
 /// Trains the job's model on these rows.
 pub(super) fn fit(
     job: &JobContext,
@@ -85,19 +103,19 @@ pub(super) fn fit(
 pub(super) fn predict(
     job: &JobContext,
     data: &Prepared,
-    fit: &Fit,
+    learned: Learned<'_>,
     rows: &[u32],
     crew: &mut Crew,
 ) -> Result<(Predicted, Report), Failure> {
     let target = job.target_kind();
-    let preprocessor = fit.preprocessor.as_ref();
-    match &fit.model {
+    let Learned { model, preprocessor, target_transform } = learned;
+    match model {
         Model::Network(model) => {
             let (batch, met) = data.single(preprocessor, rows).map_err(no_scratch)?;
             refuse(&met)?;
             let predicted = model
                 .predict(batch.x.rows(), &batch.rows, target, crew)
-                .brought_back(fit.target_transform.as_ref());
+                .brought_back(target_transform);
             batch.x.failure().map_or(Ok((predicted, met)), |error| Err(no_scratch(error)))
         }
         model @ Model::Perceptron(_) => {

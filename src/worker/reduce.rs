@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use tokio::task::JoinHandle;
 use trainyard_formats::csv::CsvOptions;
 use trainyard_learn::artifact::TrainedModel;
 use trainyard_learn::calibration::CalibrationError;
@@ -13,12 +14,13 @@ use trainyard_learn::model::Predicted;
 use trainyard_learn::output::{Output, OutputError, OutputSpec};
 use trainyard_learn::scalar::Scalar;
 
-use super::fit::{Fit, Part, fit, predict};
+use super::fit::{Fit, Learned, Part, fit, predict};
 use super::observe::Context;
 use super::prepare::Prepared;
 use super::run::{Failure, Runner, of_variant};
 use super::search::choose;
 use super::warnings;
+use crate::blobs::BlobError;
 use crate::domain::dataset::Warning;
 use crate::domain::ids::ModelId;
 use crate::domain::job::{
@@ -96,12 +98,7 @@ pub(super) fn reduce(
     if fitted.summary.converged == Some(false) {
         result.warnings.push(warnings::not_converged("the model"));
     }
-    let (predicted, _) = predict(job, data, &fitted, &rows, crew)?;
-    let (scorers, weights) = (&job.spec.scoring, data.scoring_weights_of(&rows));
-    let scores = predicted.scores(scorers, &data.truth, job.classes.len(), weights.as_deref());
-    result.warnings.extend(warnings::undefined_in_training(scorers, &scores));
     let model_id = ModelId::new(&runner.resources.clock);
-    result.train = by_name(&job.spec.scoring, &scores);
     result.model_id = Some(model_id);
     let Fit { model, preprocessor, target_transform, summary, history } = fitted;
     let preprocessor = preprocessor
@@ -119,11 +116,22 @@ pub(super) fn reduce(
     };
     let bytes = trained.to_bytes().map_err(|error| Failure::permanent("internal", error))?;
     let size_bytes = bytes.len() as u64;
-    // Durable before the transaction that names it.
-    let _span = tracing::info_span!("store_model", size_bytes).entered();
+    // Durable before the transaction that names it; the model is looked at meanwhile.
+    let stored = stored(runner, bytes);
+    let learned = Learned {
+        model: &trained.model,
+        preprocessor: Some(&trained.preprocessor),
+        target_transform: trained.target_transform.as_ref(),
+    };
+    let (predicted, _) = predict(job, data, learned, &rows, crew)?;
+    let (scorers, weights) = (&job.spec.scoring, data.scoring_weights_of(&rows));
+    let scores = predicted.scores(scorers, &data.truth, job.classes.len(), weights.as_deref());
+    result.warnings.extend(warnings::undefined_in_training(scorers, &scores));
+    result.train = by_name(scorers, &scores);
     let sha256 = runner
         .runtime
-        .block_on(runner.resources.blobs.put(bytes))
+        .block_on(stored)
+        .map_err(|error| Failure::passing("internal", error))?
         .map_err(|error| Failure::of_bytes("model_not_stored", &error))?;
     let card = ModelCard {
         spec: job.spec.clone(),
@@ -139,6 +147,13 @@ pub(super) fn reduce(
     let model = NewModel { id: model_id, sha256, size_bytes, card };
     let history = history.map(|history| history.pack());
     Ok(Outcome::Reduced { result: Box::new(result), model: Some(Box::new(model)), history })
+}
+
+/// Stores a model's file, on a thread of its own.
+fn stored(runner: &Runner, bytes: Vec<u8>) -> JoinHandle<Result<String, BlobError>> {
+    let (runtime, blobs) = (runner.runtime.clone(), runner.resources.blobs.clone());
+    let span = tracing::info_span!("store_model", size_bytes = bytes.len());
+    runner.runtime.spawn_blocking(move || span.in_scope(|| runtime.block_on(blobs.put(bytes))))
 }
 
 /// How the model of an evaluation does, which its only fold has found.

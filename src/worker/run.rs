@@ -349,7 +349,7 @@ fn fold(
         .map_err(|failure| failure.of(|error| of_fold(job, error, (number, point))))?;
     let _span = tracing::info_span!("score").entered();
     let score = Instant::now();
-    let (predicted, met) = predict(job, data, &fitted, &split.test, crew)?;
+    let (predicted, met) = predict(job, data, fitted.learned(), &split.test, crew)?;
     let truth = data.truth_of(&split.test);
     let (scorers, n_classes) = (&job.spec.scoring, job.classes.len());
     let scored = |predicted: &Predicted, truth: &Truth, weights: Option<&[f64]>| {
@@ -359,7 +359,7 @@ fn fold(
     let scores = scored(&predicted, &truth, weights.as_deref());
     let ill_defined = predicted.ill_defined(scorers, &truth, n_classes, weights.as_deref());
     let train_scores = {
-        let (predicted, _) = predict(job, data, &fitted, &split.train, crew)?;
+        let (predicted, _) = predict(job, data, fitted.learned(), &split.train, crew)?;
         let weights = data.scoring_weights_of(&split.train);
         scored(&predicted, &data.truth_of(&split.train), weights.as_deref())
     };

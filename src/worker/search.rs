@@ -101,7 +101,7 @@ fn inner_score(
         Err(Failure::Diverged(..)) => return Ok(None),
         fitted => fitted?,
     };
-    let (predicted, _) = predict(job, data, &fitted, &test, crew)?;
+    let (predicted, _) = predict(job, data, fitted.learned(), &test, crew)?;
     let scorers: Vec<_> = search.metric.into_iter().collect();
     let (truth, weights) = (data.truth_of(&test), data.scoring_weights_of(&test));
     let scores = predicted.scores(&scorers, &truth, job.classes.len(), weights.as_deref());

@@ -207,7 +207,7 @@ impl Values {
     /// Whether a row has no value.
     pub fn has_gaps(&self) -> bool {
         match self {
-            Self::Numeric(rows) => rows.iter().any(|value| value.is_nan()),
+            Self::Numeric(rows) => has_nan(rows),
             Self::Boolean(rows) => rows.contains(&None),
             Self::Categorical { codes, .. } => codes.contains(&MISSING_CODE),
             Self::Datetime(rows) => rows.contains(&MISSING_TIME),
@@ -292,6 +292,12 @@ impl Values {
             Self::Tensor { .. } => None,
         }
     }
+}
+
+/// Whether a number is missing.
+pub(crate) fn has_nan(values: &[f64]) -> bool {
+    // Looking at all of a portion is faster than at one after the other.
+    values.chunks(1024).any(|part| part.iter().fold(false, |found, value| found | value.is_nan()))
 }
 
 /// The shortest decimal text that reads back as the same number; minus zero reads as zero.

@@ -1,5 +1,7 @@
 //! What is found in the training rows of one column.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::datetime;
@@ -8,11 +10,11 @@ use super::fit::PreprocessTarget;
 use super::impute::NumericImpute;
 use super::report::FitProblem;
 use super::scale::{Moments, ScaleSpec, Scaler, moments_of};
-use super::slots::{Element, Numbers, gather};
+use super::slots::{Element, gather, gather_or_lend};
 use super::spec::NumericSpec;
 use super::text::Texts;
 use super::treatment::Treatment;
-use crate::table::{Column, ColumnType, Values};
+use crate::table::{Column, ColumnType, Values, has_nan};
 
 /// One column, and what was found in it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,7 +68,7 @@ impl FittedColumn {
         known: Option<Moments>,
     ) -> Result<Self, FitProblem> {
         let (name, values) = (&column.name, &column.values);
-        let has_gap = || rows.iter().any(|&row| is_missing(values, row as usize));
+        let has_gap = || has_gap(values, rows);
         let (mut indicator, mut known_whole) = (false, false);
         let kind = match (treatment, values) {
             (Treatment::Number(spec), Values::Numeric(numbers)) => {
@@ -75,12 +77,12 @@ impl FittedColumn {
                     plain
                 } else {
                     indicator = spec.indicator && has_gap();
-                    number(spec, name, &numbers[..], rows)?
+                    number(spec, name, gather_or_lend(numbers, rows))?
                 }
             }
             (Treatment::Number(spec), Values::Boolean(flags)) => {
                 indicator = spec.indicator && has_gap();
-                number(spec, name, &flags[..], rows)?
+                number(spec, name, Cow::Owned(gather(&flags[..], rows)))?
             }
             (Treatment::Category(spec), _) => {
                 Kind::Category(Category::fit(spec, (name, values), rows, target)?)
@@ -187,13 +189,7 @@ fn of_moments(spec: &NumericSpec, moments: Moments) -> Option<Kind> {
     Some(Kind::Number { fill, scaler })
 }
 
-fn number(
-    spec: &NumericSpec,
-    name: &str,
-    numbers: impl Numbers,
-    rows: &[u32],
-) -> Result<Kind, FitProblem> {
-    let mut values = gather(numbers, rows);
+fn number(spec: &NumericSpec, name: &str, mut values: Cow<'_, [f64]>) -> Result<Kind, FitProblem> {
     let fill = spec.impute.fit(&values);
     if fill.is_some_and(|fill| !fill.is_finite()) {
         return Err(FitProblem::TooLarge { column: name.to_owned() });
@@ -201,8 +197,10 @@ fn number(
     let scaler = match spec.scale.as_deref() {
         None | Some(ScaleSpec::None) => Scaler::None,
         Some(scale) => {
-            if let Some(fill) = fill {
-                values.iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = fill);
+            if let Some(fill) = fill
+                && has_nan(&values)
+            {
+                values.to_mut().iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = fill);
             }
             scale.fit(&values, name)?
         }
@@ -222,6 +220,16 @@ fn tensor(
         _ => (0..width).map(fit).collect::<Result<_, _>>()?,
     };
     Ok(Kind::Tensor { width, scalers })
+}
+
+/// Whether one of the rows has no value.
+fn has_gap(values: &Values, rows: &[u32]) -> bool {
+    match values {
+        Values::Numeric(numbers) => {
+            rows.chunks(1024).any(|rows| has_nan(&gather_or_lend(numbers, rows)))
+        }
+        _ => rows.iter().any(|&row| is_missing(values, row as usize)),
+    }
 }
 
 /// Whether a row has no value.

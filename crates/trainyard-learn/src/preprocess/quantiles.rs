@@ -1,4 +1,9 @@
-//! Order statistics of sorted numbers.
+//! Order statistics of sorted numbers, and the mean.
+
+use crate::kernels::simd::simd;
+
+/// So many sums are added to while one addition takes place.
+const SIDE_BY_SIDE: usize = 8;
 
 /// The numbers that are there, ascending.
 pub(super) fn sorted_present(values: &[f64]) -> Vec<f64> {
@@ -37,16 +42,27 @@ pub(super) fn mode(sorted: &[f64]) -> Option<f64> {
     most.map(|run| run[0] + 0.0)
 }
 
+simd! {
+    /// The sums and numbers of what is there, by the place's remainder: one addition would wait for
+    /// the one before.
+    fn sums_and_counts(values: &[f64]) -> ([f64; SIDE_BY_SIDE], [f64; SIDE_BY_SIDE]) {
+        let (mut sums, mut counts) = ([0.0; SIDE_BY_SIDE], [0.0; SIDE_BY_SIDE]);
+        let (whole, rest) = values.as_chunks::<SIDE_BY_SIDE>();
+        let mut last = [f64::NAN; SIDE_BY_SIDE];
+        last[..rest.len()].copy_from_slice(rest);
+        for chunk in whole.iter().chain([&last]) {
+            for (x, (sum, count)) in chunk.iter().zip(sums.iter_mut().zip(&mut counts)) {
+                *sum += if x.is_nan() { 0.0 } else { *x };
+                *count += if x.is_nan() { 0.0 } else { 1.0 };
+            }
+        }
+        (sums, counts)
+    }
+}
+
 /// The mean of the numbers that are there; 0 of none.
 pub(super) fn mean(values: &[f64]) -> f64 {
-    // Eight sums, because one addition would wait for the one before.
-    let (mut sums, mut counts) = ([0.0; 8], [0.0; 8]);
-    for chunk in values.chunks(8) {
-        for (x, (sum, count)) in chunk.iter().zip(sums.iter_mut().zip(&mut counts)) {
-            *sum += if x.is_nan() { 0.0 } else { *x };
-            *count += if x.is_nan() { 0.0 } else { 1.0 };
-        }
-    }
+    let (sums, counts) = sums_and_counts(values);
     let n = counts.iter().sum::<f64>().max(1.0);
     let mean = sums.iter().sum::<f64>() / n;
     // Shares of the largest numbers never add up to more than those.

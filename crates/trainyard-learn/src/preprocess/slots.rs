@@ -1,5 +1,8 @@
 //! Loops over the rows of one column, from where its values are to its places in the matrix.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 /// The numbers of a column, NaN where missing.
 pub(super) trait Numbers: Copy {
     /// The number of a row of the table.
@@ -39,6 +42,21 @@ impl Numbers for Element<'_> {
 /// The numbers of the given rows.
 pub(super) fn gather(numbers: impl Numbers, rows: &[u32]) -> Vec<f64> {
     rows.iter().map(|&row| numbers.at(row as usize)).collect()
+}
+
+/// The numbers of the given rows, not copied where these follow one another.
+pub(super) fn gather_or_lend<'a>(numbers: &'a [f64], rows: &[u32]) -> Cow<'a, [f64]> {
+    match run_of(rows) {
+        Some(run) => Cow::Borrowed(&numbers[run]),
+        None => Cow::Owned(gather(numbers, rows)),
+    }
+}
+
+/// The rows as a range, if each follows the one before.
+fn run_of(rows: &[u32]) -> Option<Range<usize>> {
+    let first = *rows.first()?;
+    let is_run = rows.iter().zip(first..).fold(true, |is_run, (row, next)| is_run & (*row == next));
+    is_run.then(|| first as usize..first as usize + rows.len())
 }
 
 /// The places of a column in some rows of a row-major matrix.
