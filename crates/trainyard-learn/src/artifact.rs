@@ -3,6 +3,7 @@
 //! A model file is data: reading one runs nothing, and dimensions are compared with the manifest
 //! before anything is built from them. The same model always gives the same bytes.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use ndarray::{Array1, Array2};
@@ -87,21 +88,26 @@ enum Family {
 }
 
 /// A tensor on its way into a file.
-struct Tensor {
+struct Tensor<'a> {
     name: String,
     dtype: Dtype,
     shape: Vec<usize>,
-    bytes: Vec<u8>,
+    /// Little-endian.
+    bytes: Cow<'a, [u8]>,
 }
 
-impl Tensor {
+impl<'a> Tensor<'a> {
     fn f64(name: &str, shape: Vec<usize>, values: impl Iterator<Item = f64>) -> Self {
         let bytes = values.flat_map(f64::to_le_bytes).collect();
         Self { name: name.to_owned(), dtype: Dtype::F64, shape, bytes }
     }
 
-    fn f32(name: &str, shape: Vec<usize>, values: &[f32]) -> Self {
-        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    fn f32(name: &str, shape: Vec<usize>, values: &'a [f32]) -> Self {
+        let bytes = if cfg!(target_endian = "little") {
+            Cow::Borrowed(bytemuck::cast_slice(values))
+        } else {
+            values.iter().flat_map(|value| value.to_le_bytes()).collect()
+        };
         Self { name: name.to_owned(), dtype: Dtype::F32, shape, bytes }
     }
 }

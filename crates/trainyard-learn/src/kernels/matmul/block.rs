@@ -85,11 +85,12 @@ impl Block {
         buffer: &mut Buffer,
     ) {
         let width = VECTORS * V::LANES;
-        let packs_a = self.packs_a(width);
+        let rereads_a = self.rereads_a(width);
+        let packs_a = rereads_a && self.a_col_stride != 1;
         let packs_b = self.packs_b(ROWS);
         let reads_ahead = packs_b && self.k * self.cols >= LARGE_B;
-        let k_block = if packs_a || packs_b { self.k.min(K_BLOCK) } else { self.k };
-        let row_block = if packs_a { self.rows.min(ROW_BLOCK) } else { self.rows };
+        let k_block = if rereads_a || packs_b { self.k.min(K_BLOCK) } else { self.k };
+        let row_block = if rereads_a { self.rows.min(ROW_BLOCK) } else { self.rows };
 
         let a_len = if packs_a { row_block.next_multiple_of(ROWS) * k_block } else { 0 };
         let b_len = if packs_b { width * k_block } else { 0 };
@@ -176,8 +177,9 @@ impl Block {
         }
     }
 
-    /// Whether copying `a` pays: when it is read for many panels of `b`, and large.
-    fn packs_a(&self, width: usize) -> bool {
+    /// Whether `a` is read for many panels of `b`, and large: then it pays to read it by blocks that
+    /// the L2 cache keeps, and to copy them where a row's values are not adjacent.
+    fn rereads_a(&self, width: usize) -> bool {
         self.cols > 4 * width && self.rows * self.k > 8192
     }
 
