@@ -360,6 +360,7 @@ async fn workers_are_listed_until_an_hour_after_they_were_lost(on: Database) {
         id: WorkerId::new(&yard.clock),
         name: name.to_owned(),
         labels: "gpu=false".parse().unwrap(),
+        n_cores: 8,
         n_threads: 2,
         memory_bytes: 5 << 30,
         lease_ms,
@@ -375,7 +376,10 @@ async fn workers_are_listed_until_an_hour_after_they_were_lost(on: Database) {
     yard.change("UPDATE workers SET beat_at = 0 WHERE name = 'lost'").await;
     let listed = yard.store.workers().await.unwrap();
     assert_eq!(listed.len(), 1);
-    assert_eq!((listed[0].cores, listed[0].memory_bytes), (2, 5 << 30));
+    assert_eq!((listed[0].cores, listed[0].threads, listed[0].memory_bytes), (8, 2, 5 << 30));
+    // A process of an older version, beside this one, does not say how many cores there are.
+    yard.change("UPDATE workers SET n_cores = NULL").await;
+    assert_eq!(yard.store.workers().await.unwrap()[0].cores, 2);
     assert!(listed[0].labels.include(&"gpu=false".parse().unwrap()));
     assert_eq!(yard.store.forget_workers(false).await.unwrap(), 1);
     yard.store.sign_off(lives.id).await.unwrap();
@@ -479,5 +483,7 @@ fn a_client_says_in_which_order_and_where_its_jobs_run() {
     assert_eq!(pointers, ["/priority", "/max_attempts", "/requires"]);
     let workers = world.api.get("/v1/workers").expect(200);
     assert_eq!(workers["data"][0]["status"], "alive", "{workers}");
-    assert_eq!(workers["data"][0]["cores"], 2);
+    assert_eq!(workers["data"][0]["threads"], 2);
+    let n_cores = std::thread::available_parallelism().unwrap();
+    assert_eq!(workers["data"][0]["cores"], n_cores.get());
 }
