@@ -153,7 +153,11 @@ fn dump(url: &str, snapshot: &str, to: &Path) -> Result<(), UpkeepError> {
         .arg("--dbname")
         .arg(place.as_str())
         .output()
-        .map_err(|error| UpkeepError::PgDump(format!("{error}; it comes with PostgreSQL")))?;
+        .map_err(|error| {
+            UpkeepError::PgDump(format!(
+                "{error}; it comes with PostgreSQL's client and must be in the path"
+            ))
+        })?;
     if output.status.success() {
         return Ok(());
     }

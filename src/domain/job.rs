@@ -55,6 +55,8 @@ pub enum JobEvent {
     ResumeRequested {
         /// Whether a task was ever claimed.
         started: bool,
+        /// Whether a job that it comes after has not succeeded.
+        waits: bool,
     },
     /// A client asked for its end.
     CancelRequested {
@@ -113,14 +115,21 @@ impl JobStatus {
             (Self::Waiting | Self::Queued | Self::Running | Self::Paused, JobEvent::TaskFailed) => {
                 Ok(Self::Failed)
             }
-            (Self::Queued | Self::Running | Self::Paused, JobEvent::PauseRequested) => {
-                Ok(Self::Paused)
-            }
-            // Who goes on already goes on.
             (
-                Self::Queued | Self::Running | Self::Paused,
-                JobEvent::ResumeRequested { started },
-            ) => Ok(if started { Self::Running } else { Self::Queued }),
+                Self::Waiting | Self::Queued | Self::Running | Self::Paused,
+                JobEvent::PauseRequested,
+            ) => Ok(Self::Paused),
+            // Who goes on already goes on.
+            (Self::Waiting | Self::Queued | Self::Running, JobEvent::ResumeRequested { .. }) => {
+                Ok(self)
+            }
+            (Self::Paused, JobEvent::ResumeRequested { started, waits }) => {
+                Ok(match (waits, started) {
+                    (true, _) => Self::Waiting,
+                    (false, true) => Self::Running,
+                    (false, false) => Self::Queued,
+                })
+            }
             // A second request changes nothing, so that a client may repeat it.
             (
                 Self::Queued | Self::Running | Self::Paused | Self::Cancelling,
@@ -531,7 +540,9 @@ pub struct JobError {
 mod tests {
     use super::*;
 
-    const EVENTS: [JobEvent; 6] = [
+    const EVENTS: [JobEvent; 8] = [
+        JobEvent::PauseRequested,
+        JobEvent::ResumeRequested { started: true, waits: false },
         JobEvent::TaskClaimed,
         JobEvent::AllTasksSucceeded,
         JobEvent::TaskFailed,
@@ -555,6 +566,21 @@ mod tests {
             JobStatus::Running.after(JobEvent::CancelRequested { tasks_running: true }).unwrap();
         assert!(cancelling.after(JobEvent::AllTasksSucceeded).is_err());
         assert_eq!(cancelling.after(JobEvent::TasksStopped), Ok(JobStatus::Cancelled));
+    }
+
+    #[test]
+    fn who_rested_goes_on_where_it_was() {
+        let after = |started, waits| {
+            JobStatus::Paused.after(JobEvent::ResumeRequested { started, waits }).unwrap()
+        };
+        assert_eq!(after(false, true), JobStatus::Waiting);
+        assert_eq!(after(false, false), JobStatus::Queued);
+        assert_eq!(after(true, false), JobStatus::Running);
+        for status in [JobStatus::Waiting, JobStatus::Queued, JobStatus::Running] {
+            assert_eq!(status.after(JobEvent::PauseRequested), Ok(JobStatus::Paused));
+            let again = JobEvent::ResumeRequested { started: false, waits: false };
+            assert_eq!(status.after(again), Ok(status), "it did not rest");
+        }
     }
 
     #[test]

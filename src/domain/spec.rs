@@ -174,8 +174,8 @@ pub struct JobRequest {
     #[serde(default = "default_max_attempts")]
     #[schema(minimum = 1, maximum = 20, default = 3)]
     pub max_attempts: u32,
-    /// Seconds from the job's start within which it must end; it fails otherwise. To end a training
-    /// early and keep the model, there is `training.max_seconds`.
+    /// Seconds from the job's start within which it must end; it fails otherwise. While it is paused
+    /// they do not count. To end a training early and keep the model, there is `training.max_seconds`.
     #[serde(default)]
     #[schema(minimum = 0.001, maximum = 1e9)]
     pub max_seconds: Option<f64>,
@@ -314,7 +314,7 @@ pub struct JobSpec {
     /// How often a task is tried.
     #[serde(default = "default_max_attempts")]
     pub max_attempts: u32,
-    /// Seconds from the job's start within which it must end.
+    /// Seconds from the job's start within which it must end, those of its rests not counted.
     #[serde(default)]
     pub max_seconds: Option<f64>,
     /// Seconds after its end when the job is deleted; null for the server's own setting.

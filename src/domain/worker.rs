@@ -20,8 +20,10 @@ pub struct Worker {
     pub version: String,
     /// What a job may require of it.
     pub labels: Labels,
-    /// How many tasks it trains at once.
+    /// Cores that its machine has, or its container may use.
     pub cores: u32,
+    /// Threads that it trains with, each a task at once; those without a task help the others.
+    pub threads: u32,
     /// What its tasks may use.
     pub memory_bytes: u64,
     /// Tasks that it holds: those that train and those that wait for a thread of it.

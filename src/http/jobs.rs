@@ -464,8 +464,10 @@ pub(super) async fn cancel(
     Ok((StatusCode::ACCEPTED, Json(job)))
 }
 
-/// Let a job rest. What is queued is not started; what is running is saved where it can be, and goes on
-/// from there. It answers at once; `tasks.running` says what has not heard of it yet.
+/// Let a job rest. What is queued or waits for other jobs is not started; what is running is saved where
+/// it can be, and goes on from there. It answers at once; `tasks.running` says what has not heard of it
+/// yet. `max_seconds` does not count while it rests. One that waits for a job which fails meanwhile fails
+/// with it.
 #[utoipa::path(
     operation_id = "pause_job",
     post, path = "/v1/jobs/{id}/pause", tag = "jobs", params(("id" = JobId, Path)),
@@ -483,7 +485,7 @@ pub(super) async fn pause(
     Ok((StatusCode::ACCEPTED, Json(job.ok_or_else(|| ApiError::not_found("job", id))?)))
 }
 
-/// Let a paused job go on.
+/// Let a paused job go on: with its tasks, or with waiting for the jobs that it comes after.
 #[utoipa::path(
     operation_id = "resume_job",
     post, path = "/v1/jobs/{id}/resume", tag = "jobs", params(("id" = JobId, Path)),

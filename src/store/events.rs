@@ -19,7 +19,9 @@ pub struct Event {
     /// `waiting`, `paused`, `unpaused`, `cancelling`, `succeeded`, `failed` or `cancelled`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// More about it, by type.
+    /// More about it, by type. Of `resumed`: which fit goes on (`kind`, `repeat`, `fold` and `point`, as
+    /// `/checkpoints` has them), after which `epoch`, having taken `spent_s`, in which `attempt` of its
+    /// task. Of `unpaused`: the `status` that the job has now.
     #[schema(value_type = Object)]
     pub data: Value,
 }

@@ -270,7 +270,8 @@ impl Store {
             return Ok(Deleted::NotFound);
         };
         let is_awaited: bool = sql("SELECT EXISTS (SELECT 1 FROM dependencies
-             JOIN jobs ON jobs.id = job_id WHERE after_id = $1 AND status = 'waiting')")
+             JOIN jobs ON jobs.id = job_id WHERE after_id = $1 AND started_at IS NULL
+             AND status IN ('waiting', 'paused'))")
         .bind(id.to_string())
         .scalar(&mut tx)
         .await?;

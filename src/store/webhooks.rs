@@ -1,7 +1,5 @@
 //! Webhooks and their messages: an outbox, written with the event and sent afterwards.
 
-use std::cmp::Reverse;
-
 use serde_json::{Value, json as object};
 
 use super::db::{Arg, Tx, composed, sql, values};
@@ -30,6 +28,8 @@ pub struct Due {
     pub id: i64,
     /// Whose it is.
     pub webhook: String,
+    /// Whether no answer came in time to the message before.
+    pub hangs: bool,
     /// Where to.
     pub url: String,
     /// Signed with this.
@@ -51,17 +51,23 @@ pub struct Sent {
     pub error: Option<String>,
     /// Whether another attempt would fail too.
     pub is_final: bool,
+    /// Whether no answer came in time.
+    pub hung: bool,
 }
 
 /// A webhook that has messages which are due.
-struct Waiting {
-    id: String,
-    url: String,
-    secret: String,
-    /// How many it may be sent now.
-    room: usize,
-    /// Since when the first of them is due.
-    since: i64,
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Waiting {
+    /// Its id.
+    pub id: String,
+    /// Whether no answer came in time to the last message.
+    pub hangs: bool,
+    /// Since when the first message is due.
+    pub since: i64,
+    /// Where to.
+    pub url: String,
+    /// Signed with this.
+    pub secret: String,
 }
 
 /// A sender that says nothing for so long is lost, and the message is sent again.
@@ -221,24 +227,19 @@ impl Store {
         Ok(if n == 0 { Deleted::NotFound } else { Deleted::Yes })
     }
 
-    /// Takes messages that are to be sent now: at most so many, and of each webhook as many as it has
-    /// room for. One that has more room comes first, and then one that has waited longer.
+    /// Takes messages that are to be sent now: of each webhook that has some at most as many as its share.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn due_deliveries(
         &self,
-        room: impl Fn(&str) -> usize,
-        most: usize,
+        shares: impl FnOnce(&[Waiting]) -> Vec<usize>,
     ) -> Result<Vec<Due>> {
-        if most == 0 {
-            return Ok(Vec::new());
-        }
         let mut tx = self.db.begin_read().await?;
         let now = tx.now().await?;
         // The first that is due, by an index, whatever others wait behind it.
-        let waiting: Vec<(String, String, String, i64)> = sql("SELECT * FROM (
-                 SELECT id, url, secret,
+        let waiting: Vec<Waiting> = sql("SELECT * FROM (
+                 SELECT id, url, secret, hangs,
                         (SELECT next_at FROM deliveries
                          WHERE webhook_id = webhooks.id AND state = 'pending' AND next_at <= $1
                          ORDER BY next_at LIMIT 1) AS since
@@ -248,25 +249,18 @@ impl Store {
         .all(&mut tx)
         .await?;
         drop(tx);
-        let mut waiting: Vec<Waiting> = waiting
-            .into_iter()
-            .map(|(id, url, secret, since)| Waiting { room: room(&id), since, id, url, secret })
-            .filter(|webhook| webhook.room > 0)
-            .collect();
-        waiting.sort_by_key(|webhook| (Reverse(webhook.room), webhook.since));
-        if waiting.is_empty() { Ok(Vec::new()) } else { retrying!(self.take_due(&waiting, most)) }
+        let shares = shares(&waiting);
+        let mut waiting: Vec<(Waiting, usize)> = waiting.into_iter().zip(shares).collect();
+        waiting.retain(|(_, share)| *share > 0);
+        if waiting.is_empty() { Ok(Vec::new()) } else { retrying!(self.take_due(&waiting)) }
     }
 
-    async fn take_due(&self, waiting: &[Waiting], most: usize) -> Result<Vec<Due>> {
+    async fn take_due(&self, waiting: &[(Waiting, usize)]) -> Result<Vec<Due>> {
         let mut tx = self.db.begin().await?;
         let now = tx.now().await?;
         let skip_locked = tx.dialect().for_update_skip_locked();
         let mut due = Vec::new();
-        for webhook in waiting {
-            let room = webhook.room.min(most - due.len());
-            if room == 0 {
-                break;
-            }
+        for (webhook, share) in waiting {
             let rows: Vec<(i64, String, i64, String, i64)> = composed(format!(
                 "UPDATE deliveries SET attempt = attempt + 1, next_at = $2
                  WHERE id IN (SELECT id FROM deliveries
@@ -277,12 +271,13 @@ impl Store {
             .bind(now.0)
             .bind(now.0 + ALONE_MS)
             .bind(&webhook.id)
-            .bind(room as i64)
+            .bind(*share as i64)
             .all(&mut tx)
             .await?;
             due.extend(rows.into_iter().map(|(id, job, seq, payload, attempt)| Due {
                 id,
                 webhook: webhook.id.clone(),
+                hangs: webhook.hangs,
                 url: webhook.url.clone(),
                 secret: webhook.secret.clone(),
                 message_id: message_id(&job, seq),
@@ -294,7 +289,8 @@ impl Store {
         Ok(due)
     }
 
-    /// Notes how an attempt ended: delivered, to be sent again after a pause, or given up.
+    /// Notes how an attempt ended: delivered, to be sent again after a pause, or given up; and whether its
+    /// receiver hangs.
     ///
     /// # Errors
     /// When the database fails.
@@ -307,6 +303,12 @@ impl Store {
             (Some(_), Some(_)) if !sent.is_final => DeliveryState::Pending,
             (Some(_), _) => DeliveryState::Failed,
         };
+        // The webhook first, in which order it is deleted with its messages too.
+        sql("UPDATE webhooks SET hangs = $2 WHERE id = $1 AND hangs <> $2")
+            .bind(&due.webhook)
+            .bind(sent.hung)
+            .execute(&mut tx)
+            .await?;
         sql("UPDATE deliveries SET state = $3, next_at = $4, last_status = $5, last_error = $6,
                                    delivered_at = $7
              WHERE id = $1 AND attempt = $2 AND state = 'pending'")

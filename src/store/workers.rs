@@ -16,6 +16,8 @@ pub struct NewWorker {
     pub name: String,
     /// What tasks may require of it.
     pub labels: Labels,
+    /// How many cores there are.
+    pub n_cores: usize,
     /// How many tasks it trains at once.
     pub n_threads: usize,
     /// What its tasks may use.
@@ -31,6 +33,7 @@ struct Row {
     version: String,
     labels: String,
     n_threads: i64,
+    n_cores: i64,
     memory_bytes: i64,
     lease_ms: i64,
     started_at: i64,
@@ -54,8 +57,8 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let now = tx.now().await?;
         sql("INSERT INTO workers (id, name, version, labels, n_threads, memory_bytes, lease_ms,
-                                  started_at, beat_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+                                  started_at, beat_at, n_cores)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)
              ON CONFLICT (id) DO UPDATE SET beat_at = excluded.beat_at")
         .bind(worker.id.to_string())
         .bind(&worker.name)
@@ -65,6 +68,7 @@ impl Store {
         .bind(i64::try_from(worker.memory_bytes).unwrap_or(i64::MAX))
         .bind(worker.lease_ms)
         .bind(now.0)
+        .bind(worker.n_cores as i64)
         .execute(&mut tx)
         .await?;
         tx.commit().await
@@ -126,8 +130,8 @@ impl Store {
         let mut tx = self.db.begin_read().await?;
         let now = tx.now().await?;
         let rows: Vec<Row> = sql(
-            "SELECT id, name, version, labels, n_threads, memory_bytes, lease_ms, started_at, beat_at,
-                    COALESCE(n_tasks, 0) AS running_tasks
+            "SELECT id, name, version, labels, n_threads, COALESCE(n_cores, n_threads) AS n_cores,
+                    memory_bytes, lease_ms, started_at, beat_at, COALESCE(n_tasks, 0) AS running_tasks
              FROM workers LEFT JOIN (SELECT worker, COUNT(*) AS n_tasks FROM tasks
                                      WHERE state = 'running' GROUP BY worker) AS held
                           ON held.worker = workers.id
@@ -145,7 +149,8 @@ impl Store {
                     status: if is_lost { WorkerStatus::Lost } else { WorkerStatus::Alive },
                     version: row.version,
                     labels: from_json("labels", &row.labels)?,
-                    cores: row.n_threads as u32,
+                    cores: row.n_cores as u32,
+                    threads: row.n_threads as u32,
                     memory_bytes: row.memory_bytes as u64,
                     running_tasks: row.running_tasks as u32,
                     started_at: Timestamp(row.started_at),

@@ -30,7 +30,7 @@ impl Checkpoints {
     /// What an earlier attempt saved, and how long it had taken; none where there is none or it cannot
     /// be read: the fit then begins anew, and ends in the same.
     pub(super) fn load(&self, task: &ClaimedTask) -> Option<(Vec<u8>, Duration)> {
-        let Checkpoint { sha256, spent_ms } = task.checkpoint.as_ref()?;
+        let Checkpoint { sha256, spent_ms, .. } = task.checkpoint.as_ref()?;
         match self.runtime.block_on(self.resources.blobs.get(sha256)) {
             Ok(bytes) => {
                 let spent = Duration::from_millis(spent_ms.unsigned_abs());
@@ -60,8 +60,8 @@ impl Checkpoints {
             let size_bytes = bytes.len() as u64;
             let sha256 = blobs.put(bytes).await.map_err(|error| error.to_string())?;
             let spent_ms = spent.as_millis() as i64;
-            let checkpoint = Checkpoint { sha256: sha256.clone(), spent_ms };
-            let saved = store.save_checkpoint(task, &checkpoint, (epoch, size_bytes)).await;
+            let checkpoint = Checkpoint { sha256: sha256.clone(), spent_ms, epoch };
+            let saved = store.save_checkpoint(task, &checkpoint, size_bytes).await;
             let unused = match saved.map_err(|error| error.to_string())? {
                 Saved::Yes { replaced } => replaced,
                 Saved::Refused => Some(sha256),

@@ -209,7 +209,7 @@ impl perceptron::Observer for PerceptronWatch<'_> {
         // One weight vector after the other; of two classes the only one has the number 1.
         let n_before = if n_problems == 1 { 0 } else { class };
         let share = (n_before as f64 + epoch as f64 / max_iter as f64) / n_problems as f64;
-        self.0.report(share, || None);
+        self.0.report(share, None);
         if self.0.must_stop() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 

@@ -121,6 +121,7 @@ impl Worker {
             id: WorkerId::new(&resources.clock),
             name: format!("{}-{}", host(), std::process::id()),
             labels: resources.labels.clone(),
+            n_cores: thread::available_parallelism().map_or(1, usize::from),
             n_threads,
             memory_bytes: resources.memory_bytes,
             lease_ms: resources.lease.as_millis() as i64,

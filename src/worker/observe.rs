@@ -46,6 +46,8 @@ pub(super) struct Watch<'a> {
     /// Of a network.
     training: Option<&'a TrainingSpec>,
     pace: Pace,
+    /// The last epoch that was told of.
+    told: u32,
 }
 
 impl<'a> Watch<'a> {
@@ -56,7 +58,8 @@ impl<'a> Watch<'a> {
     ) -> Self {
         let before = started.duration_since(context.begun);
         let (spent, saved) = (Duration::ZERO, Duration::ZERO);
-        Self { context, started, before, spent, saved, training, pace: Pace::default() }
+        let pace = Pace::default();
+        Self { context, started, before, spent, saved, training, pace, told: 0 }
     }
 
     /// Whether the fit must end without a result.
@@ -74,21 +77,39 @@ impl<'a> Watch<'a> {
         self.context.span == (0.0, 1.0)
     }
 
-    /// Reports, where that is due, that so much of the fit is done; only then are its curves packed.
-    pub(super) fn report(&mut self, share: f64, history: impl FnOnce() -> Option<Vec<u8>>) {
+    /// Reports, where that is due, that so much of the fit is done, and where there are epochs that were
+    /// not told of, what they were like; only then are these packed.
+    pub(super) fn report(&mut self, share: f64, history: Option<&History>) {
+        self.report_after(self.started.elapsed(), share, history);
+    }
+
+    fn report_after(&mut self, elapsed: Duration, share: f64, history: Option<&History>) {
         // What is done is about to be published.
-        if share < 1.0 && self.pace.is_due(self.started.elapsed()) {
-            let (before, width) = self.context.span;
-            let ClaimedTask { id, attempt, lease_token, .. } = self.context.task;
-            self.context.reporter.send(Report {
-                task: *id,
-                attempt: *attempt,
-                lease_token: lease_token.clone(),
-                progress: before + share * width,
-                // Of several, only the last one's is kept.
-                history: if width == 1.0 { history() } else { None },
-            });
+        if share >= 1.0 || !self.pace.is_due(elapsed) {
+            return;
         }
+        let (before, width) = self.context.span;
+        // Of several, only the last one's is kept.
+        let history = history.filter(|_| width == 1.0);
+        let latest = history.and_then(|history| history.epochs().last()).copied();
+        let news = history.filter(|_| latest > Some(self.told));
+        let ClaimedTask { id, attempt, lease_token, .. } = self.context.task;
+        let is_left = self.context.reporter.send(Report {
+            task: *id,
+            attempt: *attempt,
+            lease_token: lease_token.clone(),
+            progress: before + share * width,
+            history: news.map(|history| history.pack_thinned(MOST_VALUES)),
+        });
+        if is_left {
+            self.told = latest.unwrap_or(self.told);
+        }
+    }
+
+    /// The share of the fit that is done after so many epochs, of which the last may be a part.
+    fn share(&self, done: f64, elapsed: Duration) -> f64 {
+        let epochs = self.training.map_or(0, |training| training.epochs);
+        share((done, epochs), self.spent + elapsed, self.max_seconds())
     }
 
     /// Saves the fit's state after this epoch, where its number says how far the fit is.
@@ -126,7 +147,7 @@ impl Observer for Watch<'_> {
         self.save(Some(epoch), state);
     }
 
-    fn step(&mut self) -> Control {
+    fn step(&mut self, done: f64, history: &History) -> Control {
         let elapsed = self.started.elapsed();
         let taken = (self.spent + elapsed).as_secs_f64();
         if self.must_stop_after(elapsed) {
@@ -134,22 +155,21 @@ impl Observer for Watch<'_> {
         } else if self.max_seconds().is_some_and(|most| taken > most) {
             Control::Finish
         } else {
+            self.report_after(elapsed, self.share(done, elapsed), Some(history));
             Control::Continue
         }
     }
 
     fn epoch(&mut self, epoch: u32, history: &History) -> Control {
-        let epochs = self.training.map_or(epoch, |training| training.epochs);
-        let taken = self.spent + self.started.elapsed();
-        let share = share((epoch, epochs), taken, self.max_seconds());
-        self.report(share, || Some(history.pack_thinned(MOST_VALUES)));
+        let elapsed = self.started.elapsed();
+        self.report_after(elapsed, self.share(epoch.into(), elapsed), Some(history));
         Control::Continue
     }
 }
 
 /// How much of a fit is done, by its epochs or by the time it may take, whichever ends it first.
-fn share((epoch, epochs): (u32, u32), elapsed: Duration, max_seconds: Option<f64>) -> f64 {
-    let by_epochs = f64::from(epoch) / f64::from(epochs.max(1));
+fn share((done, epochs): (f64, u32), elapsed: Duration, max_seconds: Option<f64>) -> f64 {
+    let by_epochs = done / f64::from(epochs.max(1));
     let by_time = max_seconds.map_or(0.0, |most| elapsed.as_secs_f64() / most);
     by_epochs.max(by_time).clamp(0.0, 1.0)
 }
@@ -194,10 +214,11 @@ mod tests {
     #[test]
     fn the_share_done_is_by_epochs_or_by_time() {
         let after = Duration::from_secs(3);
-        assert_eq!(share((5, 20), after, None), 0.25);
-        assert_eq!(share((5, 20), after, Some(6.0)), 0.5);
-        assert_eq!(share((15, 20), after, Some(6.0)), 0.75);
-        assert_eq!(share((20, 20), after, None), 1.0);
-        assert_eq!(share((1, 20), after, Some(2.0)), 1.0);
+        assert_eq!(share((5.0, 20), after, None), 0.25);
+        assert_eq!(share((0.5, 20), after, None), 0.025);
+        assert_eq!(share((5.0, 20), after, Some(6.0)), 0.5);
+        assert_eq!(share((15.0, 20), after, Some(6.0)), 0.75);
+        assert_eq!(share((20.0, 20), after, None), 1.0);
+        assert_eq!(share((1.0, 20), after, Some(2.0)), 1.0);
     }
 }

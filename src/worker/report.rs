@@ -21,9 +21,9 @@ pub(super) const REPORT_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Reporter(mpsc::Sender<Report>);
 
 impl Reporter {
-    /// Leaves a report, without waiting; while the database is slow it is left out.
-    pub(super) fn send(&self, report: Report) {
-        let _ = self.0.try_send(report);
+    /// Leaves a report, without waiting, and says whether it did: while the database is slow it does not.
+    pub(super) fn send(&self, report: Report) -> bool {
+        self.0.try_send(report).is_ok()
     }
 }
 
@@ -38,8 +38,13 @@ pub(super) async fn show(store: Store, mut reports: mpsc::Receiver<Report>) {
     while let Some(first) = reports.recv().await {
         let mut latest: HashMap<(i64, Arc<str>), Report> = HashMap::new();
         let mut next = Some(first);
-        while let Some(report) = next {
-            latest.insert((report.task, Arc::clone(&report.lease_token)), report);
+        while let Some(mut report) = next {
+            let key = (report.task, Arc::clone(&report.lease_token));
+            // Within an epoch there is nothing new to tell of those before, and what was told stands.
+            if let Some(before) = latest.remove(&key) {
+                report.history = report.history.or(before.history);
+            }
+            latest.insert(key, report);
             next = reports.try_recv().ok();
         }
         let latest: Vec<Report> = latest.into_values().collect();

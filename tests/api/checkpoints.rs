@@ -9,7 +9,7 @@ use trainyard::store::tasks::{Checkpoint, Saved};
 
 use crate::process::Process;
 use crate::support::{Api, World};
-use crate::yard::{Database, PROJECT, Yard, fold, on_both};
+use crate::yard::{Database, PROJECT, Yard, fold, folds, on_both};
 
 fn checkpoints(api: &Api, job: &str) -> Vec<Value> {
     let answer = api.get(&format!("/v1/jobs/{job}/checkpoints")).expect(200);
@@ -115,12 +115,12 @@ async fn a_checkpoint_goes_with_its_task(on: Database) {
     tasks.retain(|task| task.job.id == job);
     assert_eq!(tasks.len(), 8, "two repeats of two folds at two points");
     for (spent_ms, task) in (1..).zip(&tasks) {
-        let checkpoint = Checkpoint { sha256: "a".repeat(64), spent_ms };
-        let saved = yard.store.save_checkpoint(task, &checkpoint, (Some(3), 7)).await.unwrap();
+        let checkpoint = Checkpoint { sha256: "a".repeat(64), spent_ms, epoch: Some(3) };
+        let saved = yard.store.save_checkpoint(task, &checkpoint, 7).await.unwrap();
         assert_eq!(saved, Saved::Yes { replaced: None });
     }
-    let again = Checkpoint { sha256: "b".repeat(64), spent_ms: 1_500 };
-    yard.store.save_checkpoint(&tasks[5], &again, (None, 9)).await.unwrap();
+    let again = Checkpoint { sha256: "b".repeat(64), spent_ms: 1_500, epoch: None };
+    yard.store.save_checkpoint(&tasks[5], &again, 9).await.unwrap();
     let saved = yard.store.saved_fits(PROJECT, job).await.unwrap().unwrap();
     let places: Vec<_> = saved.iter().map(|one| (one.repeat, one.fold, one.point)).collect();
     let all = [(0, 0), (0, 1), (1, 0), (1, 1)].into_iter();
@@ -140,4 +140,39 @@ async fn a_checkpoint_goes_with_its_task(on: Database) {
     assert_eq!(yard.store.saved_fits(elsewhere, job).await.unwrap(), None);
 }
 
-on_both!(a_checkpoint_goes_with_its_task);
+/// What the job's log says of fits that went on.
+async fn resumed(yard: &Yard, job: JobId) -> Vec<Value> {
+    let events = yard.store.events(PROJECT, job, 0, 100).await.unwrap();
+    events.into_iter().filter(|event| event.kind == "resumed").map(|event| event.data).collect()
+}
+
+async fn the_log_says_which_fit_goes_on_and_from_where(on: Database) {
+    let yard = Yard::new(on).await;
+    yard.store.cancel_job(PROJECT, yard.job).await.unwrap();
+    let cv = json!({"type": "repeated_stratified_kfold", "n_splits": 2, "n_repeats": 2});
+    let job = yard.submit_with(PROJECT, 2, json!({"cv": cv})).await;
+    let tasks = yard.claim(60_000, i64::MAX).await;
+    let save = async |task, epoch| {
+        let checkpoint = Checkpoint { sha256: "a".repeat(64), spent_ms: 2_500, epoch };
+        yard.store.save_checkpoint(task, &checkpoint, 7).await.unwrap();
+    };
+    // The second fold of the second repeat, of which alone something is saved.
+    save(&tasks[3], Some(12)).await;
+    yard.hand_back(&tasks).await;
+    let tasks = yard.claim(60_000, i64::MAX).await;
+    let place = json!({"kind": "fold", "repeat": 1, "fold": 1});
+    let mut told = json!({"attempt": 1, "epoch": 12, "spent_s": 2.5});
+    told.as_object_mut().unwrap().extend(place.as_object().unwrap().clone());
+    assert_eq!(resumed(&yard, job).await, [told]);
+    yard.store.publish(&folds(&tasks)).await.unwrap();
+
+    let last = yard.claim(60_000, i64::MAX).await;
+    save(&last[0], None).await;
+    yard.hand_back(&last).await;
+    yard.claim(60_000, i64::MAX).await;
+    let told = json!({"attempt": 1, "kind": "refit", "repeat": null, "fold": null, "epoch": null,
+                      "spent_s": 2.5});
+    assert_eq!(resumed(&yard, job).await[1..], [told]);
+}
+
+on_both!(a_checkpoint_goes_with_its_task, the_log_says_which_fit_goes_on_and_from_where);

@@ -11,7 +11,7 @@ use yaml_serde::{Deserializer, Value};
 use crate::support::World;
 use crate::yard::{Database, Yard};
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Every file below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -20,19 +20,20 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Every file below `docker/`, with its text.
-fn texts() -> Vec<(PathBuf, String)> {
+pub fn texts() -> Vec<(PathBuf, String)> {
     let found = files(&Path::new(ROOT).join("docker"));
     found.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
 }
 
 /// The documents of every YAML file, by the file.
-fn documents() -> Vec<(PathBuf, Value)> {
+pub fn documents() -> Vec<(PathBuf, Value)> {
     let is_yaml = |path: &Path| path.extension().is_some_and(|ending| ending == "yaml");
     let mut all = Vec::new();
     for (path, text) in texts().into_iter().filter(|(path, _)| is_yaml(path)) {
         for document in Deserializer::from_str(&text) {
-            let value = Value::deserialize(document)
+            let mut value = Value::deserialize(document)
                 .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            value.apply_merge().unwrap();
             all.push((path.clone(), value));
         }
     }
@@ -174,6 +175,19 @@ async fn the_scaling_query_counts_what_waits_and_runs() {
     assert_eq!(yard.texts(&query).await, ["4"], "one of which runs now");
     yard.change("UPDATE tasks SET state = 'cancelled' WHERE state = 'queued'").await;
     assert_eq!(yard.texts(&query).await, ["1"], "what runs keeps its thread");
+    // KEDA's user has the one right that its Secret's comment gives it, and needs no other.
+    let secrets = fs::read_to_string(Path::new(ROOT).join("docker/kubernetes/secret.example.yaml"));
+    let role = format!("scaler-{}", yard.clock.new_uuid());
+    let grant = secrets.unwrap();
+    let (_, grant) = grant.split_once("; GRANT ").unwrap();
+    let (grant, _) = grant.split_once(" TO scaler;").unwrap();
+    yard.change(&format!("CREATE ROLE \"{role}\"")).await;
+    yard.change(&format!("GRANT {grant} TO \"{role}\"")).await;
+    yard.change(&format!("SET ROLE \"{role}\"")).await;
+    assert_eq!(yard.texts(&query).await, ["1"]);
+    yard.change("RESET ROLE").await;
+    yard.change(&format!("DROP OWNED BY \"{role}\"")).await;
+    yard.change(&format!("DROP ROLE \"{role}\"")).await;
 }
 
 /// The server trusts whom the system trusts, and a slim image trusts nobody.
@@ -187,6 +201,20 @@ fn the_image_has_the_certificates_that_https_needs() {
     assert!(lines.iter().any(|line| line.contains("install") && line.contains("ca-certificates")));
     let copied = format!("COPY --from=build {CERTIFICATES} {CERTIFICATES}");
     assert!(image.lines().any(|line| line == copied), "{image}");
+}
+
+/// `trainyard backup` calls `pg_dump`, which takes no server that is newer than itself.
+#[test]
+fn the_image_can_back_up_the_database_of_the_cluster() {
+    let read = |name: &str| fs::read_to_string(Path::new(ROOT).join("docker").join(name)).unwrap();
+    let major = |text: &str, before: &str| -> u32 {
+        let (_, after) = text.split_once(before).unwrap();
+        after.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+    };
+    let dockerfile = read("Dockerfile");
+    let (_, image) = dockerfile.rsplit_once("\nFROM ").unwrap();
+    let of_client = major(image, "postgresql-client-");
+    assert!(of_client >= major(&read("compose.cluster.yaml"), "image: postgres:"));
 }
 
 /// An image without them says so.

@@ -110,6 +110,26 @@ fn what_was_shown_stays_when_a_job_is_cancelled() {
     }
 }
 
+#[test]
+fn a_first_epoch_that_takes_long_shows_how_far_it_is() {
+    let world = World::new();
+    let dataset = world.api.generated(&json!({
+        "type": "make_classification", "n_samples": 20_000, "n_features": 20
+    }));
+    // A step a row: many seconds an epoch.
+    let training = json!({"epochs": 2, "batch_size": 1});
+    let model = json!({"type": "mlp", "hidden": [1024, 1024]});
+    let id = world.api.submit(&endless(&dataset, &json!({"training": training, "model": model})));
+    let path = format!("/v1/jobs/{id}/metrics");
+    let share = |job: &Value| job["progress"].as_f64().unwrap();
+    let begun = share(&world.api.until(&id, |job| share(job) > 0.0));
+    let on = share(&world.api.until(&id, |job| share(job) > begun));
+    assert!(on < 0.5, "of two epochs the first was not over: {on}");
+    world.api.get(&path).problem(404, "not_found");
+    world.api.post(&format!("/v1/jobs/{id}/cancel"), &json!({})).expect(202);
+    assert_eq!(world.api.finished(&id)["status"], "cancelled");
+}
+
 /// A perceptron has no curves, and still moves.
 #[test]
 fn a_perceptron_tells_how_far_it_is() {

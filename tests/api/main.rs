@@ -18,6 +18,7 @@ mod curves;
 mod datasets;
 mod decoders;
 mod deploy;
+mod deployed;
 mod described;
 mod documented;
 mod evaluate;

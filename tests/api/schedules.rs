@@ -244,7 +244,7 @@ impl Schedule<'_> {
     /// A job refuses to rest or to go on only where there is nothing to rest from.
     async fn moved(&mut self, job: JobId, answer: Result<Option<Job>, StoreError>) {
         let status = self.status(job).await;
-        let open = [JobStatus::Queued, JobStatus::Running, JobStatus::Paused].contains(&status);
+        let open = !status.has_ended() && status != JobStatus::Cancelling;
         match answer {
             Ok(found) => assert!(found.is_some() && open),
             Err(StoreError::Transition(_)) => assert!(!open),

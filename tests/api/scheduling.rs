@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use trainyard::domain::ids::{JobId, WorkerId};
-use trainyard::domain::job::{JobResult, JobStatus};
+use trainyard::domain::job::{JobPhase, JobResult, JobStatus};
 use trainyard::domain::labels::Labels;
 use trainyard::domain::worker::WorkerStatus;
 use trainyard::store::StoreError;
@@ -244,6 +244,92 @@ async fn a_job_that_takes_too_long_fails(on: Database) {
     assert_eq!(yard.store.publish(&[fold(&task)]).await.unwrap(), [false]);
 }
 
+/// As if so many seconds more had gone by since these moments.
+async fn go_by(yard: &Yard, job: JobId, seconds: i64, moments: &[&str]) {
+    for moment in moments {
+        let earlier = format!("UPDATE jobs SET {moment} = {moment} - {seconds}000");
+        assert_eq!(yard.change(&format!("{earlier} WHERE id = '{job}'")).await, 1);
+    }
+}
+
+async fn a_rest_does_not_count_against_the_time_that_a_job_may_take(on: Database) {
+    let yard = empty(on).await;
+    let job = yard.submit_with(PROJECT, 2, json!({"max_seconds": 60})).await;
+    // It rests before it starts, twice while it runs, and works for half of its time.
+    yard.store.pause_job(PROJECT, job).await.unwrap();
+    go_by(&yard, job, 100, &["paused_at"]).await;
+    yard.store.resume_job(PROJECT, job).await.unwrap();
+    let tasks = yard.claim(60_000, 1).await;
+    go_by(&yard, job, 30, &["started_at"]).await;
+    for _ in 0..2 {
+        yard.store.pause_job(PROJECT, job).await.unwrap();
+        go_by(&yard, job, 100, &["started_at", "paused_at"]).await;
+        assert_eq!(yard.store.move_on().await.unwrap(), 0, "it rests");
+        let resumed = yard.store.resume_job(PROJECT, job).await.unwrap().unwrap();
+        assert_eq!(resumed.status, JobStatus::Running);
+        assert_eq!(yard.store.move_on().await.unwrap(), 0, "it has rested");
+    }
+    publish(&yard, &tasks[0]).await;
+    // One of three tasks took thirty seconds, however long the rests.
+    let eta_s = yard.job_of(job).await.eta_s.unwrap();
+    assert!((60.0..90.0).contains(&eta_s), "{eta_s}");
+    go_by(&yard, job, 31, &["started_at"]).await;
+    assert_eq!(yard.store.move_on().await.unwrap(), 1);
+    let ended = yard.job_of(job).await;
+    assert_eq!(ended.error.unwrap().code, "time_limit");
+}
+
+async fn a_job_that_waits_for_others_can_rest_meanwhile(on: Database) {
+    let yard = empty(on).await;
+    let first = yard.submit(2).await;
+    let last = yard.submit_with(PROJECT, 2, json!({"after": [first]})).await;
+    let rest = async || yard.store.pause_job(PROJECT, last).await.unwrap().unwrap();
+    let go_on = async || yard.store.resume_job(PROJECT, last).await.unwrap().unwrap();
+    assert_eq!(rest().await.status, JobStatus::Paused);
+    assert_eq!(go_on().await.status, JobStatus::Waiting, "there is something to wait for");
+    assert_eq!(go_on().await.status, JobStatus::Waiting, "whoever asks twice");
+    let paused = rest().await;
+    assert_eq!((paused.status, paused.phase), (JobStatus::Paused, JobPhase::Waiting));
+    end(&yard, first).await;
+    assert_eq!(yard.store.move_on().await.unwrap(), 0, "it rests");
+    assert!(yard.claim(60_000, i64::MAX).await.is_empty());
+    let in_use = yard.store.delete_job(PROJECT, first).await.unwrap();
+    assert_eq!(in_use, trainyard::store::Deleted::InUse, "one comes after it");
+    assert_eq!(go_on().await.status, JobStatus::Queued, "there was something to wait for");
+    end(&yard, last).await;
+    assert_eq!(yard.job_of(last).await.status, JobStatus::Succeeded);
+    let events = yard.store.events(PROJECT, last, 0, 100).await.unwrap();
+    let told: Vec<_> =
+        events.iter().map(|event| (event.kind.as_str(), &event.data["status"])).collect();
+    let of_rests =
+        [("paused", Value::Null), ("unpaused", json!("waiting")), ("paused", Value::Null)];
+    let of_rests = of_rests.each_ref().map(|(kind, status)| (*kind, status));
+    assert_eq!(told[1..4], of_rests);
+    assert_eq!(told[4], ("unpaused", &json!("queued")));
+}
+
+async fn a_job_at_rest_fails_with_what_it_waited_for(on: Database) {
+    let yard = empty(on).await;
+    let first = yard.submit(2).await;
+    let after = json!({"after": [first]});
+    let rests = yard.submit_with(PROJECT, 2, after.clone()).await;
+    let wakes = yard.submit_with(PROJECT, 2, after).await;
+    for job in [rests, wakes] {
+        yard.store.pause_job(PROJECT, job).await.unwrap();
+    }
+    yard.store.cancel_job(PROJECT, first).await.unwrap();
+    // Whoever is told to go on before anybody has looked waits, and in vain.
+    let resumed = yard.store.resume_job(PROJECT, wakes).await.unwrap().unwrap();
+    assert_eq!(resumed.status, JobStatus::Waiting);
+    assert_eq!(yard.store.move_on().await.unwrap(), 2);
+    for job in [rests, wakes] {
+        let job = yard.job_of(job).await;
+        let code = job.error.unwrap().code;
+        assert_eq!((job.status, code.as_str()), (JobStatus::Failed, "dependency_failed"));
+    }
+    assert_eq!(yard.store.contradictions().await.unwrap(), [] as [String; 0]);
+}
+
 async fn a_task_is_tried_as_often_as_the_job_says(on: Database) {
     let yard = empty(on).await;
     let job = yard.submit_with(PROJECT, 2, json!({"max_attempts": 1})).await;
@@ -274,6 +360,7 @@ async fn workers_are_listed_until_an_hour_after_they_were_lost(on: Database) {
         id: WorkerId::new(&yard.clock),
         name: name.to_owned(),
         labels: "gpu=false".parse().unwrap(),
+        n_cores: 8,
         n_threads: 2,
         memory_bytes: 5 << 30,
         lease_ms,
@@ -289,7 +376,10 @@ async fn workers_are_listed_until_an_hour_after_they_were_lost(on: Database) {
     yard.change("UPDATE workers SET beat_at = 0 WHERE name = 'lost'").await;
     let listed = yard.store.workers().await.unwrap();
     assert_eq!(listed.len(), 1);
-    assert_eq!((listed[0].cores, listed[0].memory_bytes), (2, 5 << 30));
+    assert_eq!((listed[0].cores, listed[0].threads, listed[0].memory_bytes), (8, 2, 5 << 30));
+    // A process of an older version, beside this one, does not say how many cores there are.
+    yard.change("UPDATE workers SET n_cores = NULL").await;
+    assert_eq!(yard.store.workers().await.unwrap()[0].cores, 2);
     assert!(listed[0].labels.include(&"gpu=false".parse().unwrap()));
     assert_eq!(yard.store.forget_workers(false).await.unwrap(), 1);
     yard.store.sign_off(lives.id).await.unwrap();
@@ -326,6 +416,9 @@ on_both! {
     a_job_comes_after_those_that_it_names,
     a_job_whose_predecessor_does_not_succeed_fails_and_so_do_those_after_it,
     a_job_that_takes_too_long_fails,
+    a_rest_does_not_count_against_the_time_that_a_job_may_take,
+    a_job_that_waits_for_others_can_rest_meanwhile,
+    a_job_at_rest_fails_with_what_it_waited_for,
     a_task_is_tried_as_often_as_the_job_says,
     a_job_is_kept_as_long_as_it_says,
     workers_are_listed_until_an_hour_after_they_were_lost,
@@ -390,5 +483,7 @@ fn a_client_says_in_which_order_and_where_its_jobs_run() {
     assert_eq!(pointers, ["/priority", "/max_attempts", "/requires"]);
     let workers = world.api.get("/v1/workers").expect(200);
     assert_eq!(workers["data"][0]["status"], "alive", "{workers}");
-    assert_eq!(workers["data"][0]["cores"], 2);
+    assert_eq!(workers["data"][0]["threads"], 2);
+    let n_cores = std::thread::available_parallelism().unwrap();
+    assert_eq!(workers["data"][0]["cores"], n_cores.get());
 }

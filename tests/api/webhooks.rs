@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use trainyard::domain::clock::Clock;
 use trainyard::domain::ids::WebhookId;
 use trainyard::domain::webhook::{DeliveryState, Webhook, signature};
-use trainyard::store::webhooks::NewWebhook;
+use trainyard::store::webhooks::{NewWebhook, Sent, Waiting};
 
 use crate::process::Process;
 use crate::receiver::{Message, hanging, header, receiver};
@@ -188,6 +188,30 @@ fn a_receiver_that_hangs_holds_back_no_other() {
     assert!((1..=2).contains(&connections.try_iter().count()), "of twenty, two at a time");
 }
 
+#[test]
+fn many_receivers_that_hang_at_once_hold_back_no_other() {
+    let world = World::new();
+    // All that a project may have; they have as many places as there are, twice and more.
+    let stuck: Vec<_> = (1..20).map(|_| hanging()).collect();
+    let (url, messages) = receiver(&[]);
+    for url in stuck.iter().map(|(url, _)| url).chain([&url]) {
+        world.api.post("/v1/webhooks", &json!({"url": url})).expect(201);
+    }
+    let n_jobs = 3;
+    for _ in 0..n_jobs {
+        job(&world);
+    }
+    let ended = Instant::now();
+    for _ in 0..2 * n_jobs {
+        next(&messages);
+    }
+    // They are given up after fifteen seconds.
+    assert!(ended.elapsed() < Duration::from_secs(10), "{:?}", ended.elapsed());
+    let n_stuck = stuck.iter().map(|(_, connections)| connections.try_iter().count());
+    let n_stuck: Vec<usize> = n_stuck.collect();
+    assert!(n_stuck.iter().all(|n| (1..=2).contains(n)), "{n_stuck:?}");
+}
+
 async fn what_nobody_sends_is_given_up(on: Database) {
     let yard = Yard::new(on).await;
     let webhook = Webhook {
@@ -211,17 +235,21 @@ async fn what_nobody_sends_is_given_up(on: Database) {
     let given_up = &all().await[0];
     assert_eq!((given_up.state, given_up.attempt), (DeliveryState::Failed, 0));
     assert!(given_up.last_error.as_ref().unwrap().contains("turned off"), "{given_up:?}");
-    assert!(yard.store.due_deliveries(|_| 2, 16).await.unwrap().is_empty(), "none is left");
+    assert!(yard.store.due_deliveries(two_each).await.unwrap().is_empty(), "none is left");
     // Whoever wants it after all can ask for it.
     assert!(yard.store.replay(PROJECT, id, given_up.id).await.unwrap());
     yard.store.forget_old_deliveries().await.unwrap();
-    assert_eq!(yard.store.due_deliveries(|_| 2, 16).await.unwrap().len(), 1);
+    assert_eq!(yard.store.due_deliveries(two_each).await.unwrap().len(), 1);
 }
 
-async fn a_webhook_gets_no_more_than_it_has_room_for(on: Database) {
-    let yard = Yard::new(on).await;
+fn two_each(waiting: &[Waiting]) -> Vec<usize> {
+    vec![2; waiting.len()]
+}
+
+/// Webhooks that hear of everything, and three jobs that have started.
+async fn with_webhooks(yard: &Yard, n_webhooks: usize) -> Vec<String> {
     let mut ids = Vec::new();
-    for _ in 0..2 {
+    for _ in 0..n_webhooks {
         let webhook = Webhook {
             id: WebhookId::new(&yard.clock),
             url: "https://example.com/hook".to_owned(),
@@ -235,14 +263,40 @@ async fn a_webhook_gets_no_more_than_it_has_room_for(on: Database) {
     yard.submit(4).await;
     yard.submit(4).await;
     assert_eq!(yard.claim(60_000, 1_000_000).await.len(), 12);
-    // Three jobs have started, so each of the two has three messages to get.
-    let room = |id: &str| if id == ids[0] { 0 } else { 2 };
-    let due = yard.store.due_deliveries(room, 16).await.unwrap();
+    ids
+}
+
+async fn a_webhook_gets_no_more_than_its_share(on: Database) {
+    let yard = Yard::new(on).await;
+    let ids = with_webhooks(&yard, 2).await;
+    // Each of the two has three messages to get.
+    let second = |waiting: &[Waiting]| {
+        waiting.iter().map(|webhook| if webhook.id == ids[0] { 0 } else { 2 }).collect()
+    };
+    let due = yard.store.due_deliveries(second).await.unwrap();
     assert_eq!(due.iter().map(|due| &due.webhook).collect::<Vec<_>>(), [&ids[1], &ids[1]]);
-    let due = yard.store.due_deliveries(|_| 9, 3).await.unwrap();
-    assert_eq!(due.len(), 3);
-    let due = yard.store.due_deliveries(|_| 9, 3).await.unwrap();
+    assert_eq!(yard.store.due_deliveries(two_each).await.unwrap().len(), 3);
+    let due = yard.store.due_deliveries(two_each).await.unwrap();
     assert_eq!(due.len(), 1, "six in all, and none of them twice");
 }
 
-on_both!(what_nobody_sends_is_given_up, a_webhook_gets_no_more_than_it_has_room_for);
+async fn a_webhook_hangs_until_it_answers(on: Database) {
+    let yard = Yard::new(on).await;
+    with_webhooks(&yard, 1).await;
+    let ends = [(None, true), (Some(503), false), (None, true)];
+    let mut seen = Vec::new();
+    for (status, hung) in ends {
+        let one = |waiting: &[Waiting]| vec![1; waiting.len()];
+        let due = yard.store.due_deliveries(one).await.unwrap().remove(0);
+        seen.push(due.hangs);
+        let sent = Sent { status, error: Some("late".to_owned()), is_final: true, hung };
+        yard.store.settle_delivery(&due, &sent).await.unwrap();
+    }
+    assert_eq!(seen, [false, true, false], "an answer is an answer, whatever it says");
+}
+
+on_both!(
+    what_nobody_sends_is_given_up,
+    a_webhook_gets_no_more_than_its_share,
+    a_webhook_hangs_until_it_answers,
+);

@@ -111,7 +111,7 @@ impl Observer for Killed {
         self.saved = Some(state);
     }
 
-    fn step(&mut self) -> Control {
+    fn step(&mut self, _: f64, _: &History) -> Control {
         if self.n_left == 0 {
             return Control::Cancel;
         }

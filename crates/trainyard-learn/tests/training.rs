@@ -292,7 +292,7 @@ fn a_diverging_fit_says_when_and_keeps_its_history() {
 struct Ends(u32, Control);
 
 impl Observer for Ends {
-    fn step(&mut self) -> Control {
+    fn step(&mut self, _: f64, _: &History) -> Control {
         self.0 = self.0.saturating_sub(1);
         if self.0 == 0 { self.1 } else { Control::Continue }
     }
@@ -307,6 +307,31 @@ fn an_observer_ends_a_fit() {
     let finished = clouds.fit(&training, &adam(), &mut Ends(12, Control::Finish)).expect("a fit");
     assert_eq!((finished.end, finished.epochs), (End::Finished, 2));
     assert_eq!(finished.history.epochs(), [1, 2]);
+}
+
+/// How far the fit was before each step, and how many epochs were known of then.
+#[derive(Default)]
+struct Far(Vec<(f64, usize)>);
+
+impl Observer for Far {
+    fn step(&mut self, done: f64, history: &History) -> Control {
+        self.0.push((done, history.epochs().len()));
+        Control::Continue
+    }
+}
+
+#[test]
+fn an_observer_hears_within_an_epoch_how_far_it_is() {
+    let clouds = Clouds::new(300);
+    let training = TrainingSpec { epochs: 3, ..TrainingSpec::default() };
+    let mut far = Far::default();
+    clouds.fit(&training, &adam(), &mut far).expect("a fit");
+    let n_steps = far.0.len() / 3;
+    assert!(n_steps > 1, "{n_steps}");
+    for (i, (done, n_known)) in far.0.into_iter().enumerate() {
+        assert!((done - i as f64 / n_steps as f64).abs() < 1e-12, "{done} before step {i}");
+        assert_eq!(n_known, i / n_steps);
+    }
 }
 
 #[test]

@@ -49,7 +49,8 @@ pub struct EvaluateJobRequest {
     #[serde(default = "super::default_max_attempts")]
     #[schema(minimum = 1, maximum = 20, default = 3)]
     pub max_attempts: u32,
-    /// Seconds from the job's start within which it must end; it fails otherwise.
+    /// Seconds from the job's start within which it must end; it fails otherwise. While it is paused
+    /// they do not count.
     #[serde(default)]
     #[schema(minimum = 0.001, maximum = 1e9)]
     pub max_seconds: Option<f64>,

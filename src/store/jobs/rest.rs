@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::plan::join_line;
 use super::{lock_tasks_of, set_status, status};
+use crate::domain::clock::Timestamp;
 use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::job::{Job, JobError, JobEvent, JobStatus};
 use crate::store::db::{Arg, Tx, composed, list, sql, values};
@@ -15,21 +16,21 @@ use crate::store::{Result, Store, StoreError, events, parsed};
 const AT_ONCE: i64 = 100;
 
 impl Store {
-    /// Lets a job rest: what is queued is not started, what is running is saved where it can be and
-    /// handed back. `None` when there is no such job.
+    /// Lets a job rest: what is queued or waits is not started, what is running is saved where it can be
+    /// and handed back. `None` when there is no such job.
     ///
     /// # Errors
-    /// [`StoreError::Transition`] when it waits for other jobs, is being cancelled or has ended;
-    /// otherwise when the database fails.
+    /// [`StoreError::Transition`] when it is being cancelled or has ended; otherwise when the database
+    /// fails.
     pub async fn pause_job(&self, project: ProjectId, id: JobId) -> Result<Option<Job>> {
         retrying!(self.move_job(project, id, Wish::Pause))
     }
 
-    /// Lets a paused job go on. `None` when there is no such job.
+    /// Lets a paused job go on, or wait on. `None` when there is no such job.
     ///
     /// # Errors
-    /// [`StoreError::Transition`] when it waits for other jobs, is being cancelled or has ended;
-    /// otherwise when the database fails.
+    /// [`StoreError::Transition`] when it is being cancelled or has ended; otherwise when the database
+    /// fails.
     pub async fn resume_job(&self, project: ProjectId, id: JobId) -> Result<Option<Job>> {
         retrying!(self.move_job(project, id, Wish::Resume))
     }
@@ -59,33 +60,43 @@ impl Store {
             .await?;
         let after = before.after(match wish {
             Wish::Pause => JobEvent::PauseRequested,
-            Wish::Resume => JobEvent::ResumeRequested { started },
+            Wish::Resume => {
+                JobEvent::ResumeRequested { started, waits: unmet(&mut tx, id).await?.is_some() }
+            }
         })?;
         if after != before {
             let now = tx.now().await?;
             set_status(&mut tx, id, after, now).await?;
-            match wish {
+            let (kind, data) = match wish {
                 Wish::Pause => {
-                    let rest = "UPDATE tasks SET state = 'blocked'
-                                WHERE job_id = $1 AND state = 'queued'";
-                    sql(rest).bind(id.to_string()).execute(&mut tx).await?;
+                    begin_rest(&mut tx, id, now).await?;
+                    ("paused", json!({}))
                 }
-                Wish::Resume => join_line(&mut tx, (project, id), now).await?,
-            }
-            let kind = if wish == Wish::Pause { "paused" } else { "unpaused" };
-            events::append(&mut tx, (project, id), now, kind, json!({})).await?;
+                Wish::Resume => {
+                    end_rest(&mut tx, id, now).await?;
+                    if after != JobStatus::Waiting {
+                        join_line(&mut tx, (project, id), now).await?;
+                    }
+                    ("unpaused", json!({"status": after.name()}))
+                }
+            };
+            events::append(&mut tx, (project, id), now, kind, data).await?;
         }
         tx.commit().await?;
         match wish {
             Wish::Pause => self.hints.tasks_should_stop(),
-            Wish::Resume => self.hints.work_available(),
+            Wish::Resume => {
+                self.hints.work_available();
+                // What it waits for may have been in vain.
+                self.hints.jobs_should_move();
+            }
         }
         self.hints.job_changed(id);
         self.job(project, id).await
     }
 
-    /// Moves on jobs whose time has come: those that waited for others that have ended, and those
-    /// that take longer than they may. How many moved.
+    /// Moves on jobs whose time has come: those that waited for others that have ended, also at rest if
+    /// that was in vain, and those that take longer than they may. How many moved.
     ///
     /// Nobody has to call this at the right moment: what the tables say decides.
     ///
@@ -94,19 +105,21 @@ impl Store {
     pub async fn move_on(&self) -> Result<usize> {
         let mut tx = self.db.begin_read().await?;
         let now = tx.now().await?;
-        let ready: Vec<String> = sql("SELECT id FROM jobs WHERE status = 'waiting'
-             AND (NOT EXISTS (
-                      SELECT 1 FROM dependencies JOIN jobs AS other ON other.id = after_id
-                      WHERE job_id = jobs.id AND other.status <> 'succeeded')
-                  OR EXISTS (
-                      SELECT 1 FROM dependencies JOIN jobs AS other ON other.id = after_id
-                      WHERE job_id = jobs.id AND other.status IN ('failed', 'cancelled')))
+        // The worst of what each waits for, by indexes: with EXISTS PostgreSQL would read all jobs.
+        let ready: Vec<String> = sql("SELECT id FROM (
+                 SELECT id, status, (
+                     SELECT MAX(CASE WHEN other.status = 'succeeded' THEN 0
+                                     WHEN other.status IN ('failed', 'cancelled') THEN 2 ELSE 1 END)
+                     FROM dependencies JOIN jobs AS other ON other.id = after_id
+                     WHERE job_id = jobs.id) AS worst
+                 FROM jobs WHERE status IN ('waiting', 'paused') AND started_at IS NULL) AS resting
+             WHERE worst = 2 OR status = 'waiting' AND COALESCE(worst, 0) = 0
              ORDER BY id LIMIT $1")
         .bind(AT_ONCE)
         .column(&mut tx)
         .await?;
         let overdue: Vec<String> = sql("SELECT id FROM jobs WHERE status = 'running'
-             AND max_ms IS NOT NULL AND started_at + max_ms < $2 ORDER BY id LIMIT $1")
+             AND max_ms IS NOT NULL AND started_at + paused_ms + max_ms < $2 ORDER BY id LIMIT $1")
         .bind(AT_ONCE)
         .bind(now.0)
         .column(&mut tx)
@@ -127,8 +140,8 @@ impl Store {
         };
         let now = tx.now().await?;
         match status {
-            JobStatus::Waiting => match unmet(&mut tx, job).await? {
-                None => {
+            JobStatus::Waiting | JobStatus::Paused => match unmet(&mut tx, job).await? {
+                None if status == JobStatus::Waiting => {
                     set_status(&mut tx, job, status.after(JobEvent::DependenciesMet)?, now).await?;
                     join_line(&mut tx, (project, job), now).await?;
                     events::append(&mut tx, (project, job), now, "queued", json!({})).await?;
@@ -139,11 +152,11 @@ impl Store {
                     let error = JobError::new("dependency_failed", detail);
                     fail_job(&mut tx, (project, job), status, &error, now).await?;
                 }
-                Some(_) => {}
+                None | Some(_) => {}
             },
             JobStatus::Running => {
                 let overdue: Option<i64> = sql("SELECT max_ms FROM jobs WHERE id = $1
-                     AND started_at + max_ms < $2")
+                     AND started_at + paused_ms + max_ms < $2")
                 .bind(job.to_string())
                 .bind(now.0)
                 .optional::<(i64,)>(&mut tx)
@@ -196,7 +209,8 @@ impl Store {
         let n_deleted = composed(format!(
             "DELETE FROM jobs WHERE id IN ({ids})
              AND NOT EXISTS (SELECT 1 FROM dependencies JOIN jobs AS other ON other.id = job_id
-                             WHERE after_id = jobs.id AND other.status = 'waiting')"
+                             WHERE after_id = jobs.id AND other.started_at IS NULL
+                             AND other.status IN ('waiting', 'paused'))"
         ))
         .bind_all(args)
         .execute(&mut tx)
@@ -210,6 +224,32 @@ impl Store {
 enum Wish {
     Pause,
     Resume,
+}
+
+/// Takes a job out of the line.
+async fn begin_rest(tx: &mut Tx, job: JobId, now: Timestamp) -> Result<()> {
+    sql("UPDATE jobs SET paused_at = $2 WHERE id = $1")
+        .bind(job.to_string())
+        .bind(now.0)
+        .execute(&mut *tx)
+        .await?;
+    sql("UPDATE tasks SET state = 'blocked' WHERE job_id = $1 AND state = 'queued'")
+        .bind(job.to_string())
+        .execute(&mut *tx)
+        .await?;
+    Ok(())
+}
+
+/// Notes how long a job has rested. Before its start nothing counts against its limit, so that no rest
+/// needs to be taken off.
+async fn end_rest(tx: &mut Tx, job: JobId, now: Timestamp) -> Result<()> {
+    sql("UPDATE jobs SET paused_ms = paused_ms + $2 - paused_at
+         WHERE id = $1 AND started_at IS NOT NULL AND paused_at < $2")
+    .bind(job.to_string())
+    .bind(now.0)
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
 }
 
 /// A job that this one has to wait for, or waits for in vain; `None` when all have succeeded. One that

@@ -16,7 +16,7 @@ macro_rules! columns {
     () => {
         "id, name, dataset_id, status, spec, resolved_spec, warnings, n_pending, result, error,
              stop_reason, load_us, fit_started_us, fit_ended_us, created_at, started_at,
-             finished_at"
+             finished_at, paused_ms"
     };
 }
 
@@ -70,6 +70,7 @@ struct Row {
     created_at: i64,
     started_at: Option<i64>,
     finished_at: Option<i64>,
+    paused_ms: i64,
 }
 
 /// A job of the project.
@@ -141,12 +142,14 @@ impl Row {
             phase: match status {
                 JobStatus::Waiting | JobStatus::Queued => JobPhase::Waiting,
                 _ if status.has_ended() => JobPhase::Done,
+                _ if started_at.is_none() => JobPhase::Waiting,
                 _ if self.n_pending > 0 => JobPhase::CrossValidation,
                 _ => JobPhase::Refit,
             },
             progress,
             eta_s: started_at
                 .filter(|_| status == JobStatus::Running && progress > 0.0)
+                .map(|Timestamp(started)| Timestamp(started + self.paused_ms))
                 .map(|started| now.seconds_since(started) * (1.0 - progress) / progress),
             attempt,
             spec: from_json("spec", &self.spec)?,

@@ -2,15 +2,18 @@
 //! of them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use super::ClaimedTask;
+use serde_json::json;
+
 use super::publish::leases;
+use super::{ClaimedTask, JobContext, TaskKind};
 use crate::domain::checkpoint::{FitKind, SavedFit};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{JobId, ProjectId};
-use crate::domain::spec::JobSpec;
+use crate::domain::spec::{JobSpec, Place};
 use crate::store::db::{On, Tx, composed, list, sql};
-use crate::store::{Result, Store, from_json};
+use crate::store::{Result, Store, events, from_json};
 
 /// The saved state of a task's fit; its bytes are durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +22,53 @@ pub struct Checkpoint {
     pub sha256: String,
     /// Milliseconds that the fit has taken until then, in all its attempts.
     pub spent_ms: i64,
+    /// The last whole epoch, where its number says how far the fit is.
+    pub epoch: Option<u32>,
+}
+
+/// A fit that a claim goes on with.
+#[derive(Clone, Debug)]
+pub(super) struct Resumed {
+    job: Arc<JobContext>,
+    /// The number of its fit; none of the last one.
+    idx: Option<usize>,
+    attempt: i64,
+    from: Checkpoint,
+}
+
+impl Resumed {
+    /// The fit of a claimed task, if it was saved.
+    pub(super) fn of(task: &ClaimedTask) -> Option<Self> {
+        let idx = match task.kind {
+            TaskKind::Fold { idx } => Some(idx),
+            TaskKind::Reduce { .. } => None,
+        };
+        let (job, from) = (Arc::clone(&task.job), task.checkpoint.clone()?);
+        Some(Self { job, idx, attempt: task.attempt, from })
+    }
+
+    /// Notes in its job which fit goes on, and from where.
+    pub(super) async fn note(&self, tx: &mut Tx, at: Timestamp) -> Result<()> {
+        let Self { job, idx, attempt, from } = self;
+        let n_fits: i64 = sql("SELECT COUNT(*) FROM tasks WHERE job_id = $1 AND kind = 'fold'")
+            .bind(job.id.to_string())
+            .scalar(&mut *tx)
+            .await?;
+        let place = idx.map(|idx| job.spec.place(idx, n_fits.unsigned_abs() as usize));
+        let mut data = json!({
+            "attempt": attempt, "kind": kind_of(place), "repeat": place.map(|place| place.repeat),
+            "fold": place.map(|place| place.fold), "epoch": from.epoch,
+            "spent_s": from.spent_ms as f64 / 1e3,
+        });
+        if let Some(point) = place.and_then(|place| place.point) {
+            data["point"] = point.into();
+        }
+        events::append(tx, (job.project, job.id), at, "resumed", data).await
+    }
+}
+
+fn kind_of(place: Option<Place>) -> FitKind {
+    if place.is_some() { FitKind::Fold } else { FitKind::Refit }
 }
 
 /// What became of a checkpoint.
@@ -42,16 +92,16 @@ impl Store {
         &self,
         task: &ClaimedTask,
         checkpoint: &Checkpoint,
-        (epoch, size_bytes): (Option<u32>, u64),
+        size_bytes: u64,
     ) -> Result<Saved> {
-        retrying!(self.save_checkpoint_once(task, checkpoint, (epoch, size_bytes)))
+        retrying!(self.save_checkpoint_once(task, checkpoint, size_bytes))
     }
 
     async fn save_checkpoint_once(
         &self,
         task: &ClaimedTask,
         checkpoint: &Checkpoint,
-        (epoch, size_bytes): (Option<u32>, u64),
+        size_bytes: u64,
     ) -> Result<Saved> {
         let mut tx = self.db.begin().await?;
         let leases = leases(&mut tx, [task.id].into_iter()).await?;
@@ -70,7 +120,7 @@ impl Store {
         .bind(task.job.project.to_string())
         .bind(&checkpoint.sha256)
         .bind(checkpoint.spent_ms)
-        .bind(epoch.map(i64::from))
+        .bind(checkpoint.epoch.map(i64::from))
         .bind(size_bytes as i64)
         .bind(now.0)
         .execute(&mut tx)
@@ -125,7 +175,7 @@ impl Row {
     fn fit(self, spec: &JobSpec, n_fits: usize) -> SavedFit {
         let place = (self.kind == "fold").then(|| spec.place(self.idx as usize, n_fits));
         SavedFit {
-            kind: if place.is_some() { FitKind::Fold } else { FitKind::Refit },
+            kind: kind_of(place),
             repeat: place.map(|place| place.repeat),
             fold: place.map(|place| place.fold),
             point: place.and_then(|place| place.point),
@@ -146,13 +196,15 @@ pub(super) async fn of_tasks(
     if args.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<(i64, String, i64)> = composed(format!(
-        "SELECT task_id, sha256, spent_ms FROM checkpoints WHERE task_id IN (VALUES {ids})"
+    let rows: Vec<(i64, String, i64, Option<i64>)> = composed(format!(
+        "SELECT task_id, sha256, spent_ms, epoch FROM checkpoints WHERE task_id IN (VALUES {ids})"
     ))
     .bind_all(args)
     .all(on)
     .await?;
-    let checkpoint = |(task, sha256, spent_ms)| (task, Checkpoint { sha256, spent_ms });
+    let checkpoint = |(task, sha256, spent_ms, epoch): (_, _, _, Option<i64>)| {
+        (task, Checkpoint { sha256, spent_ms, epoch: epoch.map(|epoch| epoch as u32) })
+    };
     Ok(rows.into_iter().map(checkpoint).collect())
 }
 

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use serde_json::json;
-
+use super::checkpoints::Resumed;
 use super::{ClaimedTask, Holding, JobContext, TaskKind, checkpoints, project_and_status, publish};
 use crate::domain::clock::Timestamp;
-use crate::domain::ids::{JobId, ProjectId};
+use crate::domain::ids::JobId;
 use crate::domain::job::{JobError, JobEvent, JobStatus};
 use crate::store::db::{Db, Tx, composed, list};
 use crate::store::jobs::{folds, lock_tasks_of};
@@ -68,8 +67,8 @@ pub struct Begun {
     jobs: BTreeSet<JobId>,
     /// Those of them that nobody had started.
     starting: Vec<JobId>,
-    /// Fits that go on: of which job, in which attempt, after how long.
-    resumed: Vec<((ProjectId, JobId), i64, i64)>,
+    /// Fits that go on.
+    resumed: Vec<Resumed>,
 }
 
 impl Begun {
@@ -78,15 +77,11 @@ impl Begun {
         let at = tasks.first()?.claimed_at;
         let starting: BTreeSet<JobId> =
             tasks.iter().filter(|task| task.starts_job).map(|task| task.job.id).collect();
-        let resumed = tasks.iter().filter_map(|task| {
-            let spent_ms = task.checkpoint.as_ref()?.spent_ms;
-            Some(((task.job.project, task.job.id), task.attempt, spent_ms))
-        });
         Some(Self {
             at,
             jobs: tasks.iter().map(|task| task.job.id).collect(),
             starting: starting.into_iter().collect(),
-            resumed: resumed.collect(),
+            resumed: tasks.iter().filter_map(Resumed::of).collect(),
         })
     }
 }
@@ -210,9 +205,8 @@ impl Store {
         }
         let mut tx = self.db.begin().await?;
         mark_running(&mut tx, &begun.starting, begun.at).await?;
-        for (job, attempt, spent_ms) in &begun.resumed {
-            let data = json!({"attempt": attempt, "spent_s": *spent_ms as f64 / 1e3});
-            events::append(&mut tx, *job, begun.at, "resumed", data).await?;
+        for resumed in &begun.resumed {
+            resumed.note(&mut tx, begun.at).await?;
         }
         tx.commit().await
     }

@@ -125,8 +125,9 @@ pub trait Observer {
         1
     }
 
-    /// Called before every step.
-    fn step(&mut self) -> Control {
+    /// Called before every step with how many epochs are done, of this one the share of its steps, and all
+    /// that is known of the whole ones.
+    fn step(&mut self, _done: f64, _history: &History) -> Control {
         Control::Continue
     }
 
@@ -267,7 +268,8 @@ pub fn fit(
                 let state = checkpoint::save(place, &learner, &stopping, &record.history);
                 observer.checkpoint(epoch - 1, state);
             }
-            match observer.step() {
+            let done = f64::from(epoch - 1) + step as f64 / n_steps as f64;
+            match observer.step(done, &record.history) {
                 Control::Cancel => return Err(FitError::Cancelled),
                 Control::Finish if learner.n_steps() > 0 => end = End::Finished,
                 Control::Finish | Control::Continue => {}

@@ -1,0 +1,3 @@
+-- The cores of a worker's machine beside the threads that it trains with; null of an older program's.
+
+ALTER TABLE workers ADD COLUMN n_cores INTEGER CHECK (n_cores > 0);
