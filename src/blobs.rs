@@ -160,8 +160,13 @@ impl Blobs {
         // The one provider of TLS that is compiled in; whoever set it before set the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let store = elsewhere(&parsed).map_err(|error| unusable(&with_causes(&error)))?;
+        Ok(Self::over(store, clock))
+    }
+
+    /// Blobs in a store as it is.
+    pub fn over(store: Arc<dyn ObjectStore>, clock: Clock) -> Self {
         let (part_bytes, scratch) = (PART_BYTES, None);
-        Ok(Self { store, clock, part_bytes, scratch, sweeping: Arc::default() })
+        Self { store, clock, part_bytes, scratch, sweeping: Arc::default() }
     }
 
     /// The same, with copies in this directory, on a disk that has room for them.

@@ -31,6 +31,8 @@ pub struct Meters {
     pub task_seconds: Histogram,
     /// Rows that folds trained on, times their epochs.
     pub rows_trained: Counter,
+    /// Fits by which searches compared their candidates.
+    pub search_fits: Counter,
 }
 
 /// How a task ended.
@@ -73,6 +75,7 @@ impl Default for Meters {
             wait_seconds,
             task_seconds,
             rows_trained: Counter::default(),
+            search_fits: Counter::default(),
         };
         let mut all = Registry::with_prefix("trainyard");
         let m = &meters;
@@ -89,6 +92,8 @@ impl Default for Meters {
         all.register_with_unit("task", help, Unit::Seconds, m.task_seconds.clone());
         let help = "Rows that folds trained on, times their epochs";
         all.register("rows_trained", help, m.rows_trained.clone());
+        let help = "Fits by which searches compared their candidates";
+        all.register("search_fits", help, m.search_fits.clone());
         meters.registry = Arc::new(all);
         meters
     }

@@ -18,8 +18,8 @@ pub struct SavedFit {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub point: Option<u32>,
     /// The last whole epoch, 0 before the first; null for a perceptron of several classes, which
-    /// trains one weight vector after the other. It, `size_bytes` and `saved_at` are null of what a
-    /// version saved that did not note them.
+    /// trains one weight vector after the other, and while a search compares its candidates. It,
+    /// `size_bytes` and `saved_at` are null of what a version saved that did not note them.
     pub epoch: Option<u32>,
     /// Seconds that training had taken, in all its attempts.
     pub spent_s: f64,

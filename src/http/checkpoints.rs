@@ -21,8 +21,8 @@ pub(super) struct Checkpoints {
 /// Look at a job's checkpoints: its fits that are saved and have not ended.
 ///
 /// A fit is saved every `--checkpoint-seconds` and when its job is paused or the server is told to end; the
-/// next state takes the place of the one before, and a fit that ends needs none. Those of a search are not
-/// saved.
+/// next state takes the place of the one before, and a fit that ends needs none. A search's state holds what
+/// its fits that have ended gave, too.
 #[utoipa::path(
     operation_id = "get_job_checkpoints",
     get, path = "/v1/jobs/{id}/checkpoints", tag = "jobs", params(("id" = JobId, Path)),

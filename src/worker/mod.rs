@@ -22,6 +22,7 @@ mod renew;
 mod report;
 mod run;
 mod search;
+mod series;
 mod warnings;
 
 use std::sync::Arc;

@@ -9,6 +9,7 @@ use super::checkpoint::Checkpoints;
 use super::queue::{Signal, Stop};
 use super::report::{REPORT_EVERY, Reporter};
 use super::run::Cores;
+use super::series::Series;
 use crate::store::tasks::{ClaimedTask, Report};
 
 /// A report's curves hold at most so many values: about 128 kB, however long the fit.
@@ -28,9 +29,17 @@ pub(super) struct Context<'a> {
     pub(super) cores: &'a Cores,
     pub(super) reporter: &'a Reporter,
     pub(super) checkpoints: &'a Checkpoints,
-    /// Of a fit that is one of several of its task, the share of the task that is done before it and
-    /// the share that it is: 0 and 1 of the only one.
-    pub(super) span: (f64, f64),
+    /// Of a fit that is one of several of its task, how far these are.
+    pub(super) series: Option<&'a Series>,
+}
+
+impl Context<'_> {
+    /// Whether a task is to be saved that was saved so long ago.
+    pub(super) fn is_saving_due(&self, since: Duration) -> bool {
+        let stop = self.signal.stop();
+        let going = matches!(stop, Some(Stop::Shutdown | Stop::Paused)) && since >= WORTH_SAVING;
+        going || since >= self.checkpoints.every()
+    }
 }
 
 /// Listens to the signal and to the clock on behalf of a fit, and reports how it goes.
@@ -41,8 +50,8 @@ pub(super) struct Watch<'a> {
     before: Duration,
     /// What earlier attempts of this fit had taken that it goes on from.
     spent: Duration,
-    /// When the fit began or was last saved, by `started`.
-    saved: Duration,
+    /// When the task began or was last saved.
+    saved: Instant,
     /// Of a network.
     training: Option<&'a TrainingSpec>,
     pace: Pace,
@@ -57,7 +66,8 @@ impl<'a> Watch<'a> {
         training: Option<&'a TrainingSpec>,
     ) -> Self {
         let before = started.duration_since(context.begun);
-        let (spent, saved) = (Duration::ZERO, Duration::ZERO);
+        let spent = Duration::ZERO;
+        let saved = context.series.map_or(started, Series::saved);
         let pace = Pace::default();
         Self { context, started, before, spent, saved, training, pace, told: 0 }
     }
@@ -68,13 +78,13 @@ impl<'a> Watch<'a> {
     }
 
     fn must_stop_after(&self, elapsed: Duration) -> bool {
-        let taken = self.before + self.spent + elapsed;
+        let taken = self.of_task(elapsed);
         self.context.signal.stop().is_some() || taken > self.context.time_limit
     }
 
-    /// Whether the fit is its task's only one: of several, the next attempt could not tell which.
-    fn is_alone(&self) -> bool {
-        self.context.span == (0.0, 1.0)
+    /// How long the task has taken in all its attempts, so long after the fit began in this one.
+    fn of_task(&self, elapsed: Duration) -> Duration {
+        self.context.series.map_or(self.spent, Series::spent) + self.before + elapsed
     }
 
     /// Reports, where that is due, that so much of the fit is done, and where there are epochs that were
@@ -88,9 +98,10 @@ impl<'a> Watch<'a> {
         if share >= 1.0 || !self.pace.is_due(elapsed) {
             return;
         }
-        let (before, width) = self.context.span;
+        let (before, width) = self.context.series.map_or((0.0, 1.0), Series::span);
         // Of several, only the last one's is kept.
-        let history = history.filter(|_| width == 1.0);
+        let is_kept = self.context.series.is_none_or(Series::is_at_its_last);
+        let history = history.filter(|_| is_kept);
         let latest = history.and_then(|history| history.epochs().last()).copied();
         let news = history.filter(|_| latest > Some(self.told));
         let ClaimedTask { id, attempt, lease_token, .. } = self.context.task;
@@ -114,9 +125,20 @@ impl<'a> Watch<'a> {
 
     /// Saves the fit's state after this epoch, where its number says how far the fit is.
     pub(super) fn save(&mut self, epoch: Option<u32>, state: Vec<u8>) {
-        let spent = self.spent + self.started.elapsed();
+        let elapsed = self.started.elapsed();
+        let (state, epoch) = match self.context.series {
+            None => (state, epoch),
+            Some(series) => {
+                let packed = series.pack(state, self.spent + elapsed);
+                (packed, epoch.filter(|_| series.is_at_its_last()))
+            }
+        };
+        let spent = self.of_task(elapsed);
         self.context.checkpoints.save(self.context.task, state, (spent, epoch));
-        self.saved = self.started.elapsed();
+        self.saved = Instant::now();
+        if let Some(series) = self.context.series {
+            series.set_saved(self.saved);
+        }
     }
 
     fn max_seconds(&self) -> Option<f64> {
@@ -130,17 +152,16 @@ impl Observer for Watch<'_> {
     }
 
     fn resume(&mut self) -> Option<Vec<u8>> {
-        let found = self.is_alone().then(|| self.context.checkpoints.load(self.context.task));
-        let (state, spent) = found.flatten()?;
+        let (state, spent) = match self.context.series {
+            None => self.context.checkpoints.load(self.context.task)?,
+            Some(series) => series.take()?,
+        };
         self.spent = spent;
         Some(state)
     }
 
     fn wants_checkpoint(&mut self) -> bool {
-        let since = self.started.elapsed().saturating_sub(self.saved);
-        let stop = self.context.signal.stop();
-        let going = matches!(stop, Some(Stop::Shutdown | Stop::Paused)) && since >= WORTH_SAVING;
-        self.is_alone() && (going || since >= self.context.checkpoints.every())
+        self.context.is_saving_due(self.saved.elapsed())
     }
 
     fn checkpoint(&mut self, epoch: u32, state: Vec<u8>) {

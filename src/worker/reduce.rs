@@ -94,6 +94,7 @@ pub(super) fn reduce(
         }
         result.warnings.extend(warnings::unscored(search_spec, folds, &chosen.scores));
     }
+    let context = Context { series: chosen.as_ref().map(|chosen| &chosen.series), ..context };
     let fitted = fit(job, data, &rows, Part::Refit, crew, context)?;
     if fitted.summary.converged == Some(false) {
         result.warnings.push(warnings::not_converged("the model"));

@@ -240,7 +240,7 @@ impl Runner {
             cores: &self.cores,
             reporter: &self.reporter,
             checkpoints: &self.checkpoints,
-            span: (0.0, 1.0),
+            series: None,
         }
     }
 }
@@ -345,6 +345,7 @@ fn fold(
         Some(chosen) => (of_variant(job, chosen.candidate), &*chosen.data),
     };
     let job = &*of_chosen;
+    let context = Context { series: chosen.as_ref().map(|chosen| &chosen.series), ..context };
     let fitted = fit(job, data, &split.train, part, crew, context)
         .map_err(|failure| failure.of(|error| of_fold(job, error, (number, point))))?;
     let _span = tracing::info_span!("score").entered();

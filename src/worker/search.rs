@@ -10,6 +10,7 @@ use super::fit::{Part, fit, predict, unprepared};
 use super::observe::Context;
 use super::prepare::{Prepared, dense};
 use super::run::{Failure, Runner, of_variant, prepared_like};
+use super::series::Series;
 use crate::domain::job::Choice;
 use crate::domain::spec::search::SearchSpec;
 use crate::store::tasks::JobContext;
@@ -22,6 +23,8 @@ pub(super) struct Chosen {
     pub(super) data: Arc<Prepared>,
     /// The mean inner score of each candidate.
     pub(super) scores: Vec<Option<f64>>,
+    /// Where the task is: at its last fit.
+    pub(super) series: Series,
 }
 
 impl Chosen {
@@ -37,7 +40,8 @@ impl Chosen {
 }
 
 /// Trains every candidate on every inner fold of the rows, and chooses the one with the highest mean,
-/// the first of equals. A candidate whose training diverges has no score.
+/// the first of equals. A candidate whose training diverges has no score. It goes on from where an earlier
+/// attempt has saved the task: fits that had ended are not made again.
 pub(super) fn choose(
     runner: &Runner,
     (job, search): (&JobContext, &SearchSpec),
@@ -48,26 +52,28 @@ pub(super) fn choose(
     let first = runner.prepared(job, 0)?;
     let folds = inner_folds(job, search, &first, rows)?;
     let n_candidates = job.variants.len();
-    let n_fits = (n_candidates * folds.len() + 1) as f64;
+    let n_folds = folds.len();
+    let mut series = Series::resume(context, n_candidates * n_folds);
     let mut scores = vec![None; n_candidates];
     // Those whose data are prepared alike come one after the other: few preparations are kept.
     let mut order: Vec<usize> = (0..n_candidates).collect();
     order.sort_by_cached_key(|candidate| prepared_like(&job.variants, *candidate));
-    for (done, candidate) in order.into_iter().enumerate() {
-        let data = runner.prepared(job, candidate)?;
-        let of_candidate = of_variant(job, candidate);
-        let mut of_folds = Vec::with_capacity(folds.len());
-        for inner in 0..folds.len() {
-            let place = (done * folds.len() + inner) as f64 / n_fits;
-            let context = Context { span: (place, 1.0 / n_fits), ..context };
-            let part = (inner, outer.inner(inner));
-            let score =
-                inner_score(&of_candidate, search, &data, (rows, &folds), part, crew, context)?;
-            of_folds.push(score);
+    for (before, candidate) in order.into_iter().enumerate() {
+        let (first, end) = (before * n_folds, (before + 1) * n_folds);
+        if series.scores().len() < end {
+            let data = runner.prepared(job, candidate)?;
+            let of_candidate = of_variant(job, candidate);
+            for inner in series.scores().len() - first..n_folds {
+                let of_fit = Context { series: Some(&series), ..context };
+                let part = (inner, outer.inner(inner));
+                let score =
+                    inner_score(&of_candidate, search, &data, (rows, &folds), part, crew, of_fit)?;
+                runner.resources.meters.search_fits.inc();
+                series.add(score, context);
+            }
         }
-        let n_folds = of_folds.len() as f64;
-        let sum = of_folds.into_iter().sum::<Option<f64>>();
-        scores[candidate] = sum.map(|sum| sum / n_folds);
+        let sum = series.scores()[first..end].iter().copied().sum::<Option<f64>>();
+        scores[candidate] = sum.map(|sum| sum / n_folds as f64);
     }
     let mut best: Option<(usize, f64)> = None;
     for (candidate, score) in scores.iter().enumerate() {
@@ -82,7 +88,7 @@ pub(super) fn choose(
                       training diverged";
         return Err(Failure::permanent("search", detail));
     };
-    Ok(Chosen { candidate, data: runner.prepared(job, candidate)?, scores })
+    Ok(Chosen { candidate, data: runner.prepared(job, candidate)?, scores, series })
 }
 
 fn inner_score(
@@ -164,3 +170,6 @@ fn inner_folds(
     let (classes, groups, order) = (classes.as_deref(), groups.as_deref(), order.as_deref());
     Ok(cv.assign(&SplitRows { n_rows, classes, groups, order }))
 }
+
+#[cfg(test)]
+mod tests;

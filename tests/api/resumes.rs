@@ -4,6 +4,7 @@
 //! `RESUMES` in the environment says how often each is killed.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -86,6 +87,71 @@ fn bit_identical(name: &str, family: &Value) {
         assert_eq!(n_resumed, 1, "{name} began anew: {events:?}");
     }
     report(&format!("resume after a kill: {name}"), n, "model files bit-identical");
+}
+
+/// Two candidates on three inner folds, in each of two folds and for the model.
+#[test]
+fn a_search_goes_on_with_the_fit_that_it_was_at() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().unwrap();
+    let submitted = |api: &Api| {
+        api.submit(&json!({
+            "dataset_id": api.demo_dataset(), "target": "y", "random_state": 3,
+            "model": {"type": "mlp", "hidden": [64, 32], "dropout": 0.1},
+            "optimizer": {"type": "adam"}, "training": {"epochs": 800, "batch_size": 32},
+            "cv": {"type": "stratified_kfold", "n_splits": 2},
+            "search": {
+                "space": {"optimizer.learning_rate": {"choice": [0.001, 0.01]}},
+                "cv": {"type": "stratified_kfold", "n_splits": 3}
+            }
+        }))
+    };
+    let n_fits = |process: &Process| process.metric("trainyard_search_fits_total");
+    let found = |api: &Api, job: &str| {
+        let model = model(api, job);
+        let mut result = api.get(&format!("/v1/jobs/{job}")).expect(200)["result"].take();
+        result["model_id"].take();
+        result["refit"]["fit_s"].take();
+        result["search"]["best_spec"]["dataset_id"].take();
+        for fold in result["folds"].as_array_mut().unwrap() {
+            fold["fit_s"].take();
+            fold["score_s"].take();
+        }
+        (model, result)
+    };
+    let (whole, n_whole) = {
+        let process = start(&directory.path().join("whole"));
+        let job = submitted(&process.api);
+        (found(&process.api, &job), n_fits(&process))
+    };
+    assert_eq!(n_whole, 18);
+    let data = directory.path().join("broken");
+    // What is counted is part of what is saved after that.
+    let broken_off = |process: &Process, job: &str| {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while n_fits(process) == 0 {
+            assert!(Instant::now() < deadline, "no fit ended");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let n_made = n_fits(process);
+        process.until_saved(&data, job);
+        n_made
+    };
+    let first = start(&data);
+    let job = submitted(&first.api);
+    let n_first = broken_off(&first, &job);
+    drop(first); // SIGKILL
+    let second = start(&data);
+    let n_second = broken_off(&second, &job);
+    second.stop(); // SIGTERM
+    let last = start(&data);
+    assert_eq!(found(&last.api, &job), whole);
+    let n_last = n_fits(&last);
+    assert!(n_last <= n_whole - n_first - n_second, "{n_first}, {n_second} and {n_last} fits");
+    let events = last.api.get(&format!("/v1/jobs/{job}/events")).expect(200);
+    let events = events["data"].as_array().unwrap();
+    let n_resumed = events.iter().filter(|event| event["type"] == "resumed").count();
+    assert_eq!(n_resumed, 2, "{events:?}");
 }
 
 macro_rules! families {

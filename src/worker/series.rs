@@ -1,0 +1,157 @@
+//! How far a search's task is, which trains one model after the other: what the fits that have ended
+//! gave, and from where the one that runs goes on. A task of one fit has none of this.
+
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
+
+use super::observe::Context;
+
+/// The first of what is told behind a fit's state: its layout's version. It changes with any type that is
+/// part of it, and with the order of the fits.
+const VERSION: u32 = 1;
+
+/// The fits of a search's task: the inner ones, in an order that never changes, and then the last.
+#[derive(Debug)]
+pub(super) struct Series {
+    n_inner: usize,
+    /// What the inner fits that have ended gave.
+    scores: Vec<Option<f64>>,
+    /// How long earlier attempts of the task had taken.
+    spent: Duration,
+    /// The state of the fit that comes next and how long it had taken, until that goes on from it.
+    next: RefCell<Option<(Vec<u8>, Duration)>>,
+    /// When the task began or was last saved.
+    saved: Cell<Instant>,
+}
+
+impl Series {
+    /// Where an earlier attempt of the task has left it, or its beginning.
+    pub(super) fn resume(context: Context<'_>, n_inner: usize) -> Self {
+        let loaded = context.checkpoints.load(context.task);
+        let found = loaded.and_then(|(bytes, spent)| Some((unpack(bytes, n_inner)?, spent)));
+        let ((scores, next), spent) = found.unwrap_or_default();
+        let (next, saved) = (RefCell::new(next), Cell::new(context.begun));
+        Self { n_inner, scores, spent, next, saved }
+    }
+
+    /// What the inner fits that have ended gave.
+    pub(super) fn scores(&self) -> &[Option<f64>] {
+        &self.scores
+    }
+
+    /// An inner fit has ended; the task is saved where that is due.
+    pub(super) fn add(&mut self, score: Option<f64>, context: Context<'_>) {
+        self.scores.push(score);
+        if context.is_saving_due(self.saved.get().elapsed()) {
+            let state = self.pack(Vec::new(), Duration::ZERO);
+            let spent = self.spent + context.begun.elapsed();
+            context.checkpoints.save(context.task, state, (spent, None));
+            self.saved.set(Instant::now());
+        }
+    }
+
+    /// Whether the last fit is the one that runs.
+    pub(super) fn is_at_its_last(&self) -> bool {
+        self.scores.len() == self.n_inner
+    }
+
+    /// The share of the task that is done before the fit that comes next, and the share that it is.
+    pub(super) fn span(&self) -> (f64, f64) {
+        let n_fits = (self.n_inner + 1) as f64;
+        (self.scores.len() as f64 / n_fits, 1.0 / n_fits)
+    }
+
+    /// How long earlier attempts of the task had taken.
+    pub(super) fn spent(&self) -> Duration {
+        self.spent
+    }
+
+    /// From where the fit that begins goes on, and how long it had taken.
+    pub(super) fn take(&self) -> Option<(Vec<u8>, Duration)> {
+        self.next.take()
+    }
+
+    /// When the task began or was last saved.
+    pub(super) fn saved(&self) -> Instant {
+        self.saved.get()
+    }
+
+    /// The task is saved now.
+    pub(super) fn set_saved(&self, now: Instant) {
+        self.saved.set(now);
+    }
+
+    /// The task's state: that of the fit that runs, nothing between two, and behind it what is told here.
+    pub(super) fn pack(&self, mut state: Vec<u8>, taken: Duration) -> Vec<u8> {
+        // It fails on maps of unknown length and the like, of which there are none; nothing is no state.
+        let told = postcard::to_stdvec(&(VERSION, self.n_inner, &self.scores, taken));
+        let told = told.unwrap_or_default();
+        let length = (told.len() as u32).to_le_bytes();
+        // The state may be large, and room for half as much again is not what the estimate has.
+        state.reserve_exact(told.len() + length.len());
+        state.extend(told);
+        state.extend(length);
+        state
+    }
+}
+
+type Unpacked = (Vec<Option<f64>>, Option<(Vec<u8>, Duration)>);
+
+/// What [`Series::pack`] has packed, or nothing where it was packed by another version or for another search.
+fn unpack(mut bytes: Vec<u8>, n_inner: usize) -> Option<Unpacked> {
+    let (rest, length) = bytes.split_last_chunk()?;
+    let from = rest.len().checked_sub(u32::from_le_bytes(*length) as usize)?;
+    let (version, told): (u32, _) = postcard::take_from_bytes(&rest[from..]).ok()?;
+    if version != VERSION {
+        return None;
+    }
+    let ((n, scores, taken), left): ((usize, Vec<Option<f64>>, Duration), _) =
+        postcard::take_from_bytes(told).ok()?;
+    if n != n_inner || scores.len() > n_inner || !left.is_empty() {
+        return None;
+    }
+    bytes.truncate(from);
+    let next = (!bytes.is_empty()).then_some((bytes, taken));
+    Some((scores, next))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(scores: Vec<Option<f64>>) -> Series {
+        let (next, saved) = (RefCell::default(), Cell::new(Instant::now()));
+        Series { n_inner: 4, scores, spent: Duration::ZERO, next, saved }
+    }
+
+    #[test]
+    fn what_is_no_state_of_the_search_is_passed_over() {
+        let scores = vec![Some(0.1 + 0.2), None, Some(-0.0)];
+        let taken = Duration::from_millis(1_234);
+        let packed = series(scores.clone()).pack(vec![7; 100], taken);
+        let (found, next) = unpack(packed.clone(), 4).unwrap();
+        let bits = |scores: &[Option<f64>]| -> Vec<_> {
+            scores.iter().map(|score| score.map(f64::to_bits)).collect()
+        };
+        assert_eq!((bits(&found), next), (bits(&scores), Some((vec![7; 100], taken))));
+        let (_, next) = unpack(series(scores).pack(vec![], Duration::ZERO), 4).unwrap();
+        assert_eq!(next, None, "between two fits there is no state");
+
+        assert!(unpack(packed.clone(), 5).is_none(), "of another search");
+        assert!(unpack(series(vec![None; 5]).pack(vec![], taken), 4).is_none(), "too many");
+        for n in [0, 1, 3, 4, 99, 100, packed.len() - 1] {
+            assert!(unpack(packed[..n].to_vec(), 4).is_none(), "{n} bytes");
+        }
+        for at in 100..packed.len() {
+            for bit in 0..8 {
+                let mut damaged = packed.clone();
+                damaged[at] ^= 1 << bit;
+                // Numbers may be others; nothing panics, and there are never more than there are fits.
+                assert!(unpack(damaged, 4).is_none_or(|(scores, _)| scores.len() <= 4));
+            }
+        }
+        let mut other = packed;
+        other[100] += 1;
+        assert!(unpack(other, 4).is_none(), "of another version");
+    }
+}
