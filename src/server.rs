@@ -24,7 +24,7 @@ use crate::domain::limits::Limits;
 use crate::http::{Allowed, AppState};
 use crate::meters::Meters;
 use crate::scratch::Scratch;
-use crate::store::hints::Hints;
+use crate::store::hints::{Audience, Hints};
 use crate::store::place::{NoPlace, Place};
 use crate::store::{Store, StoreError};
 use crate::tables::{Kept, Tables};
@@ -203,7 +203,7 @@ impl Server {
         let lock = open_data_dir(&settings.data_dir)?;
         let locks = (lock, place.file().map(lock_database).transpose()?);
         let unusable = |source| StartError::DataDir { path: settings.data_dir.clone(), source };
-        let store = open_store(&place).await?;
+        let store = open_store(&place, settings.role).await?;
         let scratch = settings.data_dir.join("scratch");
         let blobs = open_blobs(&settings, &clock).await?.with_scratch(scratch);
         if place.file().is_some() {
@@ -330,8 +330,12 @@ fn host(address: SocketAddr) -> String {
     }
 }
 
-async fn open_store(place: &Place) -> Result<Store, StoreError> {
-    let hints = Hints::default();
+async fn open_store(place: &Place, role: Role) -> Result<Store, StoreError> {
+    let hints = match role {
+        Role::All => Hints::default(),
+        Role::Api => Hints::hearing(&[Audience::Watchers]),
+        Role::Worker => Hints::hearing(&[Audience::Workers]),
+    };
     match place {
         Place::Sqlite(path) => Store::open(path, hints).await,
         Place::Postgres(url) => Store::connect(url, hints).await,

@@ -7,14 +7,14 @@ WITH line AS MATERIALIZED (
     SELECT id, cost_us, priority, turn FROM tasks
     WHERE state = 'queued' AND memory_bytes <= :memory_bytes
     AND available_at <= CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000 AS BIGINT)
-    AND requires IN (VALUES (:none))
+    AND requires = ANY (ARRAY[:none])
     ORDER BY priority DESC, turn, id
     LIMIT (SELECT COUNT(*) FROM (
         SELECT SUM(cost_us) OVER (ORDER BY priority DESC, turn, id) - cost_us AS before_us
         FROM (SELECT id, cost_us, priority, turn FROM tasks
               WHERE state = 'queued' AND memory_bytes <= :memory_bytes
               AND available_at <= CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000 AS BIGINT)
-              AND requires IN (VALUES (:none))
+              AND requires = ANY (ARRAY[:none])
               ORDER BY priority DESC, turn, id LIMIT :max_tasks) AS ahead
     ) AS sized WHERE before_us < :budget_us)
     FOR NO KEY UPDATE SKIP LOCKED),

@@ -5,7 +5,7 @@ use trainyard_formats::ReadOptions;
 
 use super::db::{composed, sql};
 use super::idempotency::{self, Created, IdempotencyKey, Known};
-use super::{Deleted, Result, Store, from_json, json, parsed};
+use super::{BEHIND_ALL, Deleted, Result, Store, from_json, json, parsed};
 use crate::domain::clock::Timestamp;
 use crate::domain::dataset::{Content, Dataset};
 use crate::domain::ids::{DatasetId, ProjectId};
@@ -133,9 +133,9 @@ impl Store {
     ) -> Result<Vec<Dataset>> {
         let rows: Vec<Row> =
             sql("SELECT id, name, size_bytes, sha256, reading, content, created_at FROM datasets
-             WHERE project_id = $1 AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3")
+             WHERE project_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3")
             .bind(project.to_string())
-            .bind(after.map(|id| id.to_string()))
+            .bind(after.map_or_else(|| BEHIND_ALL.to_owned(), |id| id.to_string()))
             .bind(limit)
             .all(&self.db)
             .await?;

@@ -155,6 +155,15 @@ pub(super) enum On<'a> {
     PostgresPool(&'a PgPool),
 }
 
+impl On<'_> {
+    pub(super) fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite(_) | Self::SqlitePool(_) => Dialect::Sqlite,
+            Self::Postgres(_) | Self::PostgresPool(_) => Dialect::Postgres,
+        }
+    }
+}
+
 impl<'a> From<&'a mut Tx> for On<'a> {
     fn from(tx: &'a mut Tx) -> Self {
         match tx {
@@ -181,9 +190,35 @@ pub(super) enum Arg {
     Double(f64),
     Text(Option<String>),
     Bytes(Vec<u8>),
+    /// Many at once, which PostgreSQL takes as one.
+    Integers(Vec<Option<i64>>),
+    Texts(Vec<Option<String>>),
+    ManyBytes(Vec<Vec<u8>>),
 }
 
 impl Arg {
+    /// All of one type, of those that have an array.
+    fn array(values: impl Iterator<Item = Self>) -> Self {
+        let mut values = values.peekable();
+        match values.peek() {
+            Some(Self::Bytes(_)) => Self::ManyBytes(
+                values
+                    .map(|value| if let Self::Bytes(value) = value { value } else { Vec::new() })
+                    .collect(),
+            ),
+            Some(Self::Text(_)) => Self::Texts(
+                values
+                    .map(|value| if let Self::Text(value) = value { value } else { None })
+                    .collect(),
+            ),
+            _ => Self::Integers(
+                values
+                    .map(|value| if let Self::Integer(value) = value { value } else { None })
+                    .collect(),
+            ),
+        }
+    }
+
     /// Null of the same type, or what is least.
     fn to_nothing(&self) -> Self {
         match self {
@@ -192,6 +227,9 @@ impl Arg {
             Self::Double(_) => Self::Double(0.0),
             Self::Text(_) => Self::Text(None),
             Self::Bytes(_) => Self::Bytes(Vec::new()),
+            Self::Integers(_) => Self::Integers(Vec::new()),
+            Self::Texts(_) => Self::Texts(Vec::new()),
+            Self::ManyBytes(_) => Self::ManyBytes(Vec::new()),
         }
     }
 }
@@ -268,25 +306,57 @@ pub(super) fn composed(text: String) -> Statement {
     Statement { text: AssertSqlSafe(text).into_sql_str(), args: Vec::new() }
 }
 
-/// `before`, an INSERT, of these rows, with `after` behind it. No first column of theirs is null: rows
-/// with a null there are added, so that there are few such statements.
+/// `before`, an INSERT, of these rows of integers, texts and bytes, with `after` behind it.
 pub(super) fn values<const N: usize>(
+    dialect: Dialect,
     before: &'static str,
-    rows: impl IntoIterator<Item = [Arg; N]>,
+    added: impl IntoIterator<Item = [Arg; N]>,
     after: &'static str,
 ) -> Statement {
-    let mut rows: Vec<[Arg; N]> = rows.into_iter().collect();
-    if let Some(last) = rows.last().map(|last| last.each_ref().map(Arg::to_nothing)) {
-        rows.resize(padded(rows.len()), last);
-    }
-    let (tuples, args) = tuples(rows, 0);
+    let (added, args) = rows(dialect, added);
     // Without a condition SQLite would take an ON CONFLICT for one of a join.
-    let rows = format!("SELECT * FROM (VALUES {tuples}) AS added WHERE column1 IS NOT NULL");
-    Statement { args, ..composed(format!("{before} {rows} {after}")) }
+    Statement { args, ..composed(format!("{before} SELECT * FROM {added} WHERE TRUE {after}")) }
 }
 
-/// The next of 1, 4, 16, 64, … A connection knows statements that it has seen, and reads and plans each
-/// other anew: so there should be few.
+/// Rows of integers, texts and bytes for a FROM, `AS added` with columns `column1`, `column2` and so on, and
+/// the values of the `$1`, … in it. The first column of none is null.
+///
+/// A connection knows statements that it has seen, and reads and plans each other anew: so PostgreSQL is given
+/// an array for each column, whatever the number of rows, which it also reads with less effort. For SQLite
+/// rows with a null in the first column are added and left out, so that there are few statements.
+pub(super) fn rows<const N: usize>(
+    dialect: Dialect,
+    rows: impl IntoIterator<Item = [Arg; N]>,
+) -> (String, Vec<Arg>) {
+    let mut rows: Vec<[Arg; N]> = rows.into_iter().collect();
+    match dialect {
+        Dialect::Sqlite => {
+            if let Some(last) = rows.last().map(|last| last.each_ref().map(Arg::to_nothing)) {
+                rows.resize(padded(rows.len()), last);
+            }
+            let (tuples, args) = tuples(rows, 0);
+            let text = format!(
+                "(SELECT * FROM (VALUES {tuples}) AS padded WHERE column1 IS NOT NULL) AS added"
+            );
+            (text, args)
+        }
+        Dialect::Postgres => {
+            let numbered = |before: &str| {
+                let names: Vec<String> = (1..=N).map(|n| format!("{before}{n}")).collect();
+                names.join(", ")
+            };
+            let text = format!("unnest({}) AS added ({})", numbered("$"), numbered("column"));
+            let mut columns: [Vec<Arg>; N] =
+                std::array::from_fn(|_| Vec::with_capacity(rows.len()));
+            for (column, value) in rows.into_iter().flat_map(|row| row.into_iter().enumerate()) {
+                columns[column].push(value);
+            }
+            (text, columns.into_iter().map(|column| Arg::array(column.into_iter())).collect())
+        }
+    }
+}
+
+/// The next of 1, 4, 16, 64, …
 fn padded(n: usize) -> usize {
     let mut length = 1;
     while length < n {
@@ -295,17 +365,29 @@ fn padded(n: usize) -> usize {
     length
 }
 
-/// `($1), …` for `IN (…)` or `IN (VALUES …)`, with numbers that follow `n_before`, and the values that they
-/// stand for. The last one is repeated, so that there are few such statements.
-pub(super) fn list(
+/// What stands behind a column that should be among `values`, `IN (…)` or `= ANY (…)`, with numbers that
+/// follow `n_before`, and the values that they stand for. SQLite is given the last one several times, so
+/// that there are few such statements.
+pub(super) fn among(
+    dialect: Dialect,
     values: impl IntoIterator<Item = impl Into<Arg>>,
     n_before: usize,
 ) -> (String, Vec<Arg>) {
     let mut values: Vec<Arg> = values.into_iter().map(Into::into).collect();
-    if let Some(last) = values.last().cloned() {
-        values.resize(padded(values.len()), last);
+    match dialect {
+        Dialect::Sqlite => {
+            if let Some(last) = values.last().cloned() {
+                values.resize(padded(values.len()), last);
+            }
+            let (tuples, args) = tuples(values.into_iter().map(|value| [value]), n_before);
+            // Among none is none.
+            let values = if args.is_empty() { "" } else { "VALUES " };
+            (format!("IN ({values}{tuples})"), args)
+        }
+        Dialect::Postgres => {
+            (format!("= ANY (${})", n_before + 1), vec![Arg::array(values.into_iter())])
+        }
     }
-    tuples(values.into_iter().map(|value| [value]), n_before)
 }
 
 /// `($1, …), …`, with numbers that follow `n_before`, and the values that they stand for.
@@ -330,18 +412,32 @@ fn tuples<const N: usize>(
 
 /// Binds the values to a query of either database's type.
 macro_rules! bound {
-    ($query:expr, $args:expr) => {{
-        let mut query = $query;
-        for arg in $args {
-            query = match arg {
-                Arg::Bool(value) => query.bind(value),
-                Arg::Integer(value) => query.bind(value),
-                Arg::Double(value) => query.bind(value),
-                Arg::Text(value) => query.bind(value),
-                Arg::Bytes(value) => query.bind(value),
+    (Sqlite, $query:expr, $args:expr) => {
+        bound!($query, $args, |query, arg| match arg {
+            // They are made for PostgreSQL alone.
+            Arg::Integers(_) | Arg::Texts(_) | Arg::ManyBytes(_) => query.bind(None::<i64>),
+        })
+    };
+    (Postgres, $query:expr, $args:expr) => {
+        bound!($query, $args, |query, arg| match arg {
+            Arg::Integers(values) => query.bind(values),
+            Arg::Texts(values) => query.bind(values),
+            Arg::ManyBytes(values) => query.bind(values),
+        })
+    };
+    ($query:expr, $args:expr, |$bound:ident, $arg:ident| match arg { $($many:tt)* }) => {{
+        let mut $bound = $query;
+        for $arg in $args {
+            $bound = match $arg {
+                Arg::Bool(value) => $bound.bind(value),
+                Arg::Integer(value) => $bound.bind(value),
+                Arg::Double(value) => $bound.bind(value),
+                Arg::Text(value) => $bound.bind(value),
+                Arg::Bytes(value) => $bound.bind(value),
+                $($many)*
             };
         }
-        query
+        $bound
     }};
 }
 
@@ -350,10 +446,10 @@ macro_rules! run {
     ($self:ident, $on:ident, $make:ident$(::<$row:ty>)?, $fetch:ident) => {{
         let Statement { text, args } = $self;
         match $on.into() {
-            On::Sqlite(on) => bound!(sqlx::$make::<Sqlite $(, $row)?>(text), args).$fetch(on).await?,
-            On::Postgres(on) => bound!(sqlx::$make::<Postgres $(, $row)?>(text), args).$fetch(on).await?,
-            On::SqlitePool(on) => bound!(sqlx::$make::<Sqlite $(, $row)?>(text), args).$fetch(on).await?,
-            On::PostgresPool(on) => bound!(sqlx::$make::<Postgres $(, $row)?>(text), args).$fetch(on).await?,
+            On::Sqlite(on) => bound!(Sqlite, sqlx::$make::<Sqlite $(, $row)?>(text), args).$fetch(on).await?,
+            On::Postgres(on) => bound!(Postgres, sqlx::$make::<Postgres $(, $row)?>(text), args).$fetch(on).await?,
+            On::SqlitePool(on) => bound!(Sqlite, sqlx::$make::<Sqlite $(, $row)?>(text), args).$fetch(on).await?,
+            On::PostgresPool(on) => bound!(Postgres, sqlx::$make::<Postgres $(, $row)?>(text), args).$fetch(on).await?,
         }
     }};
 }
@@ -402,11 +498,12 @@ impl Statement {
     pub(super) async fn execute(self, on: &mut Tx) -> Result<u64> {
         let Statement { text, args } = self;
         Ok(match on {
-            Tx::Sqlite(tx) => {
-                bound!(sqlx::query::<Sqlite>(text), args).execute(&mut **tx).await?.rows_affected()
-            }
+            Tx::Sqlite(tx) => bound!(Sqlite, sqlx::query::<Sqlite>(text), args)
+                .execute(&mut **tx)
+                .await?
+                .rows_affected(),
             Tx::Postgres(tx) => {
-                let query = bound!(sqlx::query::<Postgres>(text), args);
+                let query = bound!(Postgres, sqlx::query::<Postgres>(text), args);
                 query.execute(&mut **tx).await?.rows_affected()
             }
         })

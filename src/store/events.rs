@@ -1,9 +1,11 @@
 //! One persisted, ordered log a job.
 
+use std::collections::{BTreeSet, HashMap};
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::db::{Arg, Tx, composed, list, sql, values};
+use super::db::{Arg, Tx, among, composed, sql, values};
 use super::{Result, Store, from_json, parsed, webhooks};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{JobId, ProjectId};
@@ -34,31 +36,47 @@ pub(super) async fn append(
     kind: &'static str,
     data: Value,
 ) -> Result<()> {
-    append_all(tx, job, time, &[(kind, data)]).await
+    append_all(tx, time, &[Logged { job, kind, data }]).await
 }
 
-/// Appends several in order; a claim's worth of folds at the most, so one statement takes them.
-pub(super) async fn append_all(
-    tx: &mut Tx,
-    (project, job): (ProjectId, JobId),
-    time: Timestamp,
-    events: &[(&'static str, Value)],
-) -> Result<()> {
+/// An event to be appended to the log of a job.
+pub(super) struct Logged {
+    pub(super) job: (ProjectId, JobId),
+    pub(super) kind: &'static str,
+    pub(super) data: Value,
+}
+
+/// Appends several, each in its turn, to the logs of their jobs; a claim's worth of folds at the most, so one
+/// statement takes them.
+pub(super) async fn append_all(tx: &mut Tx, time: Timestamp, events: &[Logged]) -> Result<()> {
     if events.is_empty() {
         return Ok(());
     }
-    let last: i64 = sql("SELECT COALESCE(MAX(seq), 0) FROM events WHERE job_id = $1")
-        .bind(job.to_string())
-        .scalar(&mut *tx)
-        .await?;
-    let rows = events.iter().zip(last + 1..).map(|((kind, data), seq)| -> [Arg; 6] {
-        let (job, project) = (job.to_string().into(), project.to_string().into());
-        [job, seq.into(), project, time.0.into(), (*kind).into(), data.to_string().into()]
-    });
+    let jobs: BTreeSet<String> = events.iter().map(|event| event.job.1.to_string()).collect();
+    let (among, args) = among(tx.dialect(), jobs, 0);
+    let last: Vec<(String, i64)> = composed(format!(
+        "SELECT id, (SELECT COALESCE(MAX(seq), 0) FROM events WHERE job_id = jobs.id)
+         FROM jobs WHERE id {among}"
+    ))
+    .bind_all(args)
+    .all(&mut *tx)
+    .await?;
+    let mut last: HashMap<String, i64> = last.into_iter().collect();
+    let mut seqs = Vec::with_capacity(events.len());
+    let rows: Vec<[Arg; 6]> = events
+        .iter()
+        .map(|Logged { job: (project, job), kind, data }| {
+            let job = job.to_string();
+            let seq = last.entry(job.clone()).and_modify(|last| *last += 1).or_insert(1);
+            seqs.push(*seq);
+            let (project, data) = (project.to_string().into(), data.to_string().into());
+            [job.into(), (*seq).into(), project, time.0.into(), (*kind).into(), data]
+        })
+        .collect();
     let insert = "INSERT INTO events (job_id, seq, project_id, time, type, data)";
-    values(insert, rows, "").execute(&mut *tx).await?;
-    for ((kind, data), seq) in events.iter().zip(last + 1..) {
-        webhooks::tell(tx, (project, job), (seq, time), kind, data).await?;
+    values(tx.dialect(), insert, rows, "").execute(&mut *tx).await?;
+    for (Logged { job, kind, data }, seq) in events.iter().zip(seqs) {
+        webhooks::tell(tx, *job, (seq, time), kind, data).await?;
     }
     Ok(())
 }
@@ -74,12 +92,12 @@ pub(super) async fn append_to_each(
         return Ok(());
     }
     let data = json!({});
-    let (ids, args) = list(jobs.iter().map(JobId::to_string), 3);
+    let (among, args) = among(tx.dialect(), jobs.iter().map(JobId::to_string), 3);
     let told: Vec<(String, String, i64, bool)> = composed(format!(
         "INSERT INTO events (job_id, seq, project_id, time, type, data)
          SELECT id, (SELECT COALESCE(MAX(seq), 0) + 1 FROM events WHERE job_id = jobs.id),
                 project_id, $1, $2, $3
-         FROM jobs WHERE id IN ({ids})
+         FROM jobs WHERE id {among}
          RETURNING job_id, project_id, seq,
                    EXISTS (SELECT 1 FROM webhooks WHERE webhooks.project_id = events.project_id)"
     ))

@@ -19,11 +19,37 @@ pub(super) enum Hint {
     Job(JobId),
 }
 
+impl Hint {
+    pub(super) fn audience(self) -> Audience {
+        match self {
+            Self::Work | Self::Stop | Self::MoveOn => Audience::Workers,
+            Self::Job(_) => Audience::Watchers,
+        }
+    }
+}
+
+/// Who hears of a change. Each process hears what is for it alone, so that what happens to single jobs does
+/// not wake every worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Those who carry out tasks.
+    Workers,
+    /// Those who answer requests, some of which wait for a job.
+    Watchers,
+}
+
+impl Audience {
+    /// Everybody.
+    pub const ALL: &'static [Self] = &[Self::Workers, Self::Watchers];
+}
+
 /// Wakes workers and those who wait for a job.
 #[derive(Clone, Debug)]
 pub struct Hints {
     /// Where those go that other processes should hear of.
     others: Option<mpsc::Sender<Hint>>,
+    /// What of others concerns this process.
+    pub(super) hears: &'static [Audience],
     work: Arc<Notify>,
     stop: Arc<Notify>,
     move_on: Arc<Notify>,
@@ -32,12 +58,17 @@ pub struct Hints {
 
 impl Default for Hints {
     fn default() -> Self {
-        let (work, stop, move_on) = Default::default();
-        Self { others: None, work, stop, move_on, jobs: broadcast::channel(1024).0 }
+        Self::hearing(Audience::ALL)
     }
 }
 
 impl Hints {
+    /// The hints of a process that hears no more than that of others.
+    pub fn hearing(hears: &'static [Audience]) -> Self {
+        let (work, stop, move_on) = Default::default();
+        Self { others: None, hears, work, stop, move_on, jobs: broadcast::channel(1024).0 }
+    }
+
     /// The same hints, given to others too, who take them from the channel.
     pub(super) fn shared(self) -> (Self, mpsc::Receiver<Hint>) {
         let (others, hints) = mpsc::channel(1024);

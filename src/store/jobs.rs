@@ -14,7 +14,7 @@ use crate::domain::job::{FoldResult, Job, JobEvent, JobStatus};
 use crate::domain::predictions::FoldPredictions;
 use crate::domain::spec::{CheckedJob, JobSpec};
 use plan::insert_tasks;
-pub(in crate::store) use plan::let_go;
+pub(in crate::store) use plan::{let_go, open_last};
 pub use rest::BadDependency;
 use rest::{has_to_wait, insert_dependencies, millis};
 use row::read;
@@ -107,24 +107,23 @@ impl Store {
             .bind(project.to_string())
             .column::<String>(&mut tx)
             .await?;
-        let dataset: Option<(String,)> =
-            composed(format!("SELECT id FROM datasets WHERE project_id = $1 AND id = $2{share}"))
-                .bind(project.to_string())
-                .bind(spec.dataset_id.to_string())
-                .optional(&mut tx)
-                .await?;
-        if dataset.is_none() {
-            return Ok(Submitted::DatasetGone);
-        }
-        let n_unfinished: i64 = sql("SELECT COUNT(*) FROM jobs WHERE project_id = $1
-             AND status IN ('waiting', 'queued', 'running', 'paused', 'cancelling')")
+        let clock = tx.dialect().clock();
+        let found: Option<(i64, i64)> = composed(format!(
+            "SELECT {clock}, (SELECT COUNT(*) FROM jobs WHERE project_id = $1
+                 AND status IN ('waiting', 'queued', 'running', 'paused', 'cancelling'))
+             FROM datasets WHERE project_id = $1 AND id = $2{share}"
+        ))
         .bind(project.to_string())
-        .scalar(&mut tx)
+        .bind(spec.dataset_id.to_string())
+        .optional(&mut tx)
         .await?;
+        let Some((now, n_unfinished)) = found else {
+            return Ok(Submitted::DatasetGone);
+        };
         if n_unfinished >= max_unfinished {
             return Ok(Submitted::QueueFull);
         }
-        let created_at = tx.now().await?;
+        let created_at = Timestamp(now);
         let n_fits = new.checked.n_fits();
         let waits = match has_to_wait(&mut tx, project, &new.checked.after).await? {
             Ok(waits) => waits,

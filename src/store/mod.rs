@@ -147,6 +147,9 @@ impl StoreError {
     }
 }
 
+/// Behind every id of any kind, in the order of bytes: where a list without a cursor begins.
+const BEHIND_ALL: &str = "~";
+
 /// What became of a wish to delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deleted {
@@ -246,8 +249,10 @@ const LAST_TRY: Duration = Duration::from_secs(2);
 
 /// How statements are planned: all of ours are made for an index, and of a queue that filled up since its
 /// table was looked at last PostgreSQL thinks that reading and sorting all of it costs nothing. What it must
-/// not do has a price so high that compiling the statement would seem to pay.
-const PLANS: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off";
+/// not do has a price so high that compiling the statement would seem to pay. A connection plans a statement
+/// once, whatever its values, and not five times and more.
+const PLANS: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off;
+                     SET plan_cache_mode = force_generic_plan";
 
 /// Where transactions may pause for so long only, the connection of one that does not go on is closed.
 async fn postgres(url: &str, longest_pause: Option<Duration>) -> Result<PgPool> {

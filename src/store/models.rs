@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 
 use super::db::sql;
-use super::{Deleted, Result, Store, from_json, parsed};
+use super::{BEHIND_ALL, Deleted, Result, Store, from_json, parsed};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ModelId, ProjectId};
 use crate::domain::model::Model;
@@ -64,10 +64,10 @@ impl Store {
     ) -> Result<Vec<Model>> {
         let rows: Vec<Row> = sql(
             "SELECT id, name, job_id, dataset_id, sha256, size_bytes, card, created_at FROM models
-             WHERE project_id = $1 AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
+             WHERE project_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
         )
         .bind(project.to_string())
-        .bind(after.map(|id| id.to_string()))
+        .bind(after.map_or_else(|| BEHIND_ALL.to_owned(), |id| id.to_string()))
         .bind(limit)
         .all(&self.db)
         .await?;

@@ -11,9 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::Result;
-use super::hints::{Hint, Hints};
-
-const CHANNEL: &str = "trainyard";
+use super::hints::{Audience, Hint, Hints};
 
 /// NOTIFY takes a lock that all of the database's transactions share: a process sends no more often.
 const GATHER: Duration = Duration::from_millis(20);
@@ -28,7 +26,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) async fn share(pool: &PgPool, hints: Hints) -> Result<Hints> {
     let me: String = sqlx::query_scalar("SELECT gen_random_uuid()::text").fetch_one(pool).await?;
     let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen(CHANNEL).await?;
+    listener.listen_all(hints.hears.iter().map(|audience| channel(*audience))).await?;
     let (hints, given) = hints.shared();
     tokio::spawn(hear(listener, me.clone(), hints.clone()));
     tokio::spawn(tell(pool.clone(), me, given));
@@ -59,10 +57,22 @@ async fn tell(pool: PgPool, me: String, mut given: mpsc::Receiver<Hint>) {
     let mut batch = Vec::new();
     while given.recv_many(&mut batch, MOST).await > 0 {
         let mut known = HashSet::new();
-        let words: Vec<String> =
-            batch.drain(..).filter(|hint| known.insert(*hint)).map(written).collect();
-        let message = format!("{me} {}", words.join(" "));
-        let sent = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(message);
+        batch.retain(|hint| known.insert(*hint));
+        let (mut channels, mut messages) = (Vec::new(), Vec::new());
+        for audience in Audience::ALL {
+            let of_them = batch.iter().filter(|hint| hint.audience() == *audience);
+            let words: Vec<String> = of_them.map(|hint| written(*hint)).collect();
+            if !words.is_empty() {
+                channels.push(channel(*audience));
+                messages.push(format!("{me} {}", words.join(" ")));
+            }
+        }
+        batch.clear();
+        let sent = sqlx::query(
+            "SELECT pg_notify(channel, message) FROM unnest($1, $2) AS told (channel, message)",
+        )
+        .bind(channels)
+        .bind(messages);
         match sent.execute(&pool).await {
             Ok(_) => sleep(GATHER).await,
             Err(sqlx::Error::PoolClosed) => return,
@@ -71,6 +81,13 @@ async fn tell(pool: PgPool, me: String, mut given: mpsc::Receiver<Hint>) {
                 sleep(PAUSE).await;
             }
         }
+    }
+}
+
+fn channel(audience: Audience) -> &'static str {
+    match audience {
+        Audience::Workers => "trainyard_workers",
+        Audience::Watchers => "trainyard_watchers",
     }
 }
 

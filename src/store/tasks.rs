@@ -18,7 +18,7 @@ use trainyard_formats::ReadOptions;
 use trainyard_learn::losses::TargetKind;
 use trainyard_learn::scalar::Scalar;
 
-use super::db::{Tx, composed, list, sql};
+use super::db::{Tx, among, composed, sql};
 use super::{Result, Store, StoreError, events, parsed};
 use crate::domain::clock::Timestamp;
 use crate::domain::dataset::Warning;
@@ -198,9 +198,10 @@ impl Store {
         // In the order of their ids, in which whoever publishes locks them too.
         let lock = tx.dialect().for_update();
         if !lock.is_empty() && !lease_tokens.is_empty() {
-            let (tokens, args) = list(lease_tokens.iter().map(|token| &**token), 0);
+            let tokens = lease_tokens.iter().map(|token| &**token);
+            let (among, args) = among(tx.dialect(), tokens, 0);
             composed(format!(
-                "SELECT id FROM tasks WHERE state = 'running' AND lease_token IN (VALUES {tokens})
+                "SELECT id FROM tasks WHERE state = 'running' AND lease_token {among}
                  ORDER BY id{lock}"
             ))
             .bind_all(args)

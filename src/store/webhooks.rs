@@ -133,7 +133,7 @@ pub(super) async fn tell(
     let insert =
         "INSERT INTO deliveries (webhook_id, project_id, job_id, seq, type, payload, state,
                                           attempt, next_at, created_at)";
-    values(insert, rows, "").execute(tx).await?;
+    values(tx.dialect(), insert, rows, "").execute(tx).await?;
     Ok(())
 }
 

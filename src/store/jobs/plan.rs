@@ -9,7 +9,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::spec::CheckedJob;
 use crate::store::Result;
-use crate::store::db::{Arg, Tx, sql, values};
+use crate::store::db::{Arg, Tx, among, composed, sql, values};
 
 /// Rows in one INSERT; each binds thirteen values and SQLite takes 32,766.
 const ROWS_PER_INSERT: usize = 1_000;
@@ -62,7 +62,7 @@ pub(super) async fn insert_tasks(
         let insert = "INSERT INTO tasks (project_id, job_id, kind, idx, state, priority, cost_us,
                                          available_at, attempt, max_attempts, turn, requires,
                                          memory_bytes)";
-        values(insert, rows, "").execute(tx).await?;
+        values(tx.dialect(), insert, rows, "").execute(tx).await?;
     }
     Ok(())
 }
@@ -74,8 +74,9 @@ pub(super) async fn insert_tasks(
 /// it is, whoever passes by.
 async fn next_turn(tx: &mut Tx, project: ProjectId, priority: i64, requires: &str) -> Result<i64> {
     sql("SELECT COALESCE(MAX(turn), 0) FROM (
-             SELECT MIN(turn) AS turn FROM tasks
-             WHERE state = 'queued' AND priority = $2 AND requires = $3
+             SELECT (SELECT turn FROM tasks
+                     WHERE state = 'queued' AND priority = $2 AND requires = $3
+                     ORDER BY turn LIMIT 1) AS turn
              UNION ALL
              SELECT (SELECT turn + cost_us FROM tasks
                      WHERE state = 'queued' AND project_id = $1 AND priority = $2
@@ -128,12 +129,24 @@ pub(in crate::store) async fn let_go(tx: &mut Tx, job: JobId, now: Timestamp) ->
     .bind(now.0)
     .execute(&mut *tx)
     .await?;
-    sql("UPDATE tasks SET state = 'queued',
-             available_at = CASE WHEN available_at < $2 THEN $2 ELSE available_at END
-         WHERE job_id = $1 AND kind = 'reduce' AND state = 'blocked'
-         AND EXISTS (SELECT 1 FROM jobs WHERE id = $1 AND n_pending = 0)")
-    .bind(&job)
+    open_last(tx, [job], now).await
+}
+
+/// Opens the last task of those of the jobs whose folds are all published.
+pub(in crate::store) async fn open_last(
+    tx: &mut Tx,
+    jobs: impl IntoIterator<Item = String>,
+    now: Timestamp,
+) -> Result<()> {
+    let (among, args) = among(tx.dialect(), jobs, 1);
+    composed(format!(
+        "UPDATE tasks SET state = 'queued',
+             available_at = CASE WHEN available_at < $1 THEN $1 ELSE available_at END
+         WHERE job_id {among} AND kind = 'reduce' AND state = 'blocked'
+         AND EXISTS (SELECT 1 FROM jobs WHERE jobs.id = tasks.job_id AND n_pending = 0)"
+    ))
     .bind(now.0)
+    .bind_all(args)
     .execute(&mut *tx)
     .await?;
     Ok(())

@@ -8,7 +8,7 @@ use super::{lock_tasks_of, set_status, status};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::job::{Job, JobError, JobEvent, JobStatus};
-use crate::store::db::{Arg, Tx, composed, list, sql, values};
+use crate::store::db::{Arg, Tx, among, composed, sql, values};
 use crate::store::tasks::{fail_job, project_and_status};
 use crate::store::{Result, Store, StoreError, events, parsed};
 
@@ -205,9 +205,9 @@ impl Store {
             return Ok(0);
         }
         let mut tx = self.db.begin().await?;
-        let (ids, args) = list(due, 0);
+        let (among, args) = among(tx.dialect(), due, 0);
         let n_deleted = composed(format!(
-            "DELETE FROM jobs WHERE id IN ({ids})
+            "DELETE FROM jobs WHERE id {among}
              AND NOT EXISTS (SELECT 1 FROM dependencies JOIN jobs AS other ON other.id = job_id
                              WHERE after_id = jobs.id AND other.started_at IS NULL
                              AND other.status IN ('waiting', 'paused'))"
@@ -318,7 +318,7 @@ pub(super) async fn insert_dependencies(
             [job.to_string().into(), other.as_str().into(), project.to_string().into()]
         });
         let insert = "INSERT INTO dependencies (job_id, after_id, project_id)";
-        values(insert, rows, "").execute(tx).await?;
+        values(tx.dialect(), insert, rows, "").execute(tx).await?;
     }
     Ok(())
 }

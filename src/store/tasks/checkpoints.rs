@@ -12,7 +12,7 @@ use crate::domain::checkpoint::{FitKind, SavedFit};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::spec::{JobSpec, Place};
-use crate::store::db::{On, Tx, composed, list, sql};
+use crate::store::db::{On, Tx, among, composed, sql};
 use crate::store::{Result, Store, events, from_json};
 
 /// The saved state of a task's fit; its bytes are durable.
@@ -192,12 +192,13 @@ pub(super) async fn of_tasks(
     on: impl Into<On<'_>>,
     tasks: &[i64],
 ) -> Result<HashMap<i64, Checkpoint>> {
-    let (ids, args) = list(tasks.iter().copied(), 0);
-    if args.is_empty() {
+    if tasks.is_empty() {
         return Ok(HashMap::new());
     }
+    let on = on.into();
+    let (among, args) = among(on.dialect(), tasks.iter().copied(), 0);
     let rows: Vec<(i64, String, i64, Option<i64>)> = composed(format!(
-        "SELECT task_id, sha256, spent_ms, epoch FROM checkpoints WHERE task_id IN (VALUES {ids})"
+        "SELECT task_id, sha256, spent_ms, epoch FROM checkpoints WHERE task_id {among}"
     ))
     .bind_all(args)
     .all(on)
@@ -210,8 +211,8 @@ pub(super) async fn of_tasks(
 
 /// Forgets those of tasks that end; the sweep finds their blobs.
 pub(super) async fn forget(tx: &mut Tx, tasks: impl Iterator<Item = i64>) -> Result<()> {
-    let (ids, args) = list(tasks, 0);
-    composed(format!("DELETE FROM checkpoints WHERE task_id IN (VALUES {ids})"))
+    let (among, args) = among(tx.dialect(), tasks, 0);
+    composed(format!("DELETE FROM checkpoints WHERE task_id {among}"))
         .bind_all(args)
         .execute(tx)
         .await?;

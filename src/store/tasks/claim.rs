@@ -8,7 +8,7 @@ use super::{ClaimedTask, Holding, JobContext, TaskKind, checkpoints, project_and
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::JobId;
 use crate::domain::job::{JobError, JobEvent, JobStatus};
-use crate::store::db::{Db, Tx, composed, list};
+use crate::store::db::{Db, Tx, among, composed};
 use crate::store::jobs::{folds, lock_tasks_of};
 use crate::store::{Result, Store, StoreError, events, from_json, parsed};
 
@@ -219,12 +219,12 @@ pub(super) async fn mark_running(tx: &mut Tx, jobs: &[JobId], now: Timestamp) ->
         return Ok(());
     }
     let (before, skip_locked) = (JobStatus::Queued, tx.dialect().for_update_skip_locked());
-    let (ids, args) = list(jobs.iter().map(JobId::to_string), 0);
+    let (among, args) = among(tx.dialect(), jobs.iter().map(JobId::to_string), 0);
     let n = args.len();
     // A job that was paused before is started once.
     let started: Vec<String> = composed(format!(
         "UPDATE jobs SET status = ${}, started_at = COALESCE(started_at, ${})
-         WHERE id IN (SELECT id FROM jobs WHERE id IN ({ids}) AND status = ${}{skip_locked})
+         WHERE id IN (SELECT id FROM jobs WHERE id {among} AND status = ${}{skip_locked})
          RETURNING id",
         n + 1,
         n + 2,
@@ -247,12 +247,12 @@ async fn take(db: &Db, request: &ClaimRequest<'_>) -> Result<Vec<Taken>> {
     // hidden from others meanwhile, so the line is first looked over for how many of it fit.
     let skip_locked = dialect.for_update_skip_locked();
     let requirements = request.requirements.iter().map(String::as_str);
-    let (requirements, args) = list(requirements, 6);
+    let (among_these, args) = among(dialect, requirements, 6);
     // A claim that is forgotten is made again, and what came of it refused.
     let (now, unsynced) = (dialect.clock(), dialect.unsynced());
     let may_take = format!(
         "state = 'queued' AND available_at <= {now} AND memory_bytes <= $6
-         AND requires IN (VALUES {requirements}) ORDER BY priority DESC, turn, id"
+         AND requires {among_these} ORDER BY priority DESC, turn, id"
     );
     composed(format!(
         "WITH line AS MATERIALIZED (
@@ -292,11 +292,11 @@ async fn contexts(db: &Db, jobs: &[JobId]) -> Result<HashMap<JobId, Result<JobCo
     if jobs.is_empty() {
         return Ok(HashMap::new());
     }
-    let (ids, args) = list(jobs.iter().map(JobId::to_string), 0);
+    let (among, args) = among(db.dialect(), jobs.iter().map(JobId::to_string), 0);
     let rows: Vec<ContextRow> = composed(format!(
         "SELECT jobs.id, jobs.project_id, resolved_spec, classes, warnings, sha256, reading, variants,
                 traceparent
-         FROM jobs JOIN datasets ON datasets.id = jobs.dataset_id WHERE jobs.id IN ({ids})"
+         FROM jobs JOIN datasets ON datasets.id = jobs.dataset_id WHERE jobs.id {among}"
     ))
     .bind_all(args)
     .all(db)

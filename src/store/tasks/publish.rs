@@ -3,20 +3,21 @@
 //! A task's row comes first, and only whoever holds its lease may change it; the outcome of anybody
 //! else is refused and nothing of it is written. The job's row comes last.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 
 use super::claim::mark_running;
-use super::{BACKOFF_MS, ClaimedTask, TaskKind, checkpoints, forget_progress, project_and_status};
+use super::{BACKOFF_MS, ClaimedTask, JobContext, TaskKind, checkpoints, forget_progress};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{JobId, ModelId, ProjectId};
 use crate::domain::job::{FoldResult, JobError, JobEvent, JobResult, JobStatus};
 use crate::domain::model::ModelCard;
 use crate::domain::predictions::FoldPredictions;
-use crate::store::db::{Arg, Tx, composed, list, sql, values};
-use crate::store::jobs::{let_go, set_status};
-use crate::store::{Result, Store, events, json};
+use crate::store::db::{Arg, Tx, among, composed, rows, sql, values};
+use crate::store::events::Logged;
+use crate::store::jobs::{let_go, open_last, set_status};
+use crate::store::{Result, Store, StoreError, events, json, parsed};
 
 /// A task that has ended at its worker.
 #[derive(Debug)]
@@ -91,8 +92,9 @@ const AWAY_MS: i64 = 2_000;
 pub(in crate::store) const REFIT: i64 = -1;
 
 /// What the outcomes of one transaction add up to for a job.
-#[derive(Default)]
 struct Tally {
+    project: ProjectId,
+    status: JobStatus,
     started_us: Option<i64>,
     ended_us: Option<i64>,
     load_us: i64,
@@ -102,6 +104,22 @@ struct Tally {
     histories: Vec<(i64, Vec<u8>)>,
     events: Vec<(&'static str, Value)>,
     end: Option<End>,
+}
+
+impl Tally {
+    fn new(project: ProjectId, status: JobStatus) -> Self {
+        Self {
+            project,
+            status,
+            started_us: None,
+            ended_us: None,
+            load_us: 0,
+            folds: Vec::new(),
+            histories: Vec::new(),
+            events: Vec::new(),
+            end: None,
+        }
+    }
 }
 
 enum End {
@@ -119,46 +137,40 @@ impl Store {
     }
 
     async fn publish_once(&self, finished: &[Finished]) -> Result<Vec<bool>> {
-        let mut by_job: BTreeMap<JobId, Vec<(usize, &Finished)>> = BTreeMap::new();
         let mut accepted = vec![false; finished.len()];
-        for (index, item) in finished.iter().enumerate() {
-            by_job.entry(item.task.job.id).or_default().push((index, item));
+        if finished.is_empty() {
+            return Ok(accepted);
         }
-        let jobs: Vec<JobId> = by_job.keys().copied().collect();
-        let (mut any_failed, mut any_ended, mut any_freed) = (false, false, false);
+        let jobs: BTreeSet<JobId> = finished.iter().map(|item| item.task.job.id).collect();
         let mut tx = self.db.begin().await?;
-        let now = tx.now().await?;
         let mut leases = leases(&mut tx, finished.iter().map(|item| item.task.id)).await?;
-        for (job, mut items) in by_job {
-            let project = items[0].1.task.job.project;
-            // A job that was deleted meanwhile takes nothing, and keeps nobody else from publishing.
-            let Some((_, mut status)) = project_and_status(&mut tx, job).await? else { continue };
-            let mut tally = Tally::default();
-            // A lease is used up by the first outcome, should there be two of one task.
-            items.retain(|(_, item)| {
-                let held = leases.get(&item.task.id).is_some_and(|lease| lease.is_of(&item.task));
-                held && leases.remove(&item.task.id).is_some()
-            });
-            if items.is_empty() {
-                continue;
-            }
-            if status == JobStatus::Queued {
-                // Nobody has noted yet that it was started.
-                mark_running(&mut tx, &[job], now).await?;
-                status = JobStatus::Running;
-            }
-            release(&mut tx, &items, status, now).await?;
-            for (index, item) in items {
-                accepted[index] = true;
-                // A job that is being cancelled takes nothing more.
-                if is_open(status) {
-                    add(&mut tx, item, &mut tally, now).await?;
-                }
-            }
-            any_failed |= matches!(tally.end, Some(End::Failed(_)));
-            any_ended |= tally.end.is_some();
-            any_freed |= apply_to_job(&mut tx, (project, job), status, tally, now).await?;
+        // A job that was deleted meanwhile takes nothing, and keeps nobody else from publishing.
+        let (mut statuses, now) = statuses(&mut tx, &jobs).await?;
+        let mut held: Vec<(usize, &Finished)> = finished.iter().enumerate().collect();
+        // A lease is used up by the first outcome, should there be two of one task.
+        held.retain(|(_, Finished { task, .. })| {
+            let held = leases.get(&task.id).is_some_and(|lease| lease.is_of(task));
+            held && statuses.contains_key(&task.job.id) && leases.remove(&task.id).is_some()
+        });
+        if held.is_empty() {
+            return Ok(accepted);
         }
+        start(&mut tx, &held, &mut statuses, now).await?;
+        release(&mut tx, &held, &statuses, now).await?;
+        let mut tallies: BTreeMap<JobId, Tally> = BTreeMap::new();
+        for (index, item) in held {
+            accepted[index] = true;
+            let JobContext { id, project, .. } = *item.task.job;
+            let status = statuses[&id];
+            let tally = tallies.entry(id).or_insert_with(|| Tally::new(project, status));
+            // A job that is being cancelled takes nothing more.
+            if is_open(status) {
+                add(&mut tx, item, tally, now).await?;
+            }
+        }
+        let any_failed = tallies.values().any(|tally| matches!(tally.end, Some(End::Failed(_))));
+        let any_ended = tallies.values().any(|tally| tally.end.is_some());
+        let any_freed = apply(&mut tx, tallies, now).await?;
         tx.commit().await?;
         if any_failed {
             // What else runs of a failed job has lost its lease and should hear of it.
@@ -190,18 +202,18 @@ impl Lease {
 }
 
 /// The leases of those of the tasks that run, by the task; none changes until the transaction ends.
+///
+/// What runs has a token, and nothing else does. That it runs is said so, here and where it ends, because
+/// PostgreSQL might otherwise read the index of all that run.
 pub(super) async fn leases(
     tx: &mut Tx,
     tasks: impl Iterator<Item = i64>,
 ) -> Result<HashMap<i64, Lease>> {
     let lock = tx.dialect().for_update();
-    let (ids, args) = list(tasks, 0);
-    if args.is_empty() {
-        return Ok(HashMap::new());
-    }
+    let (among, args) = among(tx.dialect(), tasks, 0);
     let rows: Vec<(i64, i64, String)> = composed(format!(
         "SELECT id, attempt, lease_token FROM tasks
-         WHERE state = 'running' AND id IN (VALUES {ids}) ORDER BY id{lock}"
+         WHERE lease_token IS NOT NULL AND id {among} ORDER BY id{lock}"
     ))
     .bind_all(args)
     .all(tx)
@@ -209,15 +221,52 @@ pub(super) async fn leases(
     Ok(rows.into_iter().map(|(id, attempt, token)| (id, Lease { attempt, token })).collect())
 }
 
+/// The statuses of those of the jobs that there are, which stay so until the transaction ends, and the time.
+async fn statuses(
+    tx: &mut Tx,
+    jobs: &BTreeSet<JobId>,
+) -> Result<(HashMap<JobId, JobStatus>, Timestamp)> {
+    let (lock, clock) = (tx.dialect().for_update(), tx.dialect().clock());
+    let (among, args) = among(tx.dialect(), jobs.iter().map(JobId::to_string), 0);
+    let rows: Vec<(String, String, i64)> = composed(format!(
+        "SELECT id, status, {clock} FROM jobs WHERE id {among} ORDER BY id{lock}"
+    ))
+    .bind_all(args)
+    .all(tx)
+    .await?;
+    let now = Timestamp(rows.first().map_or(0, |(.., now)| *now));
+    let read = |(id, status, _): (String, String, i64)| {
+        let known = JobStatus::from_name(&status);
+        let known = known.ok_or_else(|| StoreError::corrupt("job status", &status))?;
+        Ok((parsed("job id", &id)?, known))
+    };
+    Ok((rows.into_iter().map(read).collect::<Result<_>>()?, now))
+}
+
+/// Starts those of the jobs of which nobody has noted yet that they were.
+async fn start(
+    tx: &mut Tx,
+    held: &[(usize, &Finished)],
+    statuses: &mut HashMap<JobId, JobStatus>,
+    now: Timestamp,
+) -> Result<()> {
+    let jobs: BTreeSet<JobId> = held.iter().map(|(_, item)| item.task.job.id).collect();
+    let queued = jobs.into_iter().filter(|job| statuses[job] == JobStatus::Queued);
+    let queued: Vec<JobId> = queued.collect();
+    mark_running(tx, &queued, now).await?;
+    statuses.extend(queued.into_iter().map(|job| (job, JobStatus::Running)));
+    Ok(())
+}
+
 /// Where several connections write, whoever changes a job locks its tasks first, in their order, and
 /// then the job: two that want the same then wait instead of blocking each other.
 pub(super) async fn lock_tasks(tx: &mut Tx, tasks: impl Iterator<Item = i64>) -> Result<()> {
     let lock = tx.dialect().for_update();
-    let (ids, args) = list(tasks, 0);
-    if lock.is_empty() || args.is_empty() {
+    if lock.is_empty() {
         return Ok(());
     }
-    let text = format!("SELECT id FROM tasks WHERE id IN (VALUES {ids}) ORDER BY id{lock}");
+    let (among, args) = among(tx.dialect(), tasks, 0);
+    let text = format!("SELECT id FROM tasks WHERE id {among} ORDER BY id{lock}");
     composed(text).bind_all(args).column::<i64>(tx).await?;
     Ok(())
 }
@@ -237,11 +286,12 @@ pub(super) fn again(status: JobStatus) -> &'static str {
 async fn release(
     tx: &mut Tx,
     items: &[(usize, &Finished)],
-    status: JobStatus,
+    statuses: &HashMap<JobId, JobStatus>,
     now: Timestamp,
 ) -> Result<()> {
     let mut by_state: BTreeMap<(&str, bool), Vec<&ClaimedTask>> = BTreeMap::new();
     for (_, item) in items {
+        let status = statuses[&item.task.job.id];
         let state = match &item.outcome {
             _ if !is_open(status) => "cancelled",
             Outcome::Fold { .. } | Outcome::Reduced { .. } => "succeeded",
@@ -267,10 +317,11 @@ async fn release(
         if !tried_again {
             checkpoints::forget(tx, tasks.iter().map(|task| task.id)).await?;
         }
-        let (ids, tasks) = list(tasks.into_iter().map(|task| task.id), args.len());
+        let tasks = tasks.into_iter().map(|task| task.id);
+        let (among, tasks) = among(tx.dialect(), tasks, args.len());
         composed(format!(
             "UPDATE tasks SET lease_token = NULL, lease_until = NULL, {moved}
-             WHERE state = 'running' AND id IN (VALUES {ids})"
+             WHERE lease_token IS NOT NULL AND id {among}"
         ))
         .bind_all(args)
         .bind_all(tasks)
@@ -348,47 +399,40 @@ async fn add(tx: &mut Tx, item: &Finished, tally: &mut Tally, now: Timestamp) ->
 }
 
 /// A claim's worth of folds at the most, so one statement takes them.
-async fn insert_folds(
-    tx: &mut Tx,
-    (project, job): (ProjectId, JobId),
-    folds: Vec<(i64, FoldResult, Vec<u8>)>,
-) -> Result<()> {
-    if folds.is_empty() {
+async fn insert_folds(tx: &mut Tx, tallies: &mut BTreeMap<JobId, Tally>) -> Result<()> {
+    let mut rows: Vec<[Arg; 6]> = Vec::new();
+    for (job, tally) in tallies {
+        for (idx, result, predictions) in tally.folds.drain(..) {
+            let (job, project) = (job.to_string().into(), tally.project.to_string().into());
+            let n_test = i64::from(result.n_test).into();
+            let result = json("fold", &result)?.into();
+            rows.push([job, idx.into(), project, result, n_test, predictions.into()]);
+        }
+    }
+    if rows.is_empty() {
         return Ok(());
     }
-    let mut rows = Vec::with_capacity(folds.len());
-    for (idx, result, predictions) in folds {
-        rows.push((idx, json("fold", &result)?, result.n_test, predictions));
-    }
-    let rows = rows.into_iter().map(|(idx, result, n_test, predictions)| -> [Arg; 6] {
-        let n_test = i64::from(n_test).into();
-        let (job, project) = (job.to_string().into(), project.to_string().into());
-        [job, idx.into(), project, result.into(), n_test, predictions.into()]
-    });
     let insert = "INSERT INTO folds (job_id, idx, project_id, result, n_test, predictions)";
-    values(insert, rows, "").execute(tx).await?;
+    values(tx.dialect(), insert, rows, "").execute(tx).await?;
     Ok(())
 }
 
 /// Where a task has reported how it went so far, this takes its place.
-async fn insert_histories(
-    tx: &mut Tx,
-    (project, job): (ProjectId, JobId),
-    histories: Vec<(i64, Vec<u8>)>,
-) -> Result<()> {
-    if histories.is_empty() {
+async fn insert_histories(tx: &mut Tx, tallies: &mut BTreeMap<JobId, Tally>) -> Result<()> {
+    let mut rows: Vec<[Arg; 4]> = Vec::new();
+    for (job, tally) in tallies {
+        for (idx, epochs) in tally.histories.drain(..) {
+            let (job, project) = (job.to_string().into(), tally.project.to_string().into());
+            rows.push([job, idx.into(), project, epochs.into()]);
+        }
+    }
+    if rows.is_empty() {
         return Ok(());
     }
-    let rows = histories.into_iter().map(|(idx, epochs)| -> [Arg; 4] {
-        [job.to_string().into(), idx.into(), project.to_string().into(), epochs.into()]
-    });
-    values(
-        "INSERT INTO histories (job_id, idx, project_id, epochs)",
-        rows,
-        "ON CONFLICT (job_id, idx) DO UPDATE SET epochs = excluded.epochs, finished = TRUE",
-    )
-    .execute(tx)
-    .await?;
+    let insert = "INSERT INTO histories (job_id, idx, project_id, epochs)";
+    let replace =
+        "ON CONFLICT (job_id, idx) DO UPDATE SET epochs = excluded.epochs, finished = TRUE";
+    values(tx.dialect(), insert, rows, replace).execute(tx).await?;
     Ok(())
 }
 
@@ -416,56 +460,80 @@ async fn insert_model(
     Ok(())
 }
 
-/// Whether a task became available.
-async fn apply_to_job(
-    tx: &mut Tx,
-    (project, job): (ProjectId, JobId),
-    status: JobStatus,
-    tally: Tally,
-    now: Timestamp,
-) -> Result<bool> {
-    let n_folds = tally.folds.len() as i64;
-    insert_folds(tx, (project, job), tally.folds).await?;
-    insert_histories(tx, (project, job), tally.histories).await?;
-    events::append_all(tx, (project, job), now, &tally.events).await?;
-    let (n_pending, is_limited): (i64, bool) = sql("UPDATE jobs SET n_pending = n_pending - $2,
-                fit_started_us = CASE WHEN fit_started_us <= $3 OR $3 IS NULL
-                                      THEN fit_started_us ELSE $3 END,
-                fit_ended_us = CASE WHEN fit_ended_us >= $4 OR $4 IS NULL
-                                    THEN fit_ended_us ELSE $4 END,
-                load_us = CASE WHEN load_us >= $5 THEN load_us ELSE $5 END
-         WHERE id = $1 RETURNING n_pending, max_parallel IS NOT NULL")
-    .bind(job.to_string())
-    .bind(n_folds)
-    .bind(tally.started_us)
-    .bind(tally.ended_us)
-    .bind(tally.load_us)
-    .one(&mut *tx)
-    .await?;
-    let mut frees = false;
-    match (status, tally.end) {
-        (JobStatus::Cancelling, _) => settle_cancelled(tx, (project, job), now).await?,
-        (_, Some(End::Failed(error))) => fail_job(tx, (project, job), status, &error, now).await?,
-        (_, Some(End::Succeeded(result))) => {
-            let status = status.after(JobEvent::AllTasksSucceeded)?;
+/// Tells the jobs what happened to them; whether a task became available.
+async fn apply(tx: &mut Tx, mut tallies: BTreeMap<JobId, Tally>, now: Timestamp) -> Result<bool> {
+    let n_folds: HashMap<JobId, i64> =
+        tallies.iter().map(|(job, tally)| (*job, tally.folds.len() as i64)).collect();
+    insert_folds(tx, &mut tallies).await?;
+    insert_histories(tx, &mut tallies).await?;
+    let (mut events, mut changes): (_, Vec<[Arg; 8]>) = (Vec::new(), Vec::new());
+    for (job, tally) in &mut tallies {
+        let mut ended = [Arg::from(None::<&str>), None::<&str>.into(), None::<i64>.into()];
+        if let Some(End::Succeeded(result)) = &tally.end {
+            let status = tally.status.after(JobEvent::AllTasksSucceeded)?.name();
             tracing::info!(%job, "a job succeeded");
-            events::append(tx, (project, job), now, status.name(), json!({})).await?;
-            sql("UPDATE jobs SET status = $2, result = $3, finished_at = $4,
-                                 stop_reason = 'completed' WHERE id = $1")
-            .bind(job.to_string())
-            .bind(status.name())
-            .bind(json("result", &result)?)
-            .bind(now.0)
-            .execute(&mut *tx)
-            .await?;
+            tally.events.push((status, json!({})));
+            ended = [status.into(), json("result", result)?.into(), now.0.into()];
         }
-        (JobStatus::Running, None) if n_folds > 0 && (n_pending == 0 || is_limited) => {
-            let_go(tx, job, now).await?;
-            frees = true;
+        let of_job = (tally.project, *job);
+        events.extend(tally.events.drain(..).map(|(kind, data)| Logged {
+            job: of_job,
+            kind,
+            data,
+        }));
+        let [status, result, finished_at] = ended;
+        let (started_us, ended_us) = (tally.started_us.into(), tally.ended_us.into());
+        let (n_folds, load_us) = (n_folds[job].into(), tally.load_us.into());
+        let job = job.to_string().into();
+        changes.push([job, n_folds, started_us, ended_us, load_us, status, result, finished_at]);
+    }
+    events::append_all(tx, now, &events).await?;
+    let mut last = Vec::new();
+    let mut frees = false;
+    for (job, n_pending, is_limited) in change_jobs(tx, changes).await? {
+        let id = parsed("job id", &job)?;
+        let Some(Tally { project, status, end, .. }) = tallies.remove(&id) else { continue };
+        match (status, end) {
+            (JobStatus::Cancelling, _) => settle_cancelled(tx, (project, id), now).await?,
+            (_, Some(End::Failed(error))) => {
+                fail_job(tx, (project, id), status, &error, now).await?;
+            }
+            (JobStatus::Running, None) if n_folds[&id] > 0 && is_limited => {
+                let_go(tx, id, now).await?;
+                frees = true;
+            }
+            (JobStatus::Running, None) if n_folds[&id] > 0 && n_pending == 0 => last.push(job),
+            (_, Some(End::Succeeded(_)) | None) => {}
         }
-        (_, None) => {}
+    }
+    if !last.is_empty() {
+        open_last(tx, last, now).await?;
+        frees = true;
     }
     Ok(frees)
+}
+
+/// Changes each of the jobs by a row: its id, how many folds were published, when the first of them began and
+/// the last ended, how long they waited for data, and, of one that has succeeded, its status, result and end.
+/// Their ids, how many folds are left, and whether only so many may run at once.
+async fn change_jobs(tx: &mut Tx, changes: Vec<[Arg; 8]>) -> Result<Vec<(String, i64, bool)>> {
+    let (rows, args) = rows(tx.dialect(), changes);
+    composed(format!(
+        "UPDATE jobs SET n_pending = n_pending - column2,
+                fit_started_us = CASE WHEN fit_started_us <= column3 OR column3 IS NULL
+                                      THEN fit_started_us ELSE column3 END,
+                fit_ended_us = CASE WHEN fit_ended_us >= column4 OR column4 IS NULL
+                                    THEN fit_ended_us ELSE column4 END,
+                load_us = CASE WHEN load_us >= column5 THEN load_us ELSE column5 END,
+                status = COALESCE(column6, status), result = COALESCE(column7, result),
+                finished_at = COALESCE(column8, finished_at),
+                stop_reason = CASE WHEN column6 IS NULL THEN stop_reason ELSE 'completed' END
+         FROM {rows} WHERE id = column1
+         RETURNING id, n_pending, max_parallel IS NOT NULL"
+    ))
+    .bind_all(args)
+    .all(tx)
+    .await
 }
 
 /// Ends a job for which a task failed for good; what else runs of it loses its lease.

@@ -188,7 +188,10 @@ impl World {
     /// The task's next attempt.
     fn next(&self, task: &ClaimedTask) -> ClaimedTask {
         let sha256 = self.breaking.last.lock().unwrap().clone();
-        ClaimedTask { checkpoint: Some(Checkpoint { sha256, spent_ms: 7 }), ..task.clone() }
+        ClaimedTask {
+            checkpoint: Some(Checkpoint { sha256, spent_ms: 7, epoch: None }),
+            ..task.clone()
+        }
     }
 }
 
