@@ -16,7 +16,8 @@ use crate::domain::model::ModelCard;
 use crate::domain::predictions::FoldPredictions;
 use crate::store::db::{Arg, Tx, composed, list, sql, values};
 use crate::store::jobs::{let_go, set_status};
-use crate::store::{Result, Store, events, json};
+use crate::store::leaving::UNLESS_LEAVING;
+use crate::store::{Result, Store, StoreError, events, json};
 
 /// A task that has ended at its worker.
 #[derive(Debug)]
@@ -71,6 +72,25 @@ pub enum Outcome {
     Away(JobError),
 }
 
+impl Outcome {
+    fn model(&self) -> Option<&NewModel> {
+        match self {
+            Self::Reduced { model, .. } => model.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+impl Finished {
+    /// The same without its model, whose bytes may be gone: to be tried again, which does not count.
+    fn to_do_again(&self) -> Self {
+        let detail = "the model's bytes were being deleted, since nothing had named them for a day";
+        let outcome = Outcome::Away(JobError::new("model_not_stored", detail));
+        let &Self { started_us, ended_us, load_us, peak_bytes, .. } = self;
+        Self { task: self.task.clone(), outcome, started_us, ended_us, load_us, peak_bytes }
+    }
+}
+
 /// A model about to be published with its task.
 #[derive(Debug)]
 pub struct NewModel {
@@ -115,19 +135,37 @@ impl Store {
     /// # Errors
     /// When the database fails; then none was.
     pub async fn publish(&self, finished: &[Finished]) -> Result<Vec<bool>> {
-        retrying!(self.publish_once(finished))
+        // In place of those whose model's bytes may be gone.
+        let mut again: Vec<Option<Finished>> = finished.iter().map(|_| None).collect();
+        loop {
+            let items = finished.iter().zip(&again);
+            let items: Vec<&Finished> =
+                items.map(|(item, again)| again.as_ref().unwrap_or(item)).collect();
+            match retrying!(self.publish_once(&items)) {
+                Err(StoreError::Leaving { sha256 }) => {
+                    tracing::warn!(sha256, "a model's bytes are leaving; it is made again");
+                    for (item, again) in finished.iter().zip(&mut again) {
+                        if item.outcome.model().is_some_and(|model| model.sha256 == sha256) {
+                            *again = Some(item.to_do_again());
+                        }
+                    }
+                }
+                done => return done,
+            }
+        }
     }
 
-    async fn publish_once(&self, finished: &[Finished]) -> Result<Vec<bool>> {
+    async fn publish_once(&self, finished: &[&Finished]) -> Result<Vec<bool>> {
         let mut by_job: BTreeMap<JobId, Vec<(usize, &Finished)>> = BTreeMap::new();
         let mut accepted = vec![false; finished.len()];
-        for (index, item) in finished.iter().enumerate() {
+        for (index, item) in finished.iter().copied().enumerate() {
             by_job.entry(item.task.job.id).or_default().push((index, item));
         }
         let jobs: Vec<JobId> = by_job.keys().copied().collect();
         let (mut any_failed, mut any_ended, mut any_freed) = (false, false, false);
         let mut tx = self.db.begin().await?;
-        let now = tx.now().await?;
+        let any_model = finished.iter().any(|item| item.outcome.model().is_some());
+        let now = if any_model { tx.now_to_name().await? } else { tx.now().await? };
         let mut leases = leases(&mut tx, finished.iter().map(|item| item.task.id)).await?;
         for (job, mut items) in by_job {
             let project = items[0].1.task.job.project;
@@ -399,20 +437,27 @@ async fn insert_model(
     now: Timestamp,
 ) -> Result<()> {
     let job = &task.job;
-    sql("INSERT INTO models (id, project_id, name, job_id, dataset_id, sha256, size_bytes, card,
+    // Its bytes were stored after the task was claimed.
+    let added = composed(format!(
+        "INSERT INTO models (sha256, id, project_id, name, job_id, dataset_id, size_bytes, card,
                              created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+         SELECT $1, $3, $4, $5, $6, $7, $8, $9, $10 {UNLESS_LEAVING}"
+    ))
+    .bind(&model.sha256)
+    .bind(task.claimed_at.0)
     .bind(model.id.to_string())
     .bind(job.project.to_string())
     .bind(&job.spec.name)
     .bind(job.id.to_string())
     .bind(job.spec.dataset_id.to_string())
-    .bind(&model.sha256)
     .bind(model.size_bytes as i64)
     .bind(json("model card", &model.card)?)
     .bind(now.0)
     .execute(&mut *tx)
     .await?;
+    if added == 0 {
+        return Err(StoreError::Leaving { sha256: model.sha256.clone() });
+    }
     Ok(())
 }
 
