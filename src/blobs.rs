@@ -1,6 +1,6 @@
 //! Datasets and models as immutable bytes, named by their SHA-256.
 //!
-//! Bytes are durable before a row names them; a blob that no row names is swept after a day, which
+//! Bytes are durable before a row names them; a blob that no row names is swept after a day (by `sweep`), which
 //! is long enough for whoever is about to name it. Knows nothing of what the bytes mean.
 
 use std::collections::HashSet;
@@ -27,7 +27,6 @@ use object_store::{
 };
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
-use tokio::sync::RwLock;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 use url::Url;
 
@@ -43,9 +42,6 @@ pub struct Blobs {
     part_bytes: usize,
     /// Where copies lie of what is to be a file and is none; the system's place if not told.
     scratch: Option<PathBuf>,
-    /// Held for writing between the sweep's last look at a blob and its deletion: one that is stored
-    /// again in between would be lost.
-    sweeping: Arc<RwLock<()>>,
 }
 
 /// Why a blob could not be written or read.
@@ -137,7 +133,7 @@ impl Blobs {
         let store = LocalFileSystem::new_with_prefix(directory)?.with_fsync(true);
         let part_bytes = WRITE_BUFFER_BYTES;
         let (store, scratch) = (Arc::new(store), None);
-        Ok(Self { store, clock, part_bytes, scratch, sweeping: Arc::default() })
+        Ok(Self { store, clock, part_bytes, scratch })
     }
 
     /// Blobs at a URL: `file:///folder`, `s3://bucket/folder`, `gs://…` or `az://…`. Who may use a
@@ -166,7 +162,7 @@ impl Blobs {
     /// Blobs in a store as it is.
     pub fn over(store: Arc<dyn ObjectStore>, clock: Clock) -> Self {
         let (part_bytes, scratch) = (PART_BYTES, None);
-        Self { store, clock, part_bytes, scratch, sweeping: Arc::default() }
+        Self { store, clock, part_bytes, scratch }
     }
 
     /// The same, with copies in this directory, on a disk that has room for them.
@@ -213,20 +209,30 @@ impl Blobs {
         Ok(Staged { path, sha256: hex(&hash.finalize()), size_bytes })
     }
 
-    /// Gives staged bytes their name. They are durable when this returns.
+    /// Gives staged bytes their name. They are durable when this returns, and stay staged until they are
+    /// [discarded](Self::discard): whoever cannot name them in the database may have to keep them again.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn keep(&self, staged: &Staged) -> Result<(), BlobError> {
-        let _guard = self.sweeping.read().await;
         // Bytes that are there already are replaced by themselves, which makes them young again
-        // and so safe from the sweep.
-        Ok(self.store.rename(&staged.path, &path_of(&staged.sha256)).await?)
+        // and so safe from the sweep. In a folder it is another name for the same file; where the file
+        // system gives none it can be renamed, once.
+        let name = path_of(&staged.sha256);
+        match self.store.copy(&staged.path, &name).await {
+            Err(object_store::Error::Generic { .. }) => {
+                Ok(self.store.rename(&staged.path, &name).await?)
+            }
+            kept => Ok(kept?),
+        }
     }
 
     /// Forgets staged bytes.
     pub async fn discard(&self, staged: Staged) {
-        if let Err(error) = self.store.delete(&staged.path).await {
+        let deleted = self.store.delete(&staged.path).await;
+        if let Err(error) = deleted
+            && !matches!(error, object_store::Error::NotFound { .. })
+        {
             tracing::warn!(%error, "staged bytes could not be deleted; the next start sweeps them");
         }
     }
@@ -237,7 +243,6 @@ impl Blobs {
     /// When the store fails.
     pub async fn put(&self, bytes: Vec<u8>) -> Result<String, BlobError> {
         let name = hex(&Sha256::digest(&bytes));
-        let _guard = self.sweeping.read().await;
         self.store.put(&path_of(&name), bytes.into()).await?;
         Ok(name)
     }
@@ -288,8 +293,10 @@ impl Blobs {
             other.discard(staged).await;
             return Err(BlobError::Changed { name: name.to_owned(), found });
         }
-        other.keep(&staged).await?;
-        Ok(staged.size_bytes)
+        let size_bytes = staged.size_bytes;
+        let kept = other.keep(&staged).await;
+        other.discard(staged).await;
+        kept.map(|()| size_bytes)
     }
 
     /// Deletes a blob that nothing refers to any more, and that nobody else can have stored.
@@ -378,52 +385,55 @@ impl Blobs {
         Ok(())
     }
 
-    /// Deletes blobs older than a day that are not `in_use`.
-    ///
-    /// Whoever stores bytes that are there already makes them young, and a row names only what was stored
-    /// within the day before it. So a blob that is old when it is looked at last, right before its
-    /// deletion, is named by no row that came after `in_use` was read. What is stored within this process
-    /// waits for the deletion. Another process can still store the same bytes between that look and the
-    /// deletion, one call of the store later, and lose them: bytes that nobody has named for a day would
-    /// have to be sent once more in just these milliseconds.
+    /// Deletes what was half received more than a day ago: it will not be asked for again.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn sweep(&self, in_use: &HashSet<String>) -> Result<usize, BlobError> {
-        // What was half received so long ago will not be asked for again.
-        let mut n_deleted = self.delete_old(self.old(STAGING, &HashSet::new()).await?).await?;
-        n_deleted += self.delete_old(self.old(BLOBS, in_use).await?).await?;
+    pub async fn sweep_staging(&self) -> Result<usize, BlobError> {
+        let mut found = self.store.list(Some(&Path::from(STAGING)));
+        let mut n_deleted = 0;
+        while let Some(object) = found.try_next().await? {
+            if self.is_old(&object) {
+                self.store.delete(&object.location).await?;
+                n_deleted += 1;
+            }
+        }
         Ok(n_deleted)
     }
 
-    /// What is older than a day in a folder, apart from what is in use.
-    async fn old(&self, folder: &str, in_use: &HashSet<String>) -> Result<Vec<Path>, BlobError> {
-        let mut found = self.store.list(Some(&Path::from(folder)));
+    /// The names of blobs that are older than a day and not `in_use`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn old(&self, in_use: &HashSet<String>) -> Result<Vec<String>, BlobError> {
+        let mut found = self.store.list(Some(&Path::from(BLOBS)));
         let mut old = Vec::new();
         while let Some(object) = found.try_next().await? {
-            let is_in_use = object.location.filename().is_some_and(|name| in_use.contains(name));
-            if !is_in_use && self.is_old(&object) {
-                old.push(object.location);
+            let Some(name) = object.location.filename() else { continue };
+            if !in_use.contains(name) && self.is_old(&object) {
+                old.push(name.to_owned());
             }
         }
         Ok(old)
     }
 
-    /// Deletes what still is as old as it was.
-    async fn delete_old(&self, paths: Vec<Path>) -> Result<usize, BlobError> {
-        let mut n_deleted = 0;
-        for path in paths {
-            let _guard = self.sweeping.write().await;
-            match self.store.head(&path).await {
-                Ok(object) if self.is_old(&object) => {
-                    self.store.delete(&path).await?;
-                    n_deleted += 1;
-                }
-                Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(error.into()),
+    /// Deletes a blob if it still is older than a day, and says whether it is gone: who stores bytes that are
+    /// there already makes them young.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn delete_old(&self, name: &str) -> Result<bool, BlobError> {
+        let path = path_of(name);
+        match self.store.head(&path).await {
+            Ok(object) if self.is_old(&object) => {
+                self.store.delete(&path).await?;
+                Ok(true)
             }
+            Ok(_) => Ok(false),
+            // An earlier call has, of which nobody knew.
+            Err(object_store::Error::NotFound { .. }) => Ok(true),
+            Err(error) => Err(error.into()),
         }
-        Ok(n_deleted)
     }
 
     fn is_old(&self, object: &ObjectMeta) -> bool {
@@ -501,7 +511,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_becomes_a_named_blob() {
-        let (blobs, _directory) = blobs();
+        let (blobs, directory) = blobs();
         let body = stream::iter([Ok::<_, String>(Bytes::from("ab")), Ok(Bytes::from("c"))]);
         let staged = blobs.stage(body, 3).await.unwrap();
         // SHA-256 of "abc", from FIPS 180-2.
@@ -509,6 +519,11 @@ mod tests {
         assert_eq!((staged.sha256.as_str(), staged.size_bytes), (abc, 3));
         blobs.keep(&staged).await.unwrap();
         assert_eq!(blobs.get(abc).await.unwrap(), "abc");
+        // Once more, should the first have been in vain.
+        blobs.delete(abc).await.unwrap();
+        blobs.keep(&staged).await.unwrap();
+        blobs.discard(staged).await;
+        assert_eq!((blobs.get(abc).await.unwrap(), files(&directory)), ("abc".into(), 1));
     }
 
     #[tokio::test]
@@ -533,7 +548,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_sweep_spares_what_is_young_or_in_use() {
+    async fn what_is_young_or_in_use_is_not_old() {
         let directory = tempfile::tempdir().unwrap();
         let tomorrow = Clock::new(|| {
             #[expect(clippy::disallowed_methods, reason = "the files' own clock, a day on")]
@@ -542,33 +557,14 @@ mod tests {
         });
         let blobs = Blobs::local(directory.path(), tomorrow).unwrap();
         let used = blobs.put(b"used".to_vec()).await.unwrap();
-        blobs.put(b"unused".to_vec()).await.unwrap();
+        let unused = blobs.put(b"unused".to_vec()).await.unwrap();
         let today = Blobs { clock: Clock::system(), ..blobs.clone() };
-        assert_eq!(today.sweep(&HashSet::new()).await.unwrap(), 0);
-        assert_eq!(blobs.sweep(&HashSet::from([used.clone()])).await.unwrap(), 1);
-        assert_eq!(blobs.get(&used).await.unwrap(), "used");
-    }
-
-    #[tokio::test]
-    async fn what_is_stored_again_after_the_sweep_has_seen_it_stays() {
-        let (blobs, directory) = blobs();
-        let (again, unused) = (
-            blobs.put(b"again".to_vec()).await.unwrap(),
-            blobs.put(b"unused".to_vec()).await.unwrap(),
-        );
-        for name in [&again, &unused] {
-            let path = directory.path().join("blobs").join(&name[..2]).join(name);
-            let file = File::options().append(true).open(path).unwrap();
-            let now = file.metadata().unwrap().modified().unwrap();
-            file.set_modified(now - 2 * SWEEP_AGE).unwrap();
-        }
-        let old = blobs.old(BLOBS, &HashSet::new()).await.unwrap();
-        assert_eq!(old.len(), 2);
-        // By another process, which knows nothing of this one's sweep.
-        let other = Blobs::local(directory.path(), Clock::system()).unwrap();
-        other.put(b"again".to_vec()).await.unwrap();
-        assert_eq!(blobs.delete_old(old).await.unwrap(), 1);
-        assert_eq!(blobs.get(&again).await.unwrap(), "again");
+        assert_eq!(today.old(&HashSet::new()).await.unwrap(), [""; 0]);
+        let old = blobs.old(&HashSet::from([used.clone()])).await.unwrap();
+        assert_eq!(old, [unused.as_str()]);
+        assert!(!today.delete_old(&unused).await.unwrap(), "it was stored again");
+        assert!(blobs.delete_old(&unused).await.unwrap());
         assert!(blobs.get(&unused).await.unwrap_err().is_missing());
+        assert_eq!(blobs.get(&used).await.unwrap(), "used");
     }
 }

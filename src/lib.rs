@@ -15,6 +15,7 @@ pub mod meters;
 pub mod scratch;
 pub mod server;
 pub mod store;
+pub mod sweep;
 pub mod tables;
 pub mod telemetry;
 pub mod upkeep;

@@ -27,6 +27,7 @@ use crate::scratch::Scratch;
 use crate::store::hints::{Audience, Hints};
 use crate::store::place::{NoPlace, Place};
 use crate::store::{Store, StoreError};
+use crate::sweep::{self, SweepError};
 use crate::tables::{Kept, Tables};
 use crate::webhooks::{self, Receivers};
 use crate::worker::{Resources, Worker};
@@ -289,7 +290,7 @@ impl Server {
         let sends = settings.role != Role::Worker && settings.webhooks != Receivers::Off;
         let sender = sends
             .then(|| tokio::spawn(webhooks::send(store.clone(), clock.clone(), settings.webhooks)));
-        let sweeper = tokio::spawn(sweep(store.clone(), blobs, kept, settings.retention));
+        let sweeper = tokio::spawn(sweep(store.clone(), blobs, kept, settings.retention, clock));
         tracing::info!(%address, n_threads = settings.n_threads, "ready");
         Ok(Self { address, state, store, worker, sender, sweeper, stop, acceptor, _locks: locks })
     }
@@ -449,7 +450,13 @@ fn serve(
     });
 }
 
-async fn sweep(store: Store, blobs: Blobs, tables: Arc<Tables>, retention: Option<Duration>) {
+async fn sweep(
+    store: Store,
+    blobs: Blobs,
+    tables: Arc<Tables>,
+    retention: Option<Duration>,
+    clock: Clock,
+) {
     let mut next_sweep = Instant::now() + FIRST_SWEEP;
     loop {
         tokio::time::sleep(FORGET_EVERY).await;
@@ -462,7 +469,7 @@ async fn sweep(store: Store, blobs: Blobs, tables: Arc<Tables>, retention: Optio
             continue;
         }
         next_sweep = Instant::now() + SWEEP_EVERY;
-        let swept = sweep_blobs(&store, &blobs, &tables).await;
+        let swept = sweep_blobs(&store, &blobs, &tables, &clock).await;
         if let Err(error) = store.forget_workers(false).await {
             tracing::error!(%error, "lost workers could not be forgotten");
         }
@@ -482,13 +489,15 @@ async fn sweep(store: Store, blobs: Blobs, tables: Arc<Tables>, retention: Optio
 
 /// Deletes blobs that nothing refers to, unless another process does so now, and this one's own copies of
 /// tables; how many blobs.
-async fn sweep_blobs(store: &Store, blobs: &Blobs, tables: &Tables) -> Result<usize, StartError> {
+async fn sweep_blobs(
+    store: &Store,
+    blobs: &Blobs,
+    tables: &Tables,
+    clock: &Clock,
+) -> Result<usize, SweepError> {
     let in_use = store.blobs_in_use().await?;
     if let Err(error) = tables.sweep(|sha256| in_use.contains(sha256)) {
         tracing::error!(%error, "copies of tables could not be swept");
     }
-    let Some(sweeper) = store.sweeper().await? else { return Ok(0) };
-    let swept = blobs.sweep(&in_use).await;
-    sweeper.end().await;
-    Ok(swept?)
+    sweep::sweep(store, blobs, &in_use, clock).await
 }

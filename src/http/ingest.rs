@@ -22,6 +22,7 @@ use crate::blobs::{BlobError, Staged};
 use crate::domain::dataset::{Content, Dataset, Warning};
 use crate::domain::ids::DatasetId;
 use crate::domain::suggest::shown;
+use crate::store::StoreError;
 use crate::store::datasets::NewDataset;
 use crate::store::idempotency::{Created, IdempotencyKey};
 
@@ -136,21 +137,40 @@ pub(super) async fn store(
     key: Option<IdempotencyKey>,
 ) -> Result<Created<Dataset>, ApiError> {
     let Understood { staged, about, loaded, content } = understand(state, staged, about).await?;
-    if let Err(error) = state.blobs.keep(&staged).await {
-        state.blobs.discard(staged).await;
-        return Err(error.into());
-    }
     let new = NewDataset {
         id: DatasetId::new(&state.clock),
         name: about.name,
         size_bytes: staged.size_bytes,
         sha256: staged.sha256.clone(),
+        stored_after: None,
         reading: loaded.options_used.clone(),
         content,
     };
-    let created = state.store.create_dataset(state.project(), new, key.as_ref()).await?;
-    state.tables.put(&staged.sha256, loaded);
+    let sha256 = staged.sha256.clone();
+    let created = keep(state, &staged, new, key.as_ref()).await;
+    state.blobs.discard(staged).await;
+    let created = created?;
+    state.tables.put(&sha256, loaded);
     Ok(created)
+}
+
+/// Names the bytes and then the dataset; both again, where the bytes were about to be swept, which
+/// nothing had named for a day.
+async fn keep(
+    state: &AppState,
+    staged: &Staged,
+    mut new: NewDataset,
+    key: Option<&IdempotencyKey>,
+) -> Result<Created<Dataset>, ApiError> {
+    loop {
+        state.blobs.keep(staged).await?;
+        match state.store.create_dataset(state.project(), new.clone(), key).await {
+            Err(StoreError::Leaving { sha256 }) => {
+                new.stored_after = Some(state.store.after_leaving(&sha256).await?);
+            }
+            created => return Ok(created?),
+        }
+    }
 }
 
 /// What was decided for the user, or found, that they should know of.

@@ -168,6 +168,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Transition(error) => Self::new(Code::Conflict, error.to_string()),
+            StoreError::Leaving { .. } => not_ready("artifact store", &error),
             error if error.is_disk_full() => storage_full(&error),
             error if error.is_unreachable() => not_ready("database", &error),
             error => Self::internal(error),

@@ -5,7 +5,8 @@ use trainyard_formats::ReadOptions;
 
 use super::db::{composed, sql};
 use super::idempotency::{self, Created, IdempotencyKey, Known};
-use super::{BEHIND_ALL, Deleted, Result, Store, from_json, json, parsed};
+use super::leaving::UNLESS_LEAVING;
+use super::{BEHIND_ALL, Deleted, Result, Store, StoreError, from_json, json, parsed};
 use crate::domain::clock::Timestamp;
 use crate::domain::dataset::{Content, Dataset};
 use crate::domain::ids::{DatasetId, ProjectId};
@@ -21,6 +22,8 @@ pub struct NewDataset {
     pub size_bytes: u64,
     /// The blob's name.
     pub sha256: String,
+    /// The blob was stored after this, as [`Store::after_leaving`] has said it; it need not be known.
+    pub stored_after: Option<Timestamp>,
     /// How to read it.
     pub reading: ReadOptions,
     /// What is in it.
@@ -56,7 +59,8 @@ impl Store {
     /// Stores a dataset, or finds the one that the same call stored before.
     ///
     /// # Errors
-    /// When the database fails.
+    /// When the database fails, and [`StoreError::Leaving`] where its bytes may be gone: they are then to be
+    /// stored again.
     pub async fn create_dataset(
         &self,
         project: ProjectId,
@@ -86,23 +90,29 @@ impl Store {
                     .map_or(Created::KeyReused, Created::Before));
             }
         }
-        let created_at = tx.now().await?;
-        sql("INSERT INTO datasets (id, project_id, name, size_bytes, sha256, reading, content,
+        let created_at = tx.now_to_name().await?;
+        let added = composed(format!(
+            "INSERT INTO datasets (sha256, id, project_id, name, size_bytes, reading, content,
                                    created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+             SELECT $1, $3, $4, $5, $6, $7, $8, $9 {UNLESS_LEAVING}"
+        ))
+        .bind(&new.sha256)
+        .bind(new.stored_after.map_or(0, |after| after.0))
         .bind(new.id.to_string())
         .bind(project.to_string())
         .bind(&new.name)
         .bind(new.size_bytes as i64)
-        .bind(&new.sha256)
         .bind(json("dataset's reading", &new.reading)?)
         .bind(json("dataset content", &new.content)?)
         .bind(created_at.0)
         .execute(&mut tx)
         .await?;
+        if added == 0 {
+            return Err(StoreError::Leaving { sha256: new.sha256.clone() });
+        }
         idempotency::remember(&mut tx, project, key, &new.id.to_string()).await?;
         tx.commit().await?;
-        let NewDataset { id, name, size_bytes, sha256, reading, content } = new.clone();
+        let NewDataset { id, name, size_bytes, sha256, reading, content, .. } = new.clone();
         Ok(Created::New(Dataset { id, name, size_bytes, sha256, reading, content, created_at }))
     }
 

@@ -30,6 +30,7 @@ pub mod events;
 pub mod hints;
 pub mod idempotency;
 pub mod jobs;
+pub mod leaving;
 pub mod models;
 mod notify;
 pub mod place;
@@ -102,6 +103,12 @@ pub enum StoreError {
     /// The bundled SQLite is too old to be trusted with data.
     #[error("SQLite {0} can lose data; {OLDEST_SQLITE:?} or newer is needed")]
     OldSqlite(String),
+    /// Bytes are about to be deleted, or may have been since they were stored.
+    #[error("the blob {sha256} is leaving the artifact store")]
+    Leaving {
+        /// Its name.
+        sha256: String,
+    },
     /// A caller asked for what cannot happen now.
     #[error(transparent)]
     Transition(#[from] IllegalTransition),

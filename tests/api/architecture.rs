@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Each part with what it may use of the others.
-const MAY_USE: [(&str, &[&str]); 15] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
     ("domain", &["domain"]),
     ("cache", &[]),
     ("causes", &[]),
@@ -15,6 +15,7 @@ const MAY_USE: [(&str, &[&str]); 15] = [
     ("telemetry", &[]),
     ("store", &["domain", "store"]),
     ("tables", &["blobs", "cache"]),
+    ("sweep", &["blobs", "domain", "store"]),
     (
         "worker",
         &[
@@ -35,7 +36,10 @@ const MAY_USE: [(&str, &[&str]); 15] = [
     ),
     (
         "server",
-        &["domain", "blobs", "meters", "scratch", "store", "tables", "webhooks", "worker", "http"],
+        &[
+            "domain", "blobs", "meters", "scratch", "store", "sweep", "tables", "webhooks",
+            "worker", "http",
+        ],
     ),
     ("webhooks", &["causes", "domain", "store"]),
     ("upkeep", &["blobs", "domain", "store"]),

@@ -53,6 +53,7 @@ mod servers;
 mod splits;
 mod suggestions;
 mod support;
+mod sweeps;
 mod targets;
 mod traces;
 mod upkeep;

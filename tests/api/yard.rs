@@ -136,6 +136,7 @@ impl Yard {
             name: None,
             size_bytes: text.len() as u64,
             sha256: "0".repeat(64),
+            stored_after: None,
             reading: loaded.options_used,
             content: Content {
                 n_rows: loaded.table.n_rows(),

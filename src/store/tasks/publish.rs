@@ -17,6 +17,7 @@ use crate::domain::predictions::FoldPredictions;
 use crate::store::db::{Arg, Tx, among, composed, rows, sql, values};
 use crate::store::events::Logged;
 use crate::store::jobs::{let_go, open_last, set_status};
+use crate::store::leaving::UNLESS_LEAVING;
 use crate::store::{Result, Store, StoreError, events, json, parsed};
 
 /// A task that has ended at its worker.
@@ -70,6 +71,25 @@ pub enum Outcome {
     Retry(JobError),
     /// What it needs does not answer now: this attempt does not count.
     Away(JobError),
+}
+
+impl Outcome {
+    fn model(&self) -> Option<&NewModel> {
+        match self {
+            Self::Reduced { model, .. } => model.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+impl Finished {
+    /// The same without its model, whose bytes may be gone: to be tried again, which does not count.
+    fn to_do_again(&self) -> Self {
+        let detail = "the model's bytes were being deleted, since nothing had named them for a day";
+        let outcome = Outcome::Away(JobError::new("model_not_stored", detail));
+        let &Self { started_us, ended_us, load_us, peak_bytes, .. } = self;
+        Self { task: self.task.clone(), outcome, started_us, ended_us, load_us, peak_bytes }
+    }
 }
 
 /// A model about to be published with its task.
@@ -133,20 +153,40 @@ impl Store {
     /// # Errors
     /// When the database fails; then none was.
     pub async fn publish(&self, finished: &[Finished]) -> Result<Vec<bool>> {
-        retrying!(self.publish_once(finished))
+        // In place of those whose model's bytes may be gone.
+        let mut again: Vec<Option<Finished>> = finished.iter().map(|_| None).collect();
+        loop {
+            let items = finished.iter().zip(&again);
+            let items: Vec<&Finished> =
+                items.map(|(item, again)| again.as_ref().unwrap_or(item)).collect();
+            match retrying!(self.publish_once(&items)) {
+                Err(StoreError::Leaving { sha256 }) => {
+                    tracing::warn!(sha256, "a model's bytes are leaving; it is made again");
+                    for (item, again) in finished.iter().zip(&mut again) {
+                        if item.outcome.model().is_some_and(|model| model.sha256 == sha256) {
+                            *again = Some(item.to_do_again());
+                        }
+                    }
+                }
+                done => return done,
+            }
+        }
     }
 
-    async fn publish_once(&self, finished: &[Finished]) -> Result<Vec<bool>> {
+    async fn publish_once(&self, finished: &[&Finished]) -> Result<Vec<bool>> {
         let mut accepted = vec![false; finished.len()];
         if finished.is_empty() {
             return Ok(accepted);
         }
         let jobs: BTreeSet<JobId> = finished.iter().map(|item| item.task.job.id).collect();
         let mut tx = self.db.begin().await?;
+        if finished.iter().any(|item| item.outcome.model().is_some()) {
+            tx.now_to_name().await?;
+        }
         let mut leases = leases(&mut tx, finished.iter().map(|item| item.task.id)).await?;
         // A job that was deleted meanwhile takes nothing, and keeps nobody else from publishing.
         let (mut statuses, now) = statuses(&mut tx, &jobs).await?;
-        let mut held: Vec<(usize, &Finished)> = finished.iter().enumerate().collect();
+        let mut held: Vec<(usize, &Finished)> = finished.iter().copied().enumerate().collect();
         // A lease is used up by the first outcome, should there be two of one task.
         held.retain(|(_, Finished { task, .. })| {
             let held = leases.get(&task.id).is_some_and(|lease| lease.is_of(task));
@@ -443,20 +483,27 @@ async fn insert_model(
     now: Timestamp,
 ) -> Result<()> {
     let job = &task.job;
-    sql("INSERT INTO models (id, project_id, name, job_id, dataset_id, sha256, size_bytes, card,
+    // Its bytes were stored after the task was claimed.
+    let added = composed(format!(
+        "INSERT INTO models (sha256, id, project_id, name, job_id, dataset_id, size_bytes, card,
                              created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+         SELECT $1, $3, $4, $5, $6, $7, $8, $9, $10 {UNLESS_LEAVING}"
+    ))
+    .bind(&model.sha256)
+    .bind(task.claimed_at.0)
     .bind(model.id.to_string())
     .bind(job.project.to_string())
     .bind(&job.spec.name)
     .bind(job.id.to_string())
     .bind(job.spec.dataset_id.to_string())
-    .bind(&model.sha256)
     .bind(model.size_bytes as i64)
     .bind(json("model card", &model.card)?)
     .bind(now.0)
     .execute(&mut *tx)
     .await?;
+    if added == 0 {
+        return Err(StoreError::Leaving { sha256: model.sha256.clone() });
+    }
     Ok(())
 }
 

@@ -209,6 +209,7 @@ async fn submit(resources: &Resources, job: &Value, candidates: &[Value]) {
         name: None,
         size_bytes: text.len() as u64,
         sha256: resources.blobs.put(text.into_bytes()).await.unwrap(),
+        stored_after: None,
         reading: loaded.options_used,
         content: Content {
             n_rows: loaded.table.n_rows(),
