@@ -4,7 +4,9 @@ mod plan;
 mod rest;
 mod row;
 
-use super::db::{On, Tx, composed, sql};
+use std::collections::HashMap;
+
+use super::db::{Db, On, Tx, among, composed, sql};
 use super::idempotency::{self, Created, IdempotencyKey, Known};
 use super::tasks::{REFIT, forget_of_ended, project_and_status};
 use super::{Deleted, Result, Store, StoreError, events, from_json, json as to_json, parsed};
@@ -440,6 +442,33 @@ pub(super) async fn set_status(
     .execute(&mut *tx)
     .await?;
     Ok(())
+}
+
+/// The published folds of each of the jobs, in order, or why they cannot be read.
+pub(super) async fn folds_of(
+    db: &Db,
+    jobs: &[JobId],
+) -> Result<HashMap<JobId, Result<Vec<FoldResult>>>> {
+    let mut found: HashMap<_, _> = jobs.iter().map(|job| (*job, Ok(Vec::new()))).collect();
+    if jobs.is_empty() {
+        return Ok(found);
+    }
+    let (among, args) = among(db.dialect(), jobs.iter().map(JobId::to_string), 0);
+    let rows: Vec<(String, String)> = composed(format!(
+        "SELECT job_id, result FROM folds WHERE job_id {among} ORDER BY job_id, idx"
+    ))
+    .bind_all(args)
+    .all(db)
+    .await?;
+    for (job, fold) in rows {
+        let folds = found.entry(parsed("job id", &job)?).or_insert_with(|| Ok(Vec::new()));
+        match (from_json("fold", &fold), &mut *folds) {
+            (Ok(fold), Ok(before)) => before.push(fold),
+            (Err(error), _) => *folds = Err(error),
+            (Ok(_), Err(_)) => {}
+        }
+    }
+    Ok(found)
 }
 
 /// The published folds of a job, in order; the caller knows that the job is the project's.

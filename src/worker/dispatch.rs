@@ -60,20 +60,24 @@ impl Dispatcher {
         let n_threads = self.worker.n_threads;
         let id = self.worker.id.to_string();
         let requirements = self.worker.labels.subsets();
+        let (clock, lease_ms) = (self.clock.clone(), self.worker.lease_ms);
+        let max_memory_bytes = i64::try_from(self.worker.memory_bytes).unwrap_or(i64::MAX);
+        let request = |n_idle: usize| ClaimRequest {
+            worker: &id,
+            lease_token: clock.new_uuid().to_string(),
+            lease_ms,
+            budget_us: CLAIM_BUDGET_US * n_idle as i64,
+            max_tasks: MAX_CLAIMED,
+            max_memory_bytes,
+            requirements: &requirements,
+        };
+        if let Err(error) = self.store.rehearse(&request(0)).await {
+            tracing::debug!(%error, "claims could not be rehearsed");
+        }
         while !*self.stopped.borrow() {
             // One task more than there is memory for waits for it; others are for other workers.
             while n_running < n_threads && self.flights.memory_bytes() <= self.worker.memory_bytes {
-                let n_idle = n_threads - n_running;
-                let request = ClaimRequest {
-                    worker: &id,
-                    lease_token: self.clock.new_uuid().to_string(),
-                    lease_ms: self.worker.lease_ms,
-                    budget_us: CLAIM_BUDGET_US * n_idle as i64,
-                    max_tasks: MAX_CLAIMED,
-                    max_memory_bytes: i64::try_from(self.worker.memory_bytes).unwrap_or(i64::MAX),
-                    requirements: &requirements,
-                };
-                match self.claim(&request).await {
+                match self.claim(&request(n_threads - n_running)).await {
                     0 => break,
                     n => n_running += n,
                 }

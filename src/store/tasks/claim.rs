@@ -9,8 +9,8 @@ use crate::domain::clock::Timestamp;
 use crate::domain::ids::JobId;
 use crate::domain::job::{JobError, JobEvent, JobStatus};
 use crate::store::db::{Db, Tx, among, composed};
-use crate::store::jobs::{folds, lock_tasks_of};
-use crate::store::{Result, Store, StoreError, events, from_json, parsed};
+use crate::store::jobs::{folds_of, lock_tasks_of};
+use crate::store::{N_READY, Result, Store, StoreError, events, from_json, parsed};
 
 /// What a worker asks for.
 #[derive(Clone, Debug)]
@@ -114,6 +114,18 @@ impl Store {
         Ok(tasks)
     }
 
+    /// Takes nothing, on each of the connections that stand ready, so that the first claims do not wait until
+    /// theirs has read and planned the statement.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn rehearse(&self, request: &ClaimRequest<'_>) -> Result<()> {
+        let request = ClaimRequest { max_tasks: 0, ..request.clone() };
+        let claims = (0..N_READY).map(|_| take(&self.db, &request));
+        futures_util::future::try_join_all(claims).await?;
+        Ok(())
+    }
+
     /// Reads what the tasks need. A job whose documents this version cannot read, or that is gone, fails
     /// here, alone, so that those behind it in the line go on.
     async fn prepare(&self, rows: &[Taken], lease_token: &Arc<str>) -> Result<Vec<ClaimedTask>> {
@@ -124,7 +136,11 @@ impl Store {
         }
         let unread: Vec<JobId> =
             jobs.iter().filter(|(_, context)| context.is_none()).map(|(id, _)| *id).collect();
-        let mut read = contexts(&self.db, &unread).await?;
+        let reduced = rows.iter().filter(|row| row.kind != "fold");
+        let reduced: Vec<JobId> =
+            reduced.map(|row| parsed("job id", &row.job_id)).collect::<Result<_>>()?;
+        let (mut read, mut published) =
+            tokio::try_join!(contexts(&self.db, &unread), folds_of(&self.db, &reduced))?;
         for id in unread {
             match read.remove(&id).unwrap_or_else(|| Err(sqlx::Error::RowNotFound.into())) {
                 Ok(context) => _ = jobs.insert(id, Some(self.contexts.put(context))),
@@ -141,7 +157,7 @@ impl Store {
             };
             let kind = match row.kind.as_str() {
                 "fold" => TaskKind::Fold { idx: row.idx as usize },
-                _ => match folds(&self.db, job.id).await {
+                _ => match published.remove(&job.id).unwrap_or_else(|| Ok(Vec::new())) {
                     Ok(folds) => TaskKind::Reduce { folds },
                     Err(error) => {
                         self.fail_unreadable(job.id, error).await?;
