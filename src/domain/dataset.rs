@@ -5,6 +5,7 @@ use trainyard_formats::ReadOptions;
 use trainyard_formats::csv::CsvNote;
 use trainyard_learn::describe::DescribedColumn;
 use trainyard_learn::findings::Finding;
+use trainyard_learn::table::Table;
 
 use super::clock::Timestamp;
 use super::ids::DatasetId;
@@ -39,6 +40,36 @@ pub struct Content {
     pub warnings: Vec<Warning>,
     /// The generator that made it, as it was asked for.
     pub generator: Option<serde_json::Value>,
+    /// How large its table is; none where an earlier version has stored it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<TableBytes>,
+}
+
+/// How many bytes a parsed table takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableBytes {
+    /// All of it.
+    pub total: u64,
+    /// What has to be in memory; numbers can lie in a file.
+    pub in_memory: u64,
+}
+
+impl TableBytes {
+    /// Those of a table.
+    pub fn of(table: &Table) -> Self {
+        Self { total: table.n_bytes() as u64, in_memory: table.memory_bytes() as u64 }
+    }
+}
+
+impl Content {
+    /// Memory that the parsed table takes where one of more than `most` bytes lies in a file.
+    pub fn table_memory_bytes(&self, most: u64) -> u64 {
+        let TableBytes { total, in_memory } = self.table.unwrap_or_else(|| TableBytes {
+            total: self.n_rows as u64 * self.columns.len() as u64 * 8,
+            in_memory: 0,
+        });
+        if total <= most { total } else { in_memory }
+    }
 }
 
 impl Dataset {

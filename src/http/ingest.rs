@@ -19,7 +19,7 @@ use super::AppState;
 use super::problem::ApiError;
 use super::validate::NUL;
 use crate::blobs::{BlobError, Staged};
-use crate::domain::dataset::{Content, Dataset, Warning};
+use crate::domain::dataset::{Content, Dataset, TableBytes, Warning};
 use crate::domain::ids::DatasetId;
 use crate::domain::suggest::shown;
 use crate::store::StoreError;
@@ -110,6 +110,7 @@ pub(super) async fn understand(
                 warnings: warnings(&loaded, &columns),
                 columns,
                 generator: about.generator.clone(),
+                table: Some(TableBytes::of(&loaded.table)),
             };
             Ok::<_, ApiError>((loaded, content))
         };

@@ -29,7 +29,9 @@ use crate::domain::limits::Limits;
 use crate::domain::model::Model;
 use crate::domain::spec::curve::CurveSpec;
 use crate::domain::spec::evaluate::{EvaluateJobRequest, as_posted, evaluation};
-use crate::domain::spec::{CheckedJob, Estimate, JobBody, JobRequest, JobSpec, check, check_any};
+use crate::domain::spec::{
+    CheckedJob, Estimate, JobBody, JobRequest, JobSpec, check, check_any, too_large,
+};
 use crate::domain::suggest::shown;
 use crate::store::Deleted;
 use crate::store::hints::Watch;
@@ -190,9 +192,13 @@ async fn check_evaluation(state: &AppState, sent: Value) -> Result<CheckedJob, A
         return Err(ApiError::invalid(body.problems));
     };
     let model = loaded::load(state, id).await?;
-    let mut checked = evaluation(request, (id, &card), &dataset);
+    let mut checked = evaluation(request, (id, &card), &dataset, &state.limits);
     let JobSpec { scoring, scoring_weight, .. } = &checked.spec;
     body.add(problems(&model, &dataset, scoring, scoring_weight.as_deref()));
+    let otherwise = ("/dataset_id", "send fewer rows");
+    body.add(
+        too_large(&checked.estimate, &dataset, &state.limits, otherwise).into_iter().collect(),
+    );
     if !body.problems.is_empty() {
         return Err(ApiError::invalid(body.problems));
     }

@@ -146,6 +146,23 @@ impl Prepared {
         self.table.n_rows()
     }
 
+    /// Bytes of memory that it takes, its table included.
+    pub(super) fn n_bytes(&self) -> usize {
+        let truth = match &self.truth {
+            Truth::Classes(classes) => size_of_val(&**classes),
+            Truth::Values(values) => size_of_val(&**values),
+        };
+        let matrix = match self.as_they_are.as_deref() {
+            Some(Matrix::Memory(values)) => size_of_val(&**values),
+            Some(Matrix::Stored(_)) | None => 0,
+        };
+        let weights = self.weights.as_ref().map_or(0, |weights| size_of_val(&**weights));
+        let scoring = self.scoring_weights.as_ref().map_or(0, |weights| size_of_val(&**weights));
+        let folds = self.folds.as_ref().map_or(0, Folds::n_bytes);
+        let values = size_of_val(&*self.values);
+        self.table.size_bytes() + truth + matrix + values + weights + scoring + folds
+    }
+
     /// Finds how to prepare columns in these rows. What is needed for predictions alone is left out
     /// where it changes no feature, unless it is `kept`.
     pub(super) fn preprocessor(

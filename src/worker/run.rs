@@ -60,7 +60,13 @@ pub(super) struct Runner {
     checkpoints: Checkpoints,
     /// By job and, where they are prepared differently, by variant.
     prepared: SharedCache<(JobId, usize), Prepared, Failure>,
+    /// What data count in the cache, however small they are.
+    least_weight: usize,
 }
+
+/// Data that nobody uses may take this share of the memory that tasks may take. (They are beside it:
+/// a server's tasks have four fifths of a machine.)
+const PREPARED_SHARE: u64 = 16;
 
 /// How many training threads there are and how many of them train: a fit may use the cores of those
 /// that do not.
@@ -128,12 +134,14 @@ impl Runner {
         n_threads: usize,
         reporter: Reporter,
     ) -> Self {
+        let most = usize::try_from(resources.memory_bytes / PREPARED_SHARE).unwrap_or(usize::MAX);
+        let prepared = SharedCache::new(most.max(1));
         // One job's data for each thread is enough to keep all of them busy.
-        let prepared = SharedCache::new(n_threads.max(2));
+        let least_weight = most.div_ceil(n_threads.max(2)).max(1);
         let cores = Cores { n_threads, n_busy: AtomicUsize::new(0) };
         let checkpoints = Checkpoints::new(resources.clone(), runtime.clone());
         let peaks = Peaks::default();
-        Self { resources, runtime, cores, peaks, reporter, checkpoints, prepared }
+        Self { resources, runtime, cores, peaks, reporter, checkpoints, prepared, least_weight }
     }
 
     /// Runs a task, whatever happens in it.
@@ -226,7 +234,7 @@ impl Runner {
         self.prepared.get((job.id, like), || {
             let table = self.table(job)?;
             Prepared::new(job, table, self.resources.scratch.clone())
-                .map(|value| Weighed { value, weight: 1 })
+                .map(|value| Weighed { weight: value.n_bytes().max(self.least_weight), value })
                 .map_err(unprepared)
         })
     }

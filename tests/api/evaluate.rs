@@ -1,6 +1,7 @@
 //! Stored models on other datasets.
 
 use serde_json::{Value, json};
+use trainyard::domain::limits::Limits;
 
 use crate::support::World;
 
@@ -153,6 +154,22 @@ fn a_job_evaluates_as_the_call_does_and_keeps_its_predictions() {
     assert_eq!(job["warnings"][0]["code"], "train_test_overlap");
     let compared = json!({"job_ids": [id, job["id"]], "metric": "accuracy"});
     world.api.post("/v1/compare", &compared).errors(422, "invalid_request");
+}
+
+#[test]
+fn a_job_evaluates_on_very_few_rows_and_not_on_more_than_fit() {
+    let world = World::with_limits(Limits { max_task_megabytes: 4, ..Limits::default() });
+    let first = world.api.dataset(&table(0..300));
+    let model = train(&world, &first, &json!({}));
+    let few = world.api.dataset(&table(300..303));
+    let job = world.api.run(&json!({"dataset_id": few, "evaluate": {"model_id": model}}));
+    assert_eq!(job["status"], "succeeded", "{}", job["error"]);
+    assert_eq!(job["result"]["evaluation"]["n_rows"], 3);
+    let many = world.api.dataset(&table(0..100_000));
+    let body = json!({"dataset_id": many, "evaluate": {"model_id": model}});
+    let found = world.api.post("/v1/jobs", &body).errors(422, "invalid_request");
+    assert_eq!(found[0].0, "/dataset_id");
+    assert!(found[0].1.contains("the limit is 4 MB"), "{found:?}");
 }
 
 #[test]

@@ -154,7 +154,8 @@ impl World {
     }
 
     fn dataset(&self, sha256: &str) -> NewDataset {
-        let content = Content { n_rows: 4, columns: vec![], warnings: vec![], generator: None };
+        let content =
+            Content { n_rows: 4, columns: vec![], warnings: vec![], generator: None, table: None };
         NewDataset {
             id: DatasetId::new(&self.yard.clock),
             name: None,

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 use trainyard::domain::clock::Clock;
-use trainyard::domain::dataset::{Content, Dataset};
+use trainyard::domain::dataset::{Content, Dataset, TableBytes};
 use trainyard::domain::ids::{DatasetId, JobId, ProjectId};
 use trainyard::domain::job::{FitSummary, FoldResult, Job};
 use trainyard::domain::limits::Limits;
@@ -143,6 +143,7 @@ impl Yard {
                 columns: describe(&loaded.table),
                 warnings: vec![],
                 generator: None,
+                table: Some(TableBytes::of(&loaded.table)),
             },
         };
         let Created::New(dataset) = store.create_dataset(PROJECT, new, None).await.unwrap() else {

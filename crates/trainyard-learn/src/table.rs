@@ -113,6 +113,13 @@ impl Table {
         self.columns.iter().map(|column| column.values.n_bytes()).sum()
     }
 
+    /// Bytes of those of its values that no file can hold in memory's place.
+    pub fn memory_bytes(&self) -> usize {
+        let in_memory =
+            |column: &&Column| !matches!(column.values, Values::Numeric(_) | Values::Tensor { .. });
+        self.columns.iter().filter(in_memory).map(|column| column.values.n_bytes()).sum()
+    }
+
     /// The same table with all its values in memory.
     #[must_use]
     pub fn into_memory(mut self) -> Self {

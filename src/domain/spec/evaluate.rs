@@ -9,6 +9,7 @@ use super::{CheckedJob, Estimate, JobSpec};
 use crate::domain::dataset::Dataset;
 use crate::domain::ids::{DatasetId, JobId, ModelId};
 use crate::domain::labels::Labels;
+use crate::domain::limits::Limits;
 use crate::domain::model::ModelCard;
 
 /// A job that evaluates a stored model on a dataset: no training, and whatever a fold keeps is kept of
@@ -112,6 +113,7 @@ pub fn evaluation(
     request: EvaluateJobRequest,
     (model_id, card): (ModelId, &ModelCard),
     dataset: &Dataset,
+    limits: &Limits,
 ) -> CheckedJob {
     let spec = JobSpec {
         name: request.name,
@@ -133,11 +135,13 @@ pub fn evaluation(
         ..card.spec.clone()
     };
     let n_values = dataset.n_rows() * spec.features.len();
+    let table = dataset.content.table_memory_bytes(limits.max_table_megabytes << 20);
     let estimate = Estimate {
         n_parameters: 0,
-        memory_bytes: (n_values * size_of::<f64>()) as u64,
+        // The parsed table, and the matrix of the features as they are and as they are prepared.
+        memory_bytes: table + (2 * n_values * size_of::<f64>()) as u64,
         n_tasks: 2,
-        task_cost_us: (n_values / 10) as i64,
+        task_cost_us: (n_values as i64 / 10).max(100),
     };
     let classes = card.outputs.classes.clone();
     let (variants, warnings, after) = (Vec::new(), Vec::new(), request.after);

@@ -4,7 +4,7 @@ use trainyard_learn::describe::describe;
 
 use super::*;
 use crate::domain::clock::{Clock, Timestamp};
-use crate::domain::dataset::Content;
+use crate::domain::dataset::{Content, TableBytes};
 use crate::domain::ids::DatasetId;
 
 fn suggested(text: &str, target: Option<&str>) -> Result<Suggestion, Vec<Problem>> {
@@ -22,6 +22,7 @@ fn suggested(text: &str, target: Option<&str>) -> Result<Suggestion, Vec<Problem
             columns: describe(&table),
             warnings: vec![],
             generator: None,
+            table: Some(TableBytes::of(&table)),
         },
         created_at: Timestamp(0),
     };

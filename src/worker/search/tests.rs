@@ -26,7 +26,7 @@ use super::super::report;
 use super::super::run::{Ended, Runner};
 use crate::blobs::Blobs;
 use crate::domain::clock::Clock;
-use crate::domain::dataset::Content;
+use crate::domain::dataset::{Content, TableBytes};
 use crate::domain::ids::{DatasetId, JobId, ProjectId};
 use crate::domain::labels::Labels;
 use crate::domain::limits::Limits;
@@ -216,6 +216,7 @@ async fn submit(resources: &Resources, job: &Value, candidates: &[Value]) {
             columns: describe(&loaded.table),
             warnings: vec![],
             generator: None,
+            table: Some(TableBytes::of(&loaded.table)),
         },
     };
     let created = resources.store.create_dataset(PROJECT, new, None).await.unwrap();

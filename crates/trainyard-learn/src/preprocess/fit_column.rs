@@ -243,3 +243,28 @@ pub(super) fn is_missing(values: &Values, row: usize) -> bool {
         Values::Tensor { .. } => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_is_found_wherever_it_is() {
+        for n in [1_u32, 1023, 1024, 1025, 2049] {
+            let mut numbers = vec![1.0; n as usize];
+            let in_order: Vec<u32> = (0..n).collect();
+            let backwards: Vec<u32> = (0..n).rev().collect();
+            let whole = Values::Numeric(numbers.clone().into());
+            assert!(!whole.has_gaps() && !has_gap(&whole, &in_order));
+            for place in [0, n as usize / 2, n as usize - 1] {
+                numbers[place] = f64::NAN;
+                let values = Values::Numeric(numbers.clone().into());
+                numbers[place] = 1.0;
+                assert!(values.has_gaps(), "{place} of {n}");
+                assert!(has_gap(&values, &in_order) && has_gap(&values, &backwards));
+                let others: Vec<u32> = (0..n).filter(|row| *row as usize != place).collect();
+                assert!(!has_gap(&values, &others), "{place} of {n}");
+            }
+        }
+    }
+}

@@ -69,3 +69,27 @@ pub(super) fn mean(values: &[f64]) -> f64 {
     let shares = || values.iter().filter(|x| !x.is_nan()).map(|x| x / n).sum();
     if mean.is_finite() { mean } else { shares() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_leave_out_what_is_missing_and_end_where_the_values_end() {
+        let odd = [f64::NAN, -0.0, 0.0, f64::MAX, f64::MIN, 1.5, f64::INFINITY, f64::NEG_INFINITY];
+        for n in 0..=3 * SIDE_BY_SIDE + 1 {
+            for shift in 0..odd.len() {
+                let values: Vec<f64> = (0..n).map(|i| odd[(i * 3 + shift) % odd.len()]).collect();
+                let (sums, counts) = sums_and_counts(&values);
+                for place in 0..SIDE_BY_SIDE {
+                    let there = values.iter().skip(place).step_by(SIDE_BY_SIDE);
+                    let there: Vec<f64> = there.copied().filter(|x| !x.is_nan()).collect();
+                    let sum = there.iter().fold(0.0, |sum, x| sum + x);
+                    assert_eq!(sums[place].is_nan(), sum.is_nan(), "{values:?}");
+                    assert!(sum.is_nan() || sums[place].to_bits() == sum.to_bits(), "{values:?}");
+                    assert_eq!(counts[place], there.len() as f64, "{values:?}");
+                }
+            }
+        }
+    }
+}

@@ -155,3 +155,29 @@ fn explain(numbers: impl Numbers, rows: &[u32], fill: f64, out: &Slots<'_>, tall
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_follow_one_another_are_lent_and_all_others_copied() {
+        let numbers: Vec<f64> = (0..10).map(f64::from).collect();
+        let cases: [(&[u32], bool); 9] = [
+            (&[], false),
+            (&[3], true),
+            (&[4, 5, 6], true),
+            (&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], true),
+            (&[3, 3], false),
+            (&[6, 5, 4], false),
+            (&[4, 6, 7], false),
+            (&[4, 5, 7], false),
+            (&[8, 9, 0], false),
+        ];
+        for (rows, lent) in cases {
+            let found = gather_or_lend(&numbers, rows);
+            assert_eq!(*found, *gather(&*numbers, rows), "{rows:?}");
+            assert_eq!(matches!(found, Cow::Borrowed(_)), lent, "{rows:?}");
+        }
+    }
+}

@@ -61,6 +61,20 @@ impl Folds {
         }
     }
 
+    /// Bytes of memory that they take.
+    pub fn n_bytes(&self) -> usize {
+        let rows = |rows: &Option<Vec<u32>>| rows.as_ref().map_or(0, |rows| size_of_val(&**rows));
+        match &self.dealt {
+            Dealt::TestFolds(folds) => size_of_val(&**folds),
+            Dealt::Listed(splits) => splits
+                .iter()
+                .map(|(train, test)| size_of_val(&**train) + size_of_val(&**test))
+                .sum(),
+            Dealt::InTime(_, order) => rows(order),
+            Dealt::LeftOut(_, groups) => rows(groups),
+        }
+    }
+
     /// Whether there is no fold at all, as over no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

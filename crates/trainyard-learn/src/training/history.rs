@@ -66,8 +66,9 @@ impl History {
         self.values.extend_from_slice(row);
         if self.epochs.len() > MAX_POINTS {
             self.stride *= 2;
-            let kept: Vec<usize> = (0..self.epochs.len())
-                .filter(|i| self.epochs[*i].is_multiple_of(self.stride))
+            let n = self.epochs.len();
+            let kept: Vec<usize> = (0..n)
+                .filter(|i| i + 1 == n || self.epochs[*i].is_multiple_of(self.stride))
                 .collect();
             self.values = kept.iter().flat_map(|i| self.row(*i).to_vec()).collect();
             self.epochs = kept.iter().map(|i| self.epochs[*i]).collect();
@@ -158,6 +159,15 @@ mod tests {
         }
         let long = History::unpack(&of(100_001).pack_thinned(0)).unwrap();
         assert_eq!(long.epochs(), [65_536, 100_001]);
+    }
+
+    #[test]
+    fn the_epoch_that_a_history_is_thinned_at_is_not_lost() {
+        for n_epochs in [4096, 4097, 4098, 8193, 8194, 16_385] {
+            let history = of(n_epochs);
+            assert_eq!(history.epochs().last(), Some(&n_epochs));
+            assert!(history.epochs().len() <= MAX_POINTS);
+        }
     }
 
     #[test]

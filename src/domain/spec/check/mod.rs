@@ -20,7 +20,7 @@ use trainyard_learn::perceptron::PerceptronSpec;
 use trainyard_learn::preprocess::scale::{ScaleSpec, StandardSpec};
 use trainyard_learn::problem::Problem;
 
-use super::{CheckedJob, JobRequest, JobSpec, ModelSpec};
+use super::{CheckedJob, Estimate, JobRequest, JobSpec, ModelSpec};
 use crate::domain::dataset::{Dataset, Warning};
 use crate::domain::labels::Labels;
 use crate::domain::limits::Limits;
@@ -65,6 +65,7 @@ pub fn check(
     let n_classes = target.as_ref().map_or(0, |target| target.classes().len());
     let n_features = preprocess::check(&preprocess, &features, dataset, n_classes, &mut problems);
 
+    let max_table_bytes = limits.max_table_megabytes << 20;
     let learner = match &request.model {
         ModelSpec::Perceptron(model) => {
             let target = target.as_ref();
@@ -75,12 +76,12 @@ pub fn check(
                 if matches!(preprocess.numeric.scale.as_deref(), None | Some(ScaleSpec::None)) {
                     warnings = perceptron::scale_warnings(&features, dataset);
                 }
-                let estimate = perceptron::estimate(model, dataset, n_features, n_classes, n_folds);
+                let sizes = (n_features, n_classes, n_folds);
+                let estimate = perceptron::estimate(model, dataset, sizes, max_table_bytes);
                 Learner { network: None, estimate, warnings }
             })
         }
         _ => target.as_ref().and_then(|target| {
-            let max_table_bytes = limits.max_table_megabytes << 20;
             let data =
                 network::Data { dataset, n_features, target, n_folds, n_train, max_table_bytes };
             let resolved = network::check(&request, data, &scoring, &mut problems)?;
@@ -95,17 +96,12 @@ pub fn check(
         return Err(problems);
     };
     let Learner { network, estimate, mut warnings } = learner;
-    if estimate.memory_bytes > limits.max_task_megabytes << 20 {
-        let detail = format!(
-            "a task would need about {} MB; the limit is {} MB",
-            estimate.memory_bytes >> 20,
-            limits.max_task_megabytes
-        );
-        let (pointer, way_out) = match network {
-            None => ("/features", "name fewer features"),
-            Some(_) => ("/model", "choose smaller layers, smaller batches or fewer features"),
-        };
-        return Err(vec![Problem::new(pointer, detail).suggest(way_out)]);
+    let (pointer, way_out) = match network {
+        None => ("/features", "name fewer features"),
+        Some(_) => ("/model", "choose smaller layers, smaller batches or fewer features"),
+    };
+    if let Some(problem) = too_large(&estimate, dataset, limits, (pointer, way_out)) {
+        return Err(vec![problem]);
     }
     if request.cv.is_none() {
         warnings.push(Warning::new(
@@ -207,3 +203,27 @@ fn check_perceptron(
 
 #[cfg(test)]
 mod tests;
+
+/// What is wrong with a task of that size: the dataset, where its table alone is too large, or what
+/// `otherwise` points at, with the way out.
+pub(crate) fn too_large(
+    estimate: &Estimate,
+    dataset: &Dataset,
+    limits: &Limits,
+    otherwise: (&str, &str),
+) -> Option<Problem> {
+    let most = limits.max_task_megabytes << 20;
+    let table = dataset.content.table_memory_bytes(limits.max_table_megabytes << 20);
+    let (pointer, way_out) = match table > most {
+        true => ("/dataset_id", "send fewer rows, or leave out columns of long text"),
+        false => otherwise,
+    };
+    (estimate.memory_bytes > most).then(|| {
+        let detail = format!(
+            "a task would need about {} MB; the limit is {} MB",
+            estimate.memory_bytes >> 20,
+            limits.max_task_megabytes
+        );
+        Problem::new(pointer, detail).suggest(way_out)
+    })
+}

@@ -384,8 +384,7 @@ fn estimate(
     // The parsed table, the matrix of the features, and each fold's prepared rows beside it, unless
     // they are so large that they lie in files.
     let in_memory = |n_bytes: u64| n_bytes <= data.max_table_bytes;
-    let table = rows * data.dataset.content.columns.len() as u64 * 8;
-    let table = if in_memory(table) { table } else { 0 };
+    let table = data.dataset.content.table_memory_bytes(data.max_table_bytes);
     let prepared = if in_memory(rows * columns * 4) { rows * columns * 12 } else { 0 };
     // The final model is trained on all rows.
     let n_rows = data.dataset.n_rows();

@@ -114,14 +114,13 @@ const TYPICAL_EPOCHS: f64 = 15.0;
 pub(super) fn estimate(
     model: &PerceptronSpec,
     dataset: &Dataset,
-    n_features: usize,
-    n_classes: usize,
-    n_folds: usize,
+    (n_features, n_classes, n_folds): (usize, usize, usize),
+    max_table_bytes: u64,
 ) -> Estimate {
     let vectors = if n_classes == 2 { 1 } else { n_classes as u64 };
     let (rows, columns) = (dataset.n_rows() as u64, n_features as u64);
     // The parsed table, the matrix of the features, and each fold's training rows beside it.
-    let table = rows * dataset.content.columns.len() as u64 * 8;
+    let table = dataset.content.table_memory_bytes(max_table_bytes);
     let predictions = rows * (12 + 8 * vectors);
     let memory_bytes = table + 2 * rows * columns * 8 + 2 * predictions;
     // Without a tolerance nothing ends training early.

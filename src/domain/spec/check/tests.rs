@@ -5,7 +5,7 @@ use trainyard_learn::scalar::Scalar;
 
 use super::*;
 use crate::domain::clock::{Clock, Timestamp};
-use crate::domain::dataset::Content;
+use crate::domain::dataset::{Content, TableBytes};
 use crate::domain::ids::DatasetId;
 
 /// A dataset of these rows, as an upload makes it.
@@ -23,6 +23,7 @@ fn dataset(text: &str) -> Dataset {
             columns: describe(&loaded.table),
             warnings: vec![],
             generator: None,
+            table: Some(TableBytes::of(&loaded.table)),
         },
         created_at: Timestamp(0),
     }
@@ -196,6 +197,23 @@ fn more_than_allowed() {
     assert!(found[0].detail.contains("MB"));
     let metadata = json!({"text": "x".repeat(MAX_METADATA_BYTES)});
     assert_eq!(only(&dataset, &json!({"metadata": metadata})).pointer, "/metadata");
+}
+
+#[test]
+fn long_texts_count_as_the_memory_they_take() {
+    let text = "word ".repeat(20_000);
+    let rows: String = (0..40).map(|i| format!("{i},{text}{i},{}\n", i % 2)).collect();
+    let dataset = dataset(&format!("a,story,bloom\n{rows}"));
+    let changes = json!({"features": ["a"]});
+    let checked = check(request(&dataset, &changes), &dataset, &Limits::default()).unwrap();
+    assert!(checked.estimate.memory_bytes > 40 * 100_000, "{:?}", checked.estimate);
+    // A table that large would lie in a file, but for its texts.
+    let limits = Limits { max_table_megabytes: 1, ..Limits::default() };
+    let checked = check(request(&dataset, &changes), &dataset, &limits).unwrap();
+    assert!(checked.estimate.memory_bytes > 40 * 100_000, "{:?}", checked.estimate);
+    let limits = Limits { max_task_megabytes: 1, ..Limits::default() };
+    let found = check(request(&dataset, &changes), &dataset, &limits).unwrap_err();
+    assert_eq!(found[0].pointer, "/dataset_id");
 }
 
 #[test]
