@@ -329,3 +329,24 @@ fn a_search_of_perceptrons_goes_on_where_it_was() {
     let result = a_search_goes_on_where_it_was(&job, &candidates);
     assert!(result["search"]["best_score"].is_number(), "{result}");
 }
+
+#[test]
+fn prepared_data_that_nobody_uses_leave_where_memory_is_short() {
+    let job = json!({
+        "target": "y", "model": {"type": "mlp", "hidden": [4]},
+        "training": {"epochs": 2}, "cv": {"type": "kfold", "n_splits": 2}
+    });
+    let others = json!({"preprocess": {"numeric": {"scale": "none"}}});
+    let candidates = [json!({}), others, json!({"training": {"epochs": 3}})];
+    let world = World::new(&job, &candidates);
+    let task = &world.claim()[0];
+    for (memory_bytes, stays) in [(1 << 30, true), (1, false)] {
+        let resources = Resources { memory_bytes, ..world.runner.resources.clone() };
+        let handle = world.runtime.handle().clone();
+        let runner = Runner::new(resources, handle, 2, report::channel(1).0);
+        let first = Arc::downgrade(&runner.prepared(&task.job, 0).unwrap());
+        assert!(first.upgrade().is_some(), "the last that was prepared stays");
+        runner.prepared(&task.job, 1).unwrap();
+        assert_eq!(first.upgrade().is_some(), stays, "with {memory_bytes} bytes");
+    }
+}
