@@ -15,7 +15,7 @@ pub(super) struct Checkpoints {
 }
 
 /// A blob's bytes end with so many that no other blob has, so that it is nobody else's.
-const MARK_BYTES: usize = 16;
+pub(super) const MARK_BYTES: usize = 16;
 
 impl Checkpoints {
     pub(super) fn new(resources: Resources, runtime: Handle) -> Self {

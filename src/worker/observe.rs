@@ -160,6 +160,17 @@ impl Observer for Watch<'_> {
         Some(state)
     }
 
+    fn began_anew(&mut self) {
+        tracing::warn!(
+            task = self.context.task.id,
+            "a saved state is not this fit's; it begins anew"
+        );
+        let lost = std::mem::take(&mut self.spent);
+        if let Some(series) = self.context.series {
+            series.forget(lost);
+        }
+    }
+
     fn wants_checkpoint(&mut self) -> bool {
         self.context.is_saving_due(self.saved.elapsed())
     }
@@ -219,7 +230,75 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::report;
+    use super::super::search::tests::World;
+    use super::super::series::tests::series;
     use super::*;
+    use crate::domain::job::FitSummary;
+    use crate::store::tasks::Outcome;
+
+    /// What becomes of the only fit of a job that goes on from such a state, which took so long.
+    fn gone_on(job: &Value, state: Vec<u8>, spent: Duration) -> FitSummary {
+        let mut world = World::new(job, &[]);
+        let task = world.claim().remove(0);
+        let next = world.next_from(&task, state, spent);
+        let (finished, _) = world.run(&next, usize::MAX);
+        match finished.unwrap().outcome {
+            Outcome::Reduced { result, .. } => result.refit.unwrap().fit,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_state_that_is_none_of_the_fit_counts_no_time() {
+        let network = json!({
+            "target": "y", "model": {"type": "linear"}, "optimizer": {"type": "adam"},
+            "training": {"epochs": 3, "max_seconds": 300.0}
+        });
+        // Of another version, and of nothing at all.
+        for state in [vec![255, 1], vec![]] {
+            let fit = gone_on(&network, state, Duration::from_secs(301));
+            assert_eq!((fit.epochs, fit.stop_reason.as_str()), (3, "completed"));
+        }
+        // The server's limit is ten minutes.
+        let perceptron = json!({
+            "target": "y", "model": {"type": "perceptron", "tol": null, "max_iter": 4}
+        });
+        assert_eq!(gone_on(&perceptron, vec![255], Duration::from_secs(3_600)).epochs, 4);
+    }
+
+    /// A fold of a search with four inner fits.
+    fn searching() -> (World, ClaimedTask) {
+        let network = json!({
+            "target": "y", "model": {"type": "linear"}, "optimizer": {"type": "adam"},
+            "training": {"epochs": 3}, "cv": {"type": "kfold", "n_splits": 2}
+        });
+        let world = World::new(&network, &[json!({}), json!({})]);
+        let task = world.claim().remove(0);
+        (world, task)
+    }
+
+    #[test]
+    fn a_searchs_limit_counts_no_fit_that_begins_anew() {
+        let (world, task) = searching();
+        let (reporter, _) = report::channel(1);
+        let minutes = |n: u64| Duration::from_secs(60 * n);
+        // Of fifteen minutes the fit that runs had taken so many.
+        for (of_fit, is_over) in [(0, true), (4, true), (8, false), (15, false)] {
+            let state = series(vec![Some(0.5)]).pack(vec![255], minutes(of_fit));
+            let task = world.next_from(&task, state, minutes(15));
+            let context = world.context(&task, &reporter, Duration::ZERO);
+            let series = Series::resume(context, 4);
+            let context = Context { series: Some(&series), ..context };
+            let mut watch = Watch::new(context, Instant::now(), None);
+            assert_eq!(watch.resume(), Some(vec![255]));
+            assert!(watch.must_stop(), "the task has taken more than the ten minutes it may");
+            watch.began_anew();
+            assert_eq!(watch.must_stop(), is_over, "{of_fit} minutes for nothing");
+        }
+    }
 
     #[test]
     fn a_short_fit_reports_nothing_and_a_long_one_once_a_second() {

@@ -17,7 +17,7 @@ pub(super) struct Series {
     /// What the inner fits that have ended gave.
     scores: Vec<Option<f64>>,
     /// How long earlier attempts of the task had taken.
-    spent: Duration,
+    spent: Cell<Duration>,
     /// The state of the fit that comes next and how long it had taken, until that goes on from it.
     next: RefCell<Option<(Vec<u8>, Duration)>>,
     /// When the task began or was last saved.
@@ -30,7 +30,7 @@ impl Series {
         let loaded = context.checkpoints.load(context.task);
         let found = loaded.and_then(|(bytes, spent)| Some((unpack(bytes, n_inner)?, spent)));
         let ((scores, next), spent) = found.unwrap_or_default();
-        let (next, saved) = (RefCell::new(next), Cell::new(context.begun));
+        let (spent, next, saved) = (Cell::new(spent), RefCell::new(next), Cell::new(context.begun));
         Self { n_inner, scores, spent, next, saved }
     }
 
@@ -44,7 +44,7 @@ impl Series {
         self.scores.push(score);
         if context.is_saving_due(self.saved.get().elapsed()) {
             let state = self.pack(Vec::new(), Duration::ZERO);
-            let spent = self.spent + context.begun.elapsed();
+            let spent = self.spent.get() + context.begun.elapsed();
             context.checkpoints.save(context.task, state, (spent, None));
             self.saved.set(Instant::now());
         }
@@ -63,7 +63,12 @@ impl Series {
 
     /// How long earlier attempts of the task had taken.
     pub(super) fn spent(&self) -> Duration {
-        self.spent
+        self.spent.get()
+    }
+
+    /// The fit that comes next had taken so long for nothing.
+    pub(super) fn forget(&self, taken: Duration) {
+        self.spent.set(self.spent.get().saturating_sub(taken));
     }
 
     /// From where the fit that begins goes on, and how long it had taken.
@@ -116,12 +121,13 @@ fn unpack(mut bytes: Vec<u8>, n_inner: usize) -> Option<Unpacked> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn series(scores: Vec<Option<f64>>) -> Series {
+    /// One of four inner fits, of which some have ended.
+    pub(in crate::worker) fn series(scores: Vec<Option<f64>>) -> Series {
         let (next, saved) = (RefCell::default(), Cell::new(Instant::now()));
-        Series { n_inner: 4, scores, spent: Duration::ZERO, next, saved }
+        Series { n_inner: 4, scores, spent: Cell::default(), next, saved }
     }
 
     #[test]
