@@ -1,6 +1,7 @@
 //! What a fit hears from outside while it trains, and what it says: stop signals and the clock in,
 //! reports of how it goes out.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use trainyard_learn::training::{Control, History, Observer, TrainingSpec};
@@ -40,6 +41,18 @@ impl Context<'_> {
         let going = matches!(stop, Some(Stop::Shutdown | Stop::Paused)) && since >= WORTH_SAVING;
         going || since >= self.checkpoints.every()
     }
+
+    /// Leaves a report that so much of the task is done, and says whether it did.
+    pub(super) fn report(&self, progress: f64, history: Option<Vec<u8>>) -> bool {
+        let ClaimedTask { id, attempt, lease_token, .. } = self.task;
+        self.reporter.send(Report {
+            task: *id,
+            attempt: *attempt,
+            lease_token: lease_token.clone(),
+            progress,
+            history,
+        })
+    }
 }
 
 /// Listens to the signal and to the clock on behalf of a fit, and reports how it goes.
@@ -54,6 +67,7 @@ pub(super) struct Watch<'a> {
     saved: Instant,
     /// Of a network.
     training: Option<&'a TrainingSpec>,
+    /// Of a task of one fit.
     pace: Pace,
     /// The last epoch that was told of.
     told: u32,
@@ -95,7 +109,8 @@ impl<'a> Watch<'a> {
 
     fn report_after(&mut self, elapsed: Duration, share: f64, history: Option<&History>) {
         // What is done is about to be published.
-        if share >= 1.0 || !self.pace.is_due(elapsed) {
+        let pace = self.context.series.map_or(&self.pace, Series::pace);
+        if share >= 1.0 || !pace.is_due(self.before + elapsed) {
             return;
         }
         let (before, width) = self.context.series.map_or((0.0, 1.0), Series::span);
@@ -104,15 +119,8 @@ impl<'a> Watch<'a> {
         let history = history.filter(|_| is_kept);
         let latest = history.and_then(|history| history.epochs().last()).copied();
         let news = history.filter(|_| latest > Some(self.told));
-        let ClaimedTask { id, attempt, lease_token, .. } = self.context.task;
-        let is_left = self.context.reporter.send(Report {
-            task: *id,
-            attempt: *attempt,
-            lease_token: lease_token.clone(),
-            progress: before + share * width,
-            history: news.map(|history| history.pack_thinned(MOST_VALUES)),
-        });
-        if is_left {
+        let packed = news.map(|history| history.pack_thinned(MOST_VALUES));
+        if self.context.report(before + share * width, packed) {
             self.told = latest.unwrap_or(self.told);
         }
     }
@@ -206,23 +214,24 @@ fn share((done, epochs): (f64, u32), elapsed: Duration, max_seconds: Option<f64>
     by_epochs.max(by_time).clamp(0.0, 1.0)
 }
 
-/// When a fit reports: once it has taken [`REPORT_EVERY`], and so long after each report.
-#[derive(Clone, Copy, Debug)]
-struct Pace {
-    next: Duration,
+/// When a task reports: once its training has taken [`REPORT_EVERY`], and so long after each report.
+#[derive(Debug)]
+pub(super) struct Pace {
+    next: Cell<Duration>,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { next: REPORT_EVERY }
+        Self { next: Cell::new(REPORT_EVERY) }
     }
 }
 
 impl Pace {
-    fn is_due(&mut self, elapsed: Duration) -> bool {
-        let due = elapsed >= self.next;
+    /// Whether to report so long after the task's training began.
+    pub(super) fn is_due(&self, elapsed: Duration) -> bool {
+        let due = elapsed >= self.next.get();
         if due {
-            self.next = elapsed + REPORT_EVERY;
+            self.next.set(elapsed + REPORT_EVERY);
         }
         due
     }
@@ -301,8 +310,25 @@ mod tests {
     }
 
     #[test]
-    fn a_short_fit_reports_nothing_and_a_long_one_once_a_second() {
-        let mut pace = Pace::default();
+    fn a_search_of_short_fits_says_how_far_it_is() {
+        let (world, task) = searching();
+        let (reporter, mut reports) = report::channel(1);
+        let mut progress = || reports.try_recv().unwrap().progress;
+        // Its fits so far took two seconds, none of them one.
+        let context = world.context(&task, &reporter, Duration::from_secs(2));
+        let within = Series::resume(context, 4);
+        let of_fit = Context { series: Some(&within), ..context };
+        Watch::new(of_fit, Instant::now(), None).report(0.5, None);
+        assert_eq!(progress(), 0.1, "half of the first of five");
+        // Nor does a fit need to say anything itself, as one of a single epoch does not.
+        let mut between = Series::resume(context, 4);
+        between.add(Some(0.5), context);
+        assert_eq!(progress(), 0.2);
+    }
+
+    #[test]
+    fn a_short_task_reports_nothing_and_a_long_one_once_a_second() {
+        let pace = Pace::default();
         let due: Vec<u64> =
             (0..3_500).filter(|ms| pace.is_due(Duration::from_millis(*ms))).collect();
         assert_eq!(due, [1_000, 2_000, 3_000]);

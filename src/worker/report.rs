@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::store::Store;
 use crate::store::tasks::Report;
 
-/// A fit reports this often; one that takes no longer never does.
+/// A task reports this often; one whose training takes no longer never does.
 pub(super) const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// Where the training threads leave their reports.

@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
-use super::observe::Context;
+use super::observe::{Context, Pace};
 
 /// The first of what is told behind a fit's state: its layout's version. It changes with any type that is
 /// part of it, and with the order of the fits.
@@ -22,6 +22,8 @@ pub(super) struct Series {
     next: RefCell<Option<(Vec<u8>, Duration)>>,
     /// When the task began or was last saved.
     saved: Cell<Instant>,
+    /// When the task reports.
+    pace: Pace,
 }
 
 impl Series {
@@ -31,7 +33,7 @@ impl Series {
         let found = loaded.and_then(|(bytes, spent)| Some((unpack(bytes, n_inner)?, spent)));
         let ((scores, next), spent) = found.unwrap_or_default();
         let (spent, next, saved) = (Cell::new(spent), RefCell::new(next), Cell::new(context.begun));
-        Self { n_inner, scores, spent, next, saved }
+        Self { n_inner, scores, spent, next, saved, pace: Pace::default() }
     }
 
     /// What the inner fits that have ended gave.
@@ -39,9 +41,12 @@ impl Series {
         &self.scores
     }
 
-    /// An inner fit has ended; the task is saved where that is due.
+    /// An inner fit has ended; that is reported, and the task is saved, where that is due.
     pub(super) fn add(&mut self, score: Option<f64>, context: Context<'_>) {
         self.scores.push(score);
+        if self.pace.is_due(context.begun.elapsed()) {
+            context.report(self.span().0, None);
+        }
         if context.is_saving_due(self.saved.get().elapsed()) {
             let state = self.pack(Vec::new(), Duration::ZERO);
             let spent = self.spent.get() + context.begun.elapsed();
@@ -59,6 +64,11 @@ impl Series {
     pub(super) fn span(&self) -> (f64, f64) {
         let n_fits = (self.n_inner + 1) as f64;
         (self.scores.len() as f64 / n_fits, 1.0 / n_fits)
+    }
+
+    /// When the task reports.
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// How long earlier attempts of the task had taken.
@@ -127,7 +137,8 @@ pub(super) mod tests {
     /// One of four inner fits, of which some have ended.
     pub(in crate::worker) fn series(scores: Vec<Option<f64>>) -> Series {
         let (next, saved) = (RefCell::default(), Cell::new(Instant::now()));
-        Series { n_inner: 4, scores, spent: Cell::default(), next, saved }
+        let (spent, pace) = (Cell::default(), Pace::default());
+        Series { n_inner: 4, scores, spent, next, saved, pace }
     }
 
     #[test]
