@@ -54,8 +54,7 @@ impl Checkpoints {
         (spent, epoch): (Duration, Option<u32>),
     ) {
         let Resources { store, blobs, clock, .. } = &self.resources;
-        let mut bytes = state;
-        bytes.extend(clock.new_uuid().into_bytes());
+        let bytes = marked(state, clock.new_uuid().into_bytes());
         let saved = self.runtime.block_on(async {
             let size_bytes = bytes.len() as u64;
             let sha256 = blobs.put(bytes).await.map_err(|error| error.to_string())?;
@@ -73,6 +72,32 @@ impl Checkpoints {
         });
         if let Err(error) = saved {
             tracing::warn!(error, task = task.id, "a checkpoint could not be saved");
+        }
+    }
+}
+
+fn marked(mut state: Vec<u8>, mark: [u8; MARK_BYTES]) -> Vec<u8> {
+    // A full vector would double, and the estimate has no room for a large state twice more.
+    state.reserve_exact(MARK_BYTES);
+    state.extend(mark);
+    state
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::series::tests::series;
+    use super::*;
+
+    #[test]
+    fn what_is_told_behind_a_state_makes_it_no_larger_than_that() {
+        let state = vec![7; 1_000_000];
+        // Of a fit of its own, and of one of a search's.
+        let packed = series(vec![Some(0.5)]).pack(state.clone(), Duration::ZERO);
+        for state in [state, packed] {
+            let n_bytes = state.len() + MARK_BYTES;
+            let marked = marked(state, [1; MARK_BYTES]);
+            assert_eq!(marked.len(), n_bytes);
+            assert!(marked.capacity() < n_bytes + 100, "{} bytes", marked.capacity());
         }
     }
 }
