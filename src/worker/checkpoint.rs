@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use super::Resources;
 use crate::store::tasks::{Checkpoint, ClaimedTask, Saved};
 
-/// Where fits are saved, and how often.
+/// Where tasks are saved, and how often.
 #[derive(Debug)]
 pub(super) struct Checkpoints {
     resources: Resources,
@@ -22,12 +22,12 @@ impl Checkpoints {
         Self { resources, runtime }
     }
 
-    /// A fit is saved so long after it began or was last saved.
+    /// A task is saved so long after it began or was last saved.
     pub(super) fn every(&self) -> Duration {
         self.resources.checkpoint_every
     }
 
-    /// What an earlier attempt saved, and how long it had taken; none where there is none or it cannot
+    /// What an earlier attempt saved, and how long the task had taken; none where there is none or it cannot
     /// be read: the fit then begins anew, and ends in the same.
     pub(super) fn load(&self, task: &ClaimedTask) -> Option<(Vec<u8>, Duration)> {
         let Checkpoint { sha256, spent_ms, .. } = task.checkpoint.as_ref()?;
@@ -45,8 +45,8 @@ impl Checkpoints {
         }
     }
 
-    /// Saves a state with how long the fit has taken and, if known, its last whole epoch; where that fails the
-    /// one before stays.
+    /// Saves a state with how long the task has taken, of a search with its inner fits, and, if known, the
+    /// fit's last whole epoch; where that fails the one before stays.
     pub(super) fn save(
         &self,
         task: &ClaimedTask,

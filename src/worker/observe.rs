@@ -290,6 +290,22 @@ mod tests {
     }
 
     #[test]
+    fn the_limit_counts_all_attempts_of_a_search() {
+        let (world, task) = searching();
+        let (reporter, _) = report::channel(1);
+        for (minutes, is_over) in [(9, false), (11, true)] {
+            // Between two fits, of which the next begins at its beginning.
+            let state = series(vec![Some(0.5)]).pack(vec![], Duration::ZERO);
+            let task = world.next_from(&task, state, Duration::from_secs(60 * minutes));
+            let context = world.context(&task, &reporter, Duration::ZERO);
+            let series = Series::resume(context, 4);
+            let context = Context { series: Some(&series), ..context };
+            let watch = Watch::new(context, Instant::now(), None);
+            assert_eq!(watch.must_stop(), is_over, "{minutes} minutes of the ten it may take");
+        }
+    }
+
+    #[test]
     fn a_searchs_limit_counts_no_fit_that_begins_anew() {
         let (world, task) = searching();
         let (reporter, _) = report::channel(1);
