@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use super::Resources;
 use crate::store::tasks::{Checkpoint, ClaimedTask, Saved};
 
-/// Where fits are saved, and how often.
+/// Where tasks are saved, and how often.
 #[derive(Debug)]
 pub(super) struct Checkpoints {
     resources: Resources,
@@ -15,19 +15,19 @@ pub(super) struct Checkpoints {
 }
 
 /// A blob's bytes end with so many that no other blob has, so that it is nobody else's.
-const MARK_BYTES: usize = 16;
+pub(super) const MARK_BYTES: usize = 16;
 
 impl Checkpoints {
     pub(super) fn new(resources: Resources, runtime: Handle) -> Self {
         Self { resources, runtime }
     }
 
-    /// A fit is saved so long after it began or was last saved.
+    /// A task is saved so long after it began or was last saved.
     pub(super) fn every(&self) -> Duration {
         self.resources.checkpoint_every
     }
 
-    /// What an earlier attempt saved, and how long it had taken; none where there is none or it cannot
+    /// What an earlier attempt saved, and how long the task had taken; none where there is none or it cannot
     /// be read: the fit then begins anew, and ends in the same.
     pub(super) fn load(&self, task: &ClaimedTask) -> Option<(Vec<u8>, Duration)> {
         let Checkpoint { sha256, spent_ms, .. } = task.checkpoint.as_ref()?;
@@ -45,8 +45,8 @@ impl Checkpoints {
         }
     }
 
-    /// Saves a state with how long the fit has taken and, if known, its last whole epoch; where that fails the
-    /// one before stays.
+    /// Saves a state with how long the task has taken, of a search with its inner fits, and, if known, the
+    /// fit's last whole epoch; where that fails the one before stays.
     pub(super) fn save(
         &self,
         task: &ClaimedTask,
@@ -54,8 +54,7 @@ impl Checkpoints {
         (spent, epoch): (Duration, Option<u32>),
     ) {
         let Resources { store, blobs, clock, .. } = &self.resources;
-        let mut bytes = state;
-        bytes.extend(clock.new_uuid().into_bytes());
+        let bytes = marked(state, clock.new_uuid().into_bytes());
         let saved = self.runtime.block_on(async {
             let size_bytes = bytes.len() as u64;
             let sha256 = blobs.put(bytes).await.map_err(|error| error.to_string())?;
@@ -73,6 +72,32 @@ impl Checkpoints {
         });
         if let Err(error) = saved {
             tracing::warn!(error, task = task.id, "a checkpoint could not be saved");
+        }
+    }
+}
+
+fn marked(mut state: Vec<u8>, mark: [u8; MARK_BYTES]) -> Vec<u8> {
+    // A full vector would double, and the estimate has no room for a large state twice more.
+    state.reserve_exact(MARK_BYTES);
+    state.extend(mark);
+    state
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::series::tests::series;
+    use super::*;
+
+    #[test]
+    fn what_is_told_behind_a_state_makes_it_no_larger_than_that() {
+        let state = vec![7; 1_000_000];
+        // Of a fit of its own, and of one of a search's.
+        let packed = series(vec![Some(0.5)]).pack(state.clone(), Duration::ZERO);
+        for state in [state, packed] {
+            let n_bytes = state.len() + MARK_BYTES;
+            let marked = marked(state, [1; MARK_BYTES]);
+            assert_eq!(marked.len(), n_bytes);
+            assert!(marked.capacity() < n_bytes + 100, "{} bytes", marked.capacity());
         }
     }
 }

@@ -217,6 +217,10 @@ impl perceptron::Observer for PerceptronWatch<'_> {
         self.0.resume()
     }
 
+    fn began_anew(&mut self) {
+        self.0.began_anew();
+    }
+
     fn wants_checkpoint(&mut self) -> bool {
         self.0.wants_checkpoint()
     }

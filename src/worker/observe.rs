@@ -1,6 +1,7 @@
 //! What a fit hears from outside while it trains, and what it says: stop signals and the clock in,
 //! reports of how it goes out.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use trainyard_learn::training::{Control, History, Observer, TrainingSpec};
@@ -40,6 +41,18 @@ impl Context<'_> {
         let going = matches!(stop, Some(Stop::Shutdown | Stop::Paused)) && since >= WORTH_SAVING;
         going || since >= self.checkpoints.every()
     }
+
+    /// Leaves a report that so much of the task is done, and says whether it did.
+    pub(super) fn report(&self, progress: f64, history: Option<Vec<u8>>) -> bool {
+        let ClaimedTask { id, attempt, lease_token, .. } = self.task;
+        self.reporter.send(Report {
+            task: *id,
+            attempt: *attempt,
+            lease_token: lease_token.clone(),
+            progress,
+            history,
+        })
+    }
 }
 
 /// Listens to the signal and to the clock on behalf of a fit, and reports how it goes.
@@ -54,6 +67,7 @@ pub(super) struct Watch<'a> {
     saved: Instant,
     /// Of a network.
     training: Option<&'a TrainingSpec>,
+    /// Of a task of one fit.
     pace: Pace,
     /// The last epoch that was told of.
     told: u32,
@@ -95,7 +109,8 @@ impl<'a> Watch<'a> {
 
     fn report_after(&mut self, elapsed: Duration, share: f64, history: Option<&History>) {
         // What is done is about to be published.
-        if share >= 1.0 || !self.pace.is_due(elapsed) {
+        let pace = self.context.series.map_or(&self.pace, Series::pace);
+        if share >= 1.0 || !pace.is_due(self.before + elapsed) {
             return;
         }
         let (before, width) = self.context.series.map_or((0.0, 1.0), Series::span);
@@ -104,15 +119,8 @@ impl<'a> Watch<'a> {
         let history = history.filter(|_| is_kept);
         let latest = history.and_then(|history| history.epochs().last()).copied();
         let news = history.filter(|_| latest > Some(self.told));
-        let ClaimedTask { id, attempt, lease_token, .. } = self.context.task;
-        let is_left = self.context.reporter.send(Report {
-            task: *id,
-            attempt: *attempt,
-            lease_token: lease_token.clone(),
-            progress: before + share * width,
-            history: news.map(|history| history.pack_thinned(MOST_VALUES)),
-        });
-        if is_left {
+        let packed = news.map(|history| history.pack_thinned(MOST_VALUES));
+        if self.context.report(before + share * width, packed) {
             self.told = latest.unwrap_or(self.told);
         }
     }
@@ -160,6 +168,17 @@ impl Observer for Watch<'_> {
         Some(state)
     }
 
+    fn began_anew(&mut self) {
+        tracing::warn!(
+            task = self.context.task.id,
+            "a saved state is not this fit's; it begins anew"
+        );
+        let lost = std::mem::take(&mut self.spent);
+        if let Some(series) = self.context.series {
+            series.forget(lost);
+        }
+    }
+
     fn wants_checkpoint(&mut self) -> bool {
         self.context.is_saving_due(self.saved.elapsed())
     }
@@ -195,23 +214,24 @@ fn share((done, epochs): (f64, u32), elapsed: Duration, max_seconds: Option<f64>
     by_epochs.max(by_time).clamp(0.0, 1.0)
 }
 
-/// When a fit reports: once it has taken [`REPORT_EVERY`], and so long after each report.
-#[derive(Clone, Copy, Debug)]
-struct Pace {
-    next: Duration,
+/// When a task reports: once its training has taken [`REPORT_EVERY`], and so long after each report.
+#[derive(Debug)]
+pub(super) struct Pace {
+    next: Cell<Duration>,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { next: REPORT_EVERY }
+        Self { next: Cell::new(REPORT_EVERY) }
     }
 }
 
 impl Pace {
-    fn is_due(&mut self, elapsed: Duration) -> bool {
-        let due = elapsed >= self.next;
+    /// Whether to report so long after the task's training began.
+    pub(super) fn is_due(&self, elapsed: Duration) -> bool {
+        let due = elapsed >= self.next.get();
         if due {
-            self.next = elapsed + REPORT_EVERY;
+            self.next.set(elapsed + REPORT_EVERY);
         }
         due
     }
@@ -219,11 +239,112 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::report;
+    use super::super::search::tests::World;
+    use super::super::series::tests::series;
     use super::*;
+    use crate::domain::job::FitSummary;
+    use crate::store::tasks::Outcome;
+
+    /// What becomes of the only fit of a job that goes on from such a state, which took so long.
+    fn gone_on(job: &Value, state: Vec<u8>, spent: Duration) -> FitSummary {
+        let mut world = World::new(job, &[]);
+        let task = world.claim().remove(0);
+        let next = world.next_from(&task, state, spent);
+        let (finished, _) = world.run(&next, usize::MAX);
+        match finished.unwrap().outcome {
+            Outcome::Reduced { result, .. } => result.refit.unwrap().fit,
+            other => panic!("{other:?}"),
+        }
+    }
 
     #[test]
-    fn a_short_fit_reports_nothing_and_a_long_one_once_a_second() {
-        let mut pace = Pace::default();
+    fn a_state_that_is_none_of_the_fit_counts_no_time() {
+        let network = json!({
+            "target": "y", "model": {"type": "linear"}, "optimizer": {"type": "adam"},
+            "training": {"epochs": 3, "max_seconds": 300.0}
+        });
+        // Of another version, and of nothing at all.
+        for state in [vec![255, 1], vec![]] {
+            let fit = gone_on(&network, state, Duration::from_secs(301));
+            assert_eq!((fit.epochs, fit.stop_reason.as_str()), (3, "completed"));
+        }
+        // The server's limit is ten minutes.
+        let perceptron = json!({
+            "target": "y", "model": {"type": "perceptron", "tol": null, "max_iter": 4}
+        });
+        assert_eq!(gone_on(&perceptron, vec![255], Duration::from_secs(3_600)).epochs, 4);
+    }
+
+    /// A fold of a search with four inner fits.
+    fn searching() -> (World, ClaimedTask) {
+        let network = json!({
+            "target": "y", "model": {"type": "linear"}, "optimizer": {"type": "adam"},
+            "training": {"epochs": 3}, "cv": {"type": "kfold", "n_splits": 2}
+        });
+        let world = World::new(&network, &[json!({}), json!({})]);
+        let task = world.claim().remove(0);
+        (world, task)
+    }
+
+    #[test]
+    fn the_limit_counts_all_attempts_of_a_search() {
+        let (world, task) = searching();
+        let (reporter, _) = report::channel(1);
+        for (minutes, is_over) in [(9, false), (11, true)] {
+            // Between two fits, of which the next begins at its beginning.
+            let state = series(vec![Some(0.5)]).pack(vec![], Duration::ZERO);
+            let task = world.next_from(&task, state, Duration::from_secs(60 * minutes));
+            let context = world.context(&task, &reporter, Duration::ZERO);
+            let series = Series::resume(context, 4);
+            let context = Context { series: Some(&series), ..context };
+            let watch = Watch::new(context, Instant::now(), None);
+            assert_eq!(watch.must_stop(), is_over, "{minutes} minutes of the ten it may take");
+        }
+    }
+
+    #[test]
+    fn a_searchs_limit_counts_no_fit_that_begins_anew() {
+        let (world, task) = searching();
+        let (reporter, _) = report::channel(1);
+        let minutes = |n: u64| Duration::from_secs(60 * n);
+        // Of fifteen minutes the fit that runs had taken so many.
+        for (of_fit, is_over) in [(0, true), (4, true), (8, false), (15, false)] {
+            let state = series(vec![Some(0.5)]).pack(vec![255], minutes(of_fit));
+            let task = world.next_from(&task, state, minutes(15));
+            let context = world.context(&task, &reporter, Duration::ZERO);
+            let series = Series::resume(context, 4);
+            let context = Context { series: Some(&series), ..context };
+            let mut watch = Watch::new(context, Instant::now(), None);
+            assert_eq!(watch.resume(), Some(vec![255]));
+            assert!(watch.must_stop(), "the task has taken more than the ten minutes it may");
+            watch.began_anew();
+            assert_eq!(watch.must_stop(), is_over, "{of_fit} minutes for nothing");
+        }
+    }
+
+    #[test]
+    fn a_search_of_short_fits_says_how_far_it_is() {
+        let (world, task) = searching();
+        let (reporter, mut reports) = report::channel(1);
+        let mut progress = || reports.try_recv().unwrap().progress;
+        // Its fits so far took two seconds, none of them one.
+        let context = world.context(&task, &reporter, Duration::from_secs(2));
+        let within = Series::resume(context, 4);
+        let of_fit = Context { series: Some(&within), ..context };
+        Watch::new(of_fit, Instant::now(), None).report(0.5, None);
+        assert_eq!(progress(), 0.1, "half of the first of five");
+        // Nor does a fit need to say anything itself, as one of a single epoch does not.
+        let mut between = Series::resume(context, 4);
+        between.add(Some(0.5), context);
+        assert_eq!(progress(), 0.2);
+    }
+
+    #[test]
+    fn a_short_task_reports_nothing_and_a_long_one_once_a_second() {
+        let pace = Pace::default();
         let due: Vec<u64> =
             (0..3_500).filter(|ms| pace.is_due(Duration::from_millis(*ms))).collect();
         assert_eq!(due, [1_000, 2_000, 3_000]);

@@ -172,4 +172,4 @@ fn inner_folds(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

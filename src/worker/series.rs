@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
-use super::observe::Context;
+use super::observe::{Context, Pace};
 
 /// The first of what is told behind a fit's state: its layout's version. It changes with any type that is
 /// part of it, and with the order of the fits.
@@ -17,11 +17,13 @@ pub(super) struct Series {
     /// What the inner fits that have ended gave.
     scores: Vec<Option<f64>>,
     /// How long earlier attempts of the task had taken.
-    spent: Duration,
+    spent: Cell<Duration>,
     /// The state of the fit that comes next and how long it had taken, until that goes on from it.
     next: RefCell<Option<(Vec<u8>, Duration)>>,
     /// When the task began or was last saved.
     saved: Cell<Instant>,
+    /// When the task reports.
+    pace: Pace,
 }
 
 impl Series {
@@ -30,8 +32,8 @@ impl Series {
         let loaded = context.checkpoints.load(context.task);
         let found = loaded.and_then(|(bytes, spent)| Some((unpack(bytes, n_inner)?, spent)));
         let ((scores, next), spent) = found.unwrap_or_default();
-        let (next, saved) = (RefCell::new(next), Cell::new(context.begun));
-        Self { n_inner, scores, spent, next, saved }
+        let (spent, next, saved) = (Cell::new(spent), RefCell::new(next), Cell::new(context.begun));
+        Self { n_inner, scores, spent, next, saved, pace: Pace::default() }
     }
 
     /// What the inner fits that have ended gave.
@@ -39,12 +41,15 @@ impl Series {
         &self.scores
     }
 
-    /// An inner fit has ended; the task is saved where that is due.
+    /// An inner fit has ended; that is reported, and the task is saved, where that is due.
     pub(super) fn add(&mut self, score: Option<f64>, context: Context<'_>) {
         self.scores.push(score);
+        if self.pace.is_due(context.begun.elapsed()) {
+            context.report(self.span().0, None);
+        }
         if context.is_saving_due(self.saved.get().elapsed()) {
             let state = self.pack(Vec::new(), Duration::ZERO);
-            let spent = self.spent + context.begun.elapsed();
+            let spent = self.spent.get() + context.begun.elapsed();
             context.checkpoints.save(context.task, state, (spent, None));
             self.saved.set(Instant::now());
         }
@@ -61,9 +66,19 @@ impl Series {
         (self.scores.len() as f64 / n_fits, 1.0 / n_fits)
     }
 
+    /// When the task reports.
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
     /// How long earlier attempts of the task had taken.
     pub(super) fn spent(&self) -> Duration {
-        self.spent
+        self.spent.get()
+    }
+
+    /// The fit that comes next had taken so long for nothing.
+    pub(super) fn forget(&self, taken: Duration) {
+        self.spent.set(self.spent.get().saturating_sub(taken));
     }
 
     /// From where the fit that begins goes on, and how long it had taken.
@@ -116,12 +131,14 @@ fn unpack(mut bytes: Vec<u8>, n_inner: usize) -> Option<Unpacked> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn series(scores: Vec<Option<f64>>) -> Series {
+    /// One of four inner fits, of which some have ended.
+    pub(in crate::worker) fn series(scores: Vec<Option<f64>>) -> Series {
         let (next, saved) = (RefCell::default(), Cell::new(Instant::now()));
-        Series { n_inner: 4, scores, spent: Duration::ZERO, next, saved }
+        let (spent, pace) = (Cell::default(), Pace::default());
+        Series { n_inner: 4, scores, spent, next, saved, pace }
     }
 
     #[test]

@@ -48,6 +48,9 @@ async fn a_report_moves_the_job_until_the_result_takes_its_place(on: Database) {
     // Of five tasks, half of the first is done, then three quarters.
     assert!(yard.report(report(&tasks[0], 0.5, history(1, 9.0))).await);
     assert_eq!((yard.progress().await, yard.curve(0).await), (0.1, Some((vec![9.0], false))));
+    let within_an_epoch = Report { history: None, ..report(&tasks[0], 0.6, vec![]) };
+    assert!(yard.report(within_an_epoch).await);
+    assert_eq!((yard.progress().await, yard.curve(0).await), (0.12, Some((vec![9.0], false))));
     assert!(yard.report(report(&tasks[0], 0.75, history(2, 9.0))).await);
     assert_eq!((yard.progress().await, yard.curve(0).await), (0.15, Some((vec![9.0; 2], false))));
     assert!(yard.report(report(&tasks[0], 0.25, history(2, 9.0))).await);

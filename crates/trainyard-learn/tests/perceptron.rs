@@ -131,6 +131,8 @@ struct Interruptions {
     n_epochs: usize,
     ends_after: Option<usize>,
     state: Option<Vec<u8>>,
+    /// How often it heard that its state is none of the training.
+    n_anew: usize,
 }
 
 impl Observer for Interruptions {
@@ -144,6 +146,10 @@ impl Observer for Interruptions {
 
     fn resume(&mut self) -> Option<Vec<u8>> {
         self.state.take()
+    }
+
+    fn began_anew(&mut self) {
+        self.n_anew += 1;
     }
 
     fn wants_checkpoint(&mut self) -> bool {
@@ -176,6 +182,7 @@ fn a_training_that_goes_on_from_its_state_ends_with_the_same_bits() {
             n_resumed += usize::from(broken.state.is_some());
             let mut rest = Interruptions { state: broken.state, ..Interruptions::default() };
             let resumed = train(&mut rest).expect("trains");
+            assert_eq!(rest.n_anew, 0, "the state is the training's, or there is none");
             let bits = |model: &Perceptron| -> Vec<u64> {
                 model.coef.iter().chain(&model.intercept).map(|value| value.to_bits()).collect()
             };
@@ -186,6 +193,7 @@ fn a_training_that_goes_on_from_its_state_ends_with_the_same_bits() {
         let nonsense = Some(vec![1, 2, 3]);
         let mut rest = Interruptions { state: nonsense, ..Interruptions::default() };
         assert_eq!(train(&mut rest).expect("trains"), expected);
+        assert_eq!(rest.n_anew, 1, "it is told that it began anew");
     }
     assert!(n_resumed > 200, "{n_resumed}");
 }

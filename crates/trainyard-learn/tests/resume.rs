@@ -92,6 +92,8 @@ struct Killed {
     /// Steps until then.
     n_left: usize,
     threads: usize,
+    /// How often it heard that its state is none of the fit.
+    n_anew: usize,
 }
 
 impl Observer for Killed {
@@ -101,6 +103,10 @@ impl Observer for Killed {
 
     fn resume(&mut self) -> Option<Vec<u8>> {
         self.saved.take()
+    }
+
+    fn began_anew(&mut self) {
+        self.n_anew += 1;
     }
 
     fn wants_checkpoint(&mut self) -> bool {
@@ -126,12 +132,13 @@ impl Rows {
         let mut saved = None;
         for n_lives in 1.. {
             let threads = 1 + n_lives % 2;
-            let mut life = Killed { saved, n_left: n_steps, threads };
+            let mut life = Killed { saved, n_left: n_steps, threads, n_anew: 0 };
             match self.fit(optimizer, training, &mut life) {
                 Ok(fitted) => return (fitted, n_lives),
                 Err(error) => assert_eq!(error, FitError::Cancelled),
             }
             saved = life.saved;
+            assert_eq!(life.n_anew, 0, "the state is the fit's");
             assert!(saved.is_some(), "nothing was saved");
         }
         unreachable!("a fit ends")
@@ -182,21 +189,23 @@ fn what_is_no_state_of_the_fit_is_passed_over() {
     let mut life = Killed { n_left: 3, threads: 1, ..Killed::default() };
     assert_eq!(rows.fit(&adam, &training, &mut life), Err(FitError::Cancelled));
     let saved = life.saved.expect("a state");
-    let resumed = |saved: Vec<u8>, optimizer: &Value, training: &Value| {
-        let mut life = Killed { saved: Some(saved), n_left: usize::MAX, threads: 1 };
-        bits(&rows.fit(optimizer, training, &mut life).expect("a fit"))
+    let resumed = |saved: Vec<u8>, optimizer: &Value, n_anew: usize| {
+        let mut life = Killed { saved: Some(saved), n_left: usize::MAX, threads: 1, n_anew: 0 };
+        let fitted = rows.fit(optimizer, &training, &mut life).expect("a fit");
+        assert_eq!(life.n_anew, n_anew, "it is told whether it began anew");
+        bits(&fitted)
     };
-    assert!(resumed(saved.clone(), &adam, &training) == whole);
+    assert!(resumed(saved.clone(), &adam, 0) == whole);
     // Of another version, cut, and of another fit: it has no moments.
     let mut other = saved.clone();
     other[0] += 1;
-    assert!(resumed(other, &adam, &training) == whole);
+    assert!(resumed(other, &adam, 1) == whole);
     for n in [0, 1, 7, saved.len() / 2, saved.len() - 1] {
-        assert!(resumed(saved[..n].to_vec(), &adam, &training) == whole, "{n} bytes");
+        assert!(resumed(saved[..n].to_vec(), &adam, 1) == whole, "{n} bytes");
     }
     let sgd = json!({"type": "sgd"});
     let whole = bits(&rows.fit(&sgd, &training, &mut Unobserved).expect("a fit"));
-    assert!(resumed(saved, &sgd, &training) == whole);
+    assert!(resumed(saved, &sgd, 1) == whole);
 }
 
 /// Bytes of a state and of a history, damaged by seeded dice: none of them panics, and none is taken for

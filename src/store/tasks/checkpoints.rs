@@ -20,7 +20,7 @@ use crate::store::{Result, Store, events, from_json};
 pub struct Checkpoint {
     /// The blob's name.
     pub sha256: String,
-    /// Milliseconds that the fit has taken until then, in all its attempts.
+    /// Milliseconds that the task has taken until then, in all its attempts: of a search, its inner fits too.
     pub spent_ms: i64,
     /// The last whole epoch, where its number says how far the fit is.
     pub epoch: Option<u32>,

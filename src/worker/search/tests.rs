@@ -4,7 +4,7 @@
 use std::io::Cursor;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
@@ -21,8 +21,10 @@ use trainyard_learn::describe::describe;
 use trainyard_learn::kernels::Crew;
 
 use super::super::Resources;
+use super::super::checkpoint::{Checkpoints, MARK_BYTES};
+use super::super::observe::Context;
 use super::super::queue::{Flight, Signal, Stop};
-use super::super::report;
+use super::super::report::{self, Reporter};
 use super::super::run::{Ended, Runner};
 use crate::blobs::Blobs;
 use crate::domain::clock::Clock;
@@ -106,20 +108,23 @@ impl ObjectStore for Breaking {
 }
 
 /// A worker's thread with one job, and nobody else.
-struct World {
+pub(in crate::worker) struct World {
     breaking: Arc<Breaking>,
-    runner: Runner,
+    pub(in crate::worker) runner: Runner,
     crew: Crew,
+    /// Of trainings that are made here.
+    checkpoints: Checkpoints,
+    signal: Signal,
     // Dropped after what runs on it.
     runtime: Runtime,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 const PROJECT: ProjectId = ProjectId::DEFAULT;
 
 impl World {
-    /// Fits are saved after every step, perceptrons after every epoch.
-    fn new(job: &Value, candidates: &[Value]) -> Self {
+    /// Fits are saved after every step, perceptrons after every epoch. Without candidates it is no search.
+    pub(in crate::worker) fn new(job: &Value, candidates: &[Value]) -> Self {
         // In memory where there is such a folder: what survives a power cut is not tested here.
         let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let runtime = Runtime::new().unwrap();
@@ -151,12 +156,14 @@ impl World {
         };
         runtime.block_on(submit(&resources, job, candidates));
         let (reporter, _) = report::channel(1);
+        let checkpoints = Checkpoints::new(resources.clone(), handle.clone());
         let runner = Runner::new(resources, handle, 1, reporter);
-        Self { breaking, runner, crew: Crew::new(1), runtime, _directory: directory }
+        let (crew, signal) = (Crew::new(1), Signal::default());
+        Self { breaking, runner, crew, checkpoints, signal, runtime, directory }
     }
 
     /// The tasks that can run now.
-    fn claim(&self) -> Vec<ClaimedTask> {
+    pub(in crate::worker) fn claim(&self) -> Vec<ClaimedTask> {
         let request = ClaimRequest {
             worker: "test",
             lease_token: self.runner.resources.clock.new_uuid().to_string(),
@@ -169,8 +176,36 @@ impl World {
         self.runtime.block_on(self.runner.resources.store.claim(&request)).unwrap()
     }
 
+    /// Where its database is.
+    pub(in crate::worker) fn database(&self) -> String {
+        format!("sqlite:{}", self.directory.path().join("t.db").display())
+    }
+
+    /// What a training of the task is given, that began so long ago.
+    pub(in crate::worker) fn context<'a>(
+        &'a self,
+        task: &'a ClaimedTask,
+        reporter: &'a Reporter,
+        ago: Duration,
+    ) -> Context<'a> {
+        Context {
+            task,
+            signal: &self.signal,
+            begun: Instant::now().checked_sub(ago).unwrap(),
+            time_limit: self.runner.resources.time_limit,
+            cores: &self.runner.cores,
+            reporter,
+            checkpoints: &self.checkpoints,
+            series: None,
+        }
+    }
+
     /// Runs the task until it ends, or has been saved so often; says how many fits of the search ended, too.
-    fn run(&mut self, task: &ClaimedTask, n_saved: usize) -> (Option<Finished>, u64) {
+    pub(in crate::worker) fn run(
+        &mut self,
+        task: &ClaimedTask,
+        n_saved: usize,
+    ) -> (Option<Finished>, u64) {
         let signal = Arc::new(Signal::default());
         *self.breaking.signal.lock().unwrap() = Arc::clone(&signal);
         self.breaking.n_left.store(n_saved, Ordering::Relaxed);
@@ -192,6 +227,21 @@ impl World {
             checkpoint: Some(Checkpoint { sha256, spent_ms: 7, epoch: None }),
             ..task.clone()
         }
+    }
+
+    /// The task's next attempt where something else was saved after so long.
+    pub(in crate::worker) fn next_from(
+        &self,
+        task: &ClaimedTask,
+        mut state: Vec<u8>,
+        spent: Duration,
+    ) -> ClaimedTask {
+        state.extend([0; MARK_BYTES]);
+        let stored = self.runner.resources.blobs.put(state);
+        let sha256 = self.runtime.block_on(stored).unwrap();
+        let spent_ms = spent.as_millis() as i64;
+        let checkpoint = Some(Checkpoint { sha256, spent_ms, epoch: Some(9) });
+        ClaimedTask { checkpoint, ..task.clone() }
     }
 }
 
@@ -229,7 +279,11 @@ async fn submit(resources: &Resources, job: &Value, candidates: &[Value]) {
     };
     let space = json!({"preprocess.numeric": {"choice": [1, 2, 3]}});
     let cv = json!({"type": "kfold", "n_splits": 2});
-    let mut whole = checked(&json!({"search": {"space": space, "cv": cv}}));
+    let search = match candidates {
+        [] => json!({}),
+        _ => json!({"search": {"space": space, "cv": cv}}),
+    };
+    let mut whole = checked(&search);
     whole.variants = candidates.iter().map(|candidate| checked(candidate).spec).collect();
     let id = JobId::new(&resources.clock);
     let new = NewJob { id, checked: whole, spec: job.clone(), traceparent: None };

@@ -55,7 +55,13 @@ pub fn fit(
     let mut signs = vec![0.0; y.len()];
     let mut weights = vec![0.0; rows.n_features];
     let shape = (problems.len(), y.len(), rows.n_features);
-    let saved = observer.resume().and_then(|bytes| Saved::from_bytes(&bytes, shape));
+    let saved = observer.resume().and_then(|bytes| {
+        let saved = Saved::from_bytes(&bytes, shape);
+        if saved.is_none() {
+            observer.began_anew();
+        }
+        saved
+    });
     let (n_done, mut state) = match saved {
         None => (0, None),
         Some(saved) => {

@@ -14,10 +14,15 @@ pub trait Observer {
     fn epoch(&mut self, epoch: Epoch) -> ControlFlow<()>;
 
     /// Asked once, at the start: the state that an earlier training of the same rows by the same spec
-    /// has given to [`checkpoint`](Self::checkpoint). What is none of this training is passed over.
+    /// has given to [`checkpoint`](Self::checkpoint). What is none of this training is passed over:
+    /// it begins at its beginning, and says so to [`began_anew`](Self::began_anew).
     fn resume(&mut self) -> Option<Vec<u8>> {
         None
     }
+
+    /// What [`resume`](Self::resume) has given is no state of this training, and so nothing that was done
+    /// before is part of it.
+    fn began_anew(&mut self) {}
 
     /// Asked after every epoch that does not end the training by itself, before it may be ended:
     /// whether to be given the state.

@@ -133,10 +133,15 @@ pub trait Observer {
 
     /// What an earlier call of the same fit has saved; asked for once, at the beginning. The fit goes on
     /// from there, and ends with the same bits as one that was never broken off. What is no such state,
-    /// as another version may have saved it, is passed over: the fit begins at its beginning.
+    /// as another version may have saved it, is passed over: the fit begins at its beginning, and says so to
+    /// [`began_anew`](Self::began_anew).
     fn resume(&mut self) -> Option<Vec<u8>> {
         None
     }
+
+    /// What [`resume`](Self::resume) has given is no state of this fit, and so nothing that was done before
+    /// is part of it.
+    fn began_anew(&mut self) {}
 
     /// Whether the state should be saved; asked before every step, and before [`step`](Self::step).
     fn wants_checkpoint(&mut self) -> bool {
@@ -240,18 +245,21 @@ pub fn fit(
     let batches = Batches::new(examples.train.len(), fit);
     let mut order = examples.train.to_vec();
     // Before anything else is there, so that a state and its bytes take no more than a fit that saves.
-    let saved = observer.resume().and_then(|bytes| checkpoint::read(&bytes));
+    let given = observer.resume();
+    let is_given = given.is_some();
+    let saved = given.and_then(|bytes| checkpoint::read(&bytes));
     let mut learner = Learner::new(fit, examples, &batches);
     let mut record = Record::new(fit, examples);
     let mut stopping = Stopping::new(training.early_stopping.as_ref());
-    let mut epochs = 0;
-    let mut end = End::Completed;
-    let mut place = Place { epoch: 1, step: 0 };
-    if let Some(saved) = saved {
-        place = checkpoint::resume(saved, &batches, &mut learner, &mut stopping, &mut record)
-            .unwrap_or(place);
-        epochs = place.epoch - 1;
+    let found = saved.and_then(|saved| {
+        checkpoint::resume(saved, &batches, &mut learner, &mut stopping, &mut record)
+    });
+    if is_given && found.is_none() {
+        observer.began_anew();
     }
+    let mut place = found.unwrap_or(Place { epoch: 1, step: 0 });
+    let mut epochs = place.epoch - 1;
+    let mut end = End::Completed;
     for epoch in place.epoch..=training.epochs {
         if training.shuffle {
             order.copy_from_slice(examples.train);
