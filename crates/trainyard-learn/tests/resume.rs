@@ -242,7 +242,7 @@ fn damaged_states_and_histories_are_passed_over_or_gone_on_from() {
                 }
             }
         }
-        let mut life = Killed { saved: Some(state), n_left: usize::MAX, threads: 1 };
+        let mut life = Killed { saved: Some(state), n_left: usize::MAX, threads: 1, n_anew: 0 };
         // Whatever numbers are in it, the fit ends: well, or because they diverge.
         let ended = rows.fit(&optimizer, &training, &mut life);
         assert!(!matches!(ended, Err(FitError::Cancelled)), "seed {seed}, {n}");
