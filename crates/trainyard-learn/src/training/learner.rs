@@ -9,17 +9,15 @@ use super::batches::Batches;
 use super::outputs::{Scratch, validate, weight_of};
 use super::record::{LayerNorms, Summary};
 use super::scored::{Said, judge, keep_probabilities, n_probabilities};
-use super::weights::{blend, penalize, shrink_columns};
+use super::tally::Tally;
+use super::weights::{BLOCK, apply, blend, penalize, shrink_columns};
 use super::{Examples, Fit, Target};
 use crate::kernels::{Crew, Values};
 use crate::losses::{TargetRows, Weights};
 use crate::network::{Pass, Training};
-use crate::optim::{MAX_SLOTS, Optimizer, State, Update};
+use crate::optim::{Optimizer, State};
 use crate::random::stream::{Stream, derive};
 use crate::schedule::{Progress, Schedule};
-
-/// Parameters are updated in blocks of so many.
-const BLOCK: usize = 4096;
 
 /// A loss this many times the first batch's is no learning any more.
 const DIVERGED_FACTOR: f64 = 1e6;
@@ -89,19 +87,6 @@ struct Batch {
 
 struct Validation {
     outputs: Vec<f32>,
-    /// What scorers need of each row besides its class; empty unless one does.
-    probabilities: Vec<f32>,
-}
-
-/// What an epoch's batches add up to.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Tally {
-    loss: f64,
-    weight: f64,
-    n_seen: usize,
-    /// What was predicted of the rows seen, in the epoch's order.
-    classes: Vec<u32>,
-    values: Vec<f32>,
     /// What scorers need of each row besides its class; empty unless one does.
     probabilities: Vec<f32>,
 }
@@ -451,62 +436,4 @@ impl<'a> Learner<'a> {
 pub(super) fn n_rows_at_once(n_of_batch: usize, n_validation: usize) -> usize {
     const LEAST: usize = 32;
     n_of_batch.max(n_validation.min(LEAST))
-}
-
-impl Tally {
-    /// Notes what was predicted of the next rows.
-    fn take(&mut self, z: &[f32], n_outputs: usize, fit: &Fit<'_>) {
-        let n_rows = z.len() / n_outputs;
-        if self.values.is_empty() {
-            let seen = &mut self.classes[self.n_seen..][..n_rows];
-            for (class, z) in seen.iter_mut().zip(z.chunks_exact(n_outputs)) {
-                *class = fit.loss.class_of(z);
-            }
-            if !self.probabilities.is_empty() {
-                let width = self.probabilities.len() / self.classes.len();
-                let seen = &mut self.probabilities[self.n_seen * width..][..n_rows * width];
-                keep_probabilities(seen, z, width, fit);
-            }
-        } else {
-            let seen = &mut self.values[self.n_seen * n_outputs..][..z.len()];
-            seen.copy_from_slice(z);
-            fit.loss.values(seen);
-        }
-        self.n_seen += n_rows;
-    }
-}
-
-/// Lets the optimizer change the parameters, block by block. With `keep_changes`, the gradients are
-/// replaced by what the parameters changed by.
-fn apply(
-    update: Update,
-    w: &mut [f32],
-    g: &mut [f32],
-    slots: &mut [Values; MAX_SLOTS],
-    keep_changes: bool,
-    crew: &mut Crew,
-) {
-    let change = |w: &mut [f32], g: &mut [f32], slots: [&mut [f32]; MAX_SLOTS]| {
-        if !keep_changes {
-            return update.apply(w, g, slots);
-        }
-        let mut before = [0.0; BLOCK];
-        let before = &mut before[..w.len()];
-        before.copy_from_slice(w);
-        update.apply(w, g, slots);
-        g.iter_mut().zip(w).zip(before).for_each(|((g, w), before)| *g = *w - *before);
-    };
-    let [s0, s1, s2] = slots;
-    // A crew's slices are of one length, so unused slots are left out.
-    if s0.is_empty() {
-        crew.for_blocks([w, g], BLOCK, |_, [w, g]| change(w, g, [&mut [], &mut [], &mut []]));
-    } else if s1.is_empty() {
-        crew.for_blocks([w, g, s0], BLOCK, |_, [w, g, s0]| change(w, g, [s0, &mut [], &mut []]));
-    } else if s2.is_empty() {
-        crew.for_blocks([w, g, s0, s1], BLOCK, |_, [w, g, s0, s1]| change(w, g, [s0, s1, &mut []]));
-    } else {
-        crew.for_blocks([w, g, s0, s1, s2], BLOCK, |_, [w, g, s0, s1, s2]| {
-            change(w, g, [s0, s1, s2]);
-        });
-    }
 }

@@ -21,6 +21,7 @@ mod rows;
 pub(crate) mod scored;
 mod spec;
 mod stopping;
+mod tally;
 pub mod weights;
 
 use crate::kernels::{Crew, Values};

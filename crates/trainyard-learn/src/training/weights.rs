@@ -1,6 +1,46 @@
-//! What is done to weights besides an optimizer's step: penalties, a greatest norm, an average.
+//! What is done to weights: an optimizer's step, penalties, a greatest norm, an average.
 
 use crate::kernels::simd::simd;
+use crate::kernels::{Crew, Values};
+use crate::optim::{MAX_SLOTS, Update};
+
+/// Parameters are updated in blocks of so many.
+pub(super) const BLOCK: usize = 4096;
+
+/// Lets the optimizer change the parameters, block by block. With `keep_changes`, the gradients are
+/// replaced by what the parameters changed by.
+pub(super) fn apply(
+    update: Update,
+    w: &mut [f32],
+    g: &mut [f32],
+    slots: &mut [Values; MAX_SLOTS],
+    keep_changes: bool,
+    crew: &mut Crew,
+) {
+    let change = |w: &mut [f32], g: &mut [f32], slots: [&mut [f32]; MAX_SLOTS]| {
+        if !keep_changes {
+            return update.apply(w, g, slots);
+        }
+        let mut before = [0.0; BLOCK];
+        let before = &mut before[..w.len()];
+        before.copy_from_slice(w);
+        update.apply(w, g, slots);
+        g.iter_mut().zip(w).zip(before).for_each(|((g, w), before)| *g = *w - *before);
+    };
+    let [s0, s1, s2] = slots;
+    // A crew's slices are of one length, so unused slots are left out.
+    if s0.is_empty() {
+        crew.for_blocks([w, g], BLOCK, |_, [w, g]| change(w, g, [&mut [], &mut [], &mut []]));
+    } else if s1.is_empty() {
+        crew.for_blocks([w, g, s0], BLOCK, |_, [w, g, s0]| change(w, g, [s0, &mut [], &mut []]));
+    } else if s2.is_empty() {
+        crew.for_blocks([w, g, s0, s1], BLOCK, |_, [w, g, s0, s1]| change(w, g, [s0, s1, &mut []]));
+    } else {
+        crew.for_blocks([w, g, s0, s1, s2], BLOCK, |_, [w, g, s0, s1, s2]| {
+            change(w, g, [s0, s1, s2]);
+        });
+    }
+}
 
 /// Scales down the columns of `w`, rows × `width`, whose norm is above `most`.
 pub fn shrink_columns(w: &mut [f32], width: usize, most: f64) {
