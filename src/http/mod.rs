@@ -30,6 +30,7 @@ mod page;
 mod predict;
 mod predictions;
 pub mod problem;
+mod submit;
 mod suggestion;
 mod upload;
 mod validate;
@@ -163,7 +164,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(route!(content::content))
         .routes(route!(overlap::overlap))
         .routes(route!(suggestion::suggestion))
-        .routes(route!(jobs::list, jobs::create))
+        .routes(route!(jobs::list, submit::create))
         .routes(route!(jobs::get, jobs::delete))
         .routes(route!(jobs::folds))
         .routes(route!(checkpoints::checkpoints))
