@@ -75,6 +75,11 @@ pub struct ClaimedTask {
 }
 
 impl ClaimedTask {
+    /// Whether it was tried before and is not tried again: if its worker is lost, its job ends.
+    pub fn is_last_try(&self) -> bool {
+        self.attempt > 1 && self.attempt >= self.max_attempts
+    }
+
     /// By what it is held.
     pub fn holding(&self) -> Holding {
         let lease_token = Arc::clone(&self.lease_token);

@@ -87,6 +87,7 @@ async fn a_worker_takes_what_its_labels_and_memory_are_enough_for(on: Database) 
             budget_us: 1,
             max_tasks: 1,
             max_memory_bytes,
+            may_be_last_try: true,
             requirements: &labels.subsets(),
         };
         yard.store.claim(&request).await.unwrap().first().map(|task| task.job.id)

@@ -162,6 +162,7 @@ async fn next_for(yard: &Yard, labels: &str, max_memory_bytes: i64) -> ClaimedTa
         budget_us: 1,
         max_tasks: 1,
         max_memory_bytes,
+        may_be_last_try: true,
         requirements: &labels.subsets(),
     };
     yard.store.claim(&request).await.unwrap().remove(0)
