@@ -105,6 +105,16 @@ async fn what_is_handed_back_was_never_tried(on: Database) {
     assert_eq!(yard.store.publish(&folds(&tasks)).await.unwrap(), [false; 4]);
 }
 
+async fn what_is_handed_back_waits_from_then_on(on: Database) {
+    let yard = Yard::new(on).await;
+    let tasks = yard.claim(60_000, 1_000_000).await;
+    // It ran for an hour.
+    yard.change("UPDATE tasks SET available_at = available_at - 3600000").await;
+    yard.hand_back(&tasks).await;
+    let waited_ms = yard.claim(60_000, 1).await[0].waited_ms;
+    assert!(waited_ms < 600_000, "{waited_ms} ms");
+}
+
 async fn what_was_lost_before_is_taken_by_itself(on: Database) {
     let yard = Yard::new(on).await;
     assert_eq!(yard.claim(60_000, 1_000_000).await.len(), 4);
@@ -265,6 +275,7 @@ on_both! {
     a_task_that_keeps_losing_its_worker_ends_its_job,
     what_meets_an_outage_is_tried_until_it_is_over,
     what_is_handed_back_was_never_tried,
+    what_is_handed_back_waits_from_then_on,
     what_was_lost_before_is_taken_by_itself,
     what_ends_its_workers_ends_no_job_but_its_own,
     a_cancelled_job_takes_no_result_and_ends_with_its_last_task,
