@@ -27,7 +27,7 @@ import uuid
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 URL = "TRAINYARD_TEST_POSTGRES_URL"
 
-# 60 folds of about a quarter of a second on one thread.
+# 60 folds of about 40 ms on one thread (docs/benchmarks.md).
 SCALING_DATA = {"type": "make_classification", "n_samples": 2000, "n_features": 20, "random_state": 1}
 SCALING_JOB = {
     "target": "y",

@@ -75,6 +75,11 @@ pub struct ClaimedTask {
 }
 
 impl ClaimedTask {
+    /// Whether it was tried before and is not tried again: if its worker is lost, its job ends.
+    pub fn is_last_try(&self) -> bool {
+        self.attempt > 1 && self.attempt >= self.max_attempts
+    }
+
     /// By what it is held.
     pub fn holding(&self) -> Holding {
         let lease_token = Arc::clone(&self.lease_token);
@@ -324,14 +329,16 @@ impl Store {
         for &Holding { task, attempt, ref lease_token, job } in held {
             let Some((project, status)) = project_and_status(&mut tx, job).await? else { continue };
             let open = publish::is_open(status);
+            // From now on it waits; before, it ran.
             let changed =
-                sql("UPDATE tasks SET state = $4, attempt = attempt - 1, lease_token = NULL,
-                                  lease_until = NULL, worker = NULL
+                sql("UPDATE tasks SET state = $4, attempt = attempt - 1, available_at = $5,
+                                  lease_token = NULL, lease_until = NULL, worker = NULL
                  WHERE id = $1 AND attempt = $2 AND lease_token = $3 AND state = 'running'")
                 .bind(task)
                 .bind(attempt)
                 .bind(&**lease_token)
                 .bind(if open { publish::again(status) } else { "cancelled" })
+                .bind(now.0)
                 .execute(&mut tx)
                 .await?;
             if open && changed > 0 {

@@ -62,6 +62,7 @@ impl Dispatcher {
         let requirements = self.worker.labels.subsets();
         let (clock, lease_ms) = (self.clock.clone(), self.worker.lease_ms);
         let max_memory_bytes = i64::try_from(self.worker.memory_bytes).unwrap_or(i64::MAX);
+        let flights = Arc::clone(&self.flights);
         let request = |n_idle: usize| ClaimRequest {
             worker: &id,
             lease_token: clock.new_uuid().to_string(),
@@ -69,6 +70,7 @@ impl Dispatcher {
             budget_us: CLAIM_BUDGET_US * n_idle as i64,
             max_tasks: MAX_CLAIMED,
             max_memory_bytes,
+            may_be_last_try: !flights.have_last_try(),
             requirements: &requirements,
         };
         if let Err(error) = self.store.rehearse(&request(0)).await {

@@ -129,6 +129,7 @@ pub(super) struct Flights(Mutex<HashMap<i64, InFlight>>);
 struct InFlight {
     held: Holding,
     memory_bytes: u64,
+    is_last_try: bool,
     signal: Arc<Signal>,
 }
 
@@ -136,7 +137,8 @@ impl Flights {
     pub(super) fn add(&self, task: ClaimedTask) -> Flight {
         let signal = Arc::new(Signal::default());
         let (held, memory_bytes) = (task.holding(), task.memory_bytes);
-        self.lock().insert(task.id, InFlight { held, memory_bytes, signal: Arc::clone(&signal) });
+        let (is_last_try, own) = (task.is_last_try(), Arc::clone(&signal));
+        self.lock().insert(task.id, InFlight { held, memory_bytes, is_last_try, signal: own });
         Flight { task, signal }
     }
 
@@ -147,6 +149,11 @@ impl Flights {
     /// What all of them may need, by estimate.
     pub(super) fn memory_bytes(&self) -> u64 {
         self.lock().values().map(|flight| flight.memory_bytes).sum()
+    }
+
+    /// Whether one of them is not tried again should this process end.
+    pub(super) fn have_last_try(&self) -> bool {
+        self.lock().values().any(|flight| flight.is_last_try)
     }
 
     /// By what they are held.

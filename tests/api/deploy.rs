@@ -173,6 +173,14 @@ async fn the_scaling_query_counts_what_waits_and_runs() {
     let claimed = yard.claim(60_000, 1).await;
     assert_eq!(claimed.len(), 1);
     assert_eq!(yard.texts(&query).await, ["4"], "one of which runs now");
+    let size = |state: &str, bytes: u64| {
+        format!("UPDATE tasks SET memory_bytes = {bytes} WHERE state = '{state}'")
+    };
+    yard.change(&size("queued", 5 << 30)).await;
+    assert_eq!(yard.texts(&query).await, ["1"], "no worker has the memory for what waits");
+    yard.change(&size("running", 5 << 30)).await;
+    assert_eq!(yard.texts(&query).await, ["0"], "another pool has for what runs");
+    yard.change(&size("running", 1 << 30)).await;
     yard.change("UPDATE tasks SET state = 'cancelled' WHERE state = 'queued'").await;
     assert_eq!(yard.texts(&query).await, ["1"], "what runs keeps its thread");
     // KEDA's user has the one right that its Secret's comment gives it, and needs no other.

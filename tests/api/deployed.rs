@@ -354,6 +354,50 @@ fn manifests_name_what_there_is() {
     }
 }
 
+/// The mebibytes that Kubernetes or Compose says.
+fn mebibytes(amount: &Value) -> u64 {
+    let amount = shown(amount);
+    let digits: String = amount.chars().take_while(char::is_ascii_digit).collect();
+    let number: u64 = digits.parse().unwrap();
+    match amount.strip_prefix(&digits).unwrap() {
+        "Gi" | "g" => number << 10,
+        "Mi" | "m" => number,
+        other => panic!("what is {other}?"),
+    }
+}
+
+#[test]
+fn what_an_api_accepts_a_worker_beside_it_may_take() {
+    let deployments = of_kind("Deployment");
+    let limit = || {
+        let is_it = |one: &&Value| shown(&one["metadata"]["name"]).ends_with("-worker");
+        let pod = &deployments.iter().find(is_it).unwrap()["spec"]["template"]["spec"];
+        mebibytes(&pod["containers"][0]["resources"]["limits"]["memory"])
+    };
+    let compose = document("compose.cluster.yaml");
+    let of_compose = |service: &str| {
+        mebibytes(&compose["services"][service]["deploy"]["resources"]["limits"]["memory"])
+    };
+    let starts = [
+        (pods(), "trainyard-api", limit()),
+        (services("compose.cluster.yaml"), "api of compose.cluster.yaml", of_compose("worker")),
+    ];
+    for (all, api, memory) in starts {
+        let variables = |is_it: &dyn Fn(&Start) -> bool| {
+            all.iter().find(|one| is_it(one)).unwrap().variables.clone()
+        };
+        let worker = variables(&|one| one.what != api);
+        assert!(!worker.contains_key("TRAINYARD_MEMORY_MEGABYTES"), "it is four fifths by itself");
+        // Its four fifths, to the whole megabyte.
+        let most = &variables(&|one| one.what == api)["TRAINYARD_MAX_TASK_MEGABYTES"];
+        assert_eq!(*most, (memory * 4 / 5).to_string(), "{api}");
+    }
+    // Workers are not started for what none of them may take.
+    let query = shown(&of_kind("ScaledObject")[0]["spec"]["triggers"][0]["metadata"]["query"]);
+    let most = format!("memory_bytes <= {}", (limit() * 4 / 5) << 20);
+    assert_eq!(query.matches(&most).count(), 2, "{query}");
+}
+
 /// `object_store` passes over what it does not know.
 #[test]
 fn every_variable_of_the_object_store_is_one_that_it_reads() {

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
 use trainyard::domain::job::{JobError, JobResult, JobStatus};
-use trainyard::store::tasks::{Outcome, TaskKind};
+use trainyard::store::tasks::{ClaimedTask, Outcome, TaskKind};
 
+use crate::scheduling::publish;
 use crate::yard::{Database, PROJECT, Yard, finished, fold, folds, on_both};
 
 async fn a_claim_is_sized_by_expected_work(on: Database) {
@@ -101,6 +103,70 @@ async fn what_is_handed_back_was_never_tried(on: Database) {
     let again = yard.claim(60_000, 1_000_000).await;
     assert_eq!((again.len(), again[0].attempt), (4, 1));
     assert_eq!(yard.store.publish(&folds(&tasks)).await.unwrap(), [false; 4]);
+}
+
+async fn what_is_handed_back_waits_from_then_on(on: Database) {
+    let yard = Yard::new(on).await;
+    let tasks = yard.claim(60_000, 1_000_000).await;
+    // It ran for an hour.
+    yard.change("UPDATE tasks SET available_at = available_at - 3600000").await;
+    yard.hand_back(&tasks).await;
+    let waited_ms = yard.claim(60_000, 1).await[0].waited_ms;
+    assert!(waited_ms < 600_000, "{waited_ms} ms");
+}
+
+async fn what_was_lost_before_is_taken_by_itself(on: Database) {
+    let yard = Yard::new(on).await;
+    assert_eq!(yard.claim(60_000, 1_000_000).await.len(), 4);
+    yard.store.take_back_leases().await.unwrap();
+    yard.submit(3).await;
+    yard.submit_with(PROJECT, 2, json!({"priority": 1})).await;
+    let mut claimed = Vec::new();
+    loop {
+        let tasks = yard.claim(60_000, 1_000_000).await;
+        if tasks.is_empty() {
+            break;
+        }
+        claimed.push((tasks.len(), tasks[0].attempt));
+    }
+    assert_eq!(claimed, [(2, 1), (1, 2), (1, 2), (1, 2), (1, 2), (3, 1)]);
+}
+
+async fn what_ends_its_workers_ends_no_job_but_its_own(on: Database) {
+    let yard = Yard::new(on).await;
+    let kills = yard.submit(2).await;
+    let last = yard.submit(3).await;
+    // Workers of four threads, of which each ends where this job's first fold begins.
+    let is_deadly =
+        |task: &ClaimedTask| task.job.id == kills && matches!(task.kind, TaskKind::Fold { idx: 0 });
+    let mut n_lost = 0;
+    loop {
+        let mut held = Vec::new();
+        while held.len() < 4 {
+            let may_be_last_try = !held.iter().any(ClaimedTask::is_last_try);
+            let tasks = yard.claim_as(60_000, 1_000_000, may_be_last_try).await;
+            if tasks.is_empty() {
+                break;
+            }
+            held.extend(tasks);
+        }
+        if held.is_empty() {
+            break;
+        }
+        if held.iter().any(is_deadly) {
+            n_lost += 1;
+            yard.store.take_back_leases().await.unwrap();
+        }
+        for task in held.iter().filter(|_| !held.iter().any(is_deadly)) {
+            publish(&yard, task).await;
+        }
+    }
+    let ended = yard.job_of(kills).await;
+    assert_eq!((ended.error.unwrap().code.as_str(), n_lost), ("worker_lost", 3));
+    for job in [yard.job, last] {
+        let job = yard.job_of(job).await;
+        assert_eq!(job.status, JobStatus::Succeeded, "{:?}", job.error);
+    }
 }
 
 async fn a_cancelled_job_takes_no_result_and_ends_with_its_last_task(on: Database) {
@@ -209,6 +275,9 @@ on_both! {
     a_task_that_keeps_losing_its_worker_ends_its_job,
     what_meets_an_outage_is_tried_until_it_is_over,
     what_is_handed_back_was_never_tried,
+    what_is_handed_back_waits_from_then_on,
+    what_was_lost_before_is_taken_by_itself,
+    what_ends_its_workers_ends_no_job_but_its_own,
     a_cancelled_job_takes_no_result_and_ends_with_its_last_task,
     a_failure_that_may_pass_is_tried_again_and_one_that_cannot_ends_the_job,
     what_is_handed_back_of_a_cancelled_job_ends_it_and_holds_nobody_up,

@@ -56,6 +56,7 @@ mod support;
 mod sweeps;
 mod targets;
 mod traces;
+mod turns;
 mod upkeep;
 mod ways_out;
 mod webhooks;

@@ -123,6 +123,26 @@ pub fn long(api: &Api) -> Value {
 }
 
 #[test]
+fn of_what_is_tried_for_the_last_time_one_runs_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let start = || Process::start_with(directory.path(), &["--workers", "2"]);
+    let process = start();
+    let job = process.api.submit(&json!({
+        "dataset_id": process.api.demo_dataset(), "target": "y",
+        "model": {"type": "mlp", "hidden": [8]}, "training": {"epochs": 1_000_000},
+        "cv": {"type": "kfold", "n_splits": 2}, "max_attempts": 2
+    }));
+    process.api.until(&job, |job| job["tasks"]["running"] == 2);
+    drop(process);
+    let process = start();
+    process.api.until(&job, |job| job["tasks"]["running"] == 1);
+    // It has looked at the queue again by then, in which the last task counts too.
+    std::thread::sleep(Duration::from_secs(3));
+    let state = process.api.get(&format!("/v1/jobs/{job}")).expect(200);
+    assert_eq!((&state["tasks"]["running"], &state["tasks"]["queued"]), (&json!(1), &json!(2)));
+}
+
+#[test]
 fn idle_threads_are_filled_at_once_while_there_is_memory() {
     let directories = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let spec = |api: &Api| {

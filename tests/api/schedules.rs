@@ -63,9 +63,16 @@ impl Schedule<'_> {
             budget_us: [1, 1_000_000_000][self.dice.below(2)],
             max_tasks: 1 + self.dice.below(4) as i64,
             max_memory_bytes: i64::MAX,
+            may_be_last_try: !self.workers[worker].iter().any(ClaimedTask::is_last_try),
             requirements: &[String::new()],
         };
         let tasks = self.yard.store.claim(&request).await.unwrap();
+        let n_last = |tasks: &[ClaimedTask]| tasks.iter().filter(|task| task.is_last_try()).count();
+        assert!(
+            n_last(&self.workers[worker]) + n_last(&tasks) <= 1,
+            "two last tries at one worker"
+        );
+        assert!(tasks.len() <= 1 || tasks.iter().all(|task| task.attempt == 1), "{tasks:?}");
         // Some workers die before they can say so.
         if let Some(begun) = Begun::of(&tasks)
             && self.dice.below(4) > 0

@@ -16,13 +16,13 @@ use crate::support::World;
 use crate::yard::{Database, PROJECT, Yard, finished, fold, on_both};
 
 /// A yard whose first job is out of the way.
-async fn empty(on: Database) -> Yard {
+pub async fn empty(on: Database) -> Yard {
     let yard = Yard::new(on).await;
     yard.store.cancel_job(PROJECT, yard.job).await.unwrap();
     yard
 }
 
-async fn next(yard: &Yard) -> ClaimedTask {
+pub async fn next(yard: &Yard) -> ClaimedTask {
     yard.claim(60_000, 1).await.remove(0)
 }
 
@@ -34,7 +34,7 @@ async fn end(yard: &Yard, job: JobId) {
     }
 }
 
-async fn publish(yard: &Yard, task: &ClaimedTask) {
+pub async fn publish(yard: &Yard, task: &ClaimedTask) {
     let outcome = match task.kind {
         TaskKind::Fold { .. } => fold(task),
         TaskKind::Reduce { .. } => {
@@ -55,69 +55,6 @@ async fn priority_decides_before_age(on: Database) {
         order.push(next(&yard).await.job.id);
     }
     assert_eq!(order, [urgent, urgent, normal, normal, idle, idle]);
-}
-
-async fn a_project_with_many_tasks_does_not_starve_one_with_few(on: Database) {
-    let yard = empty(on).await;
-    let other = yard.other_project().await;
-    let big: Vec<JobId> = vec![yard.submit(20).await, yard.submit(20).await];
-    // It has come a part of its way when the other one comes.
-    for _ in 0..10 {
-        assert_eq!(next(&yard).await.job.id, big[0]);
-    }
-    let mut small = vec![
-        yard.submit_with(other, 2, json!({})).await,
-        yard.submit_with(other, 2, json!({})).await,
-    ];
-    let mut order = Vec::new();
-    for _ in 0..8 {
-        order.push(next(&yard).await.job.id);
-    }
-    let n_small = order.iter().filter(|job| small.contains(job)).count();
-    assert_eq!(n_small, 4, "turn and turn about: {order:?}");
-    assert_eq!(order[0..2].iter().filter(|job| small.contains(job)).count(), 1, "{order:?}");
-    // Whoever was away has saved nothing up, and owes nothing.
-    small.push(yard.submit_with(other, 2, json!({})).await);
-    let mut order = Vec::new();
-    for _ in 0..4 {
-        order.push(next(&yard).await.job.id);
-    }
-    assert_eq!(order.iter().filter(|job| small.contains(job)).count(), 2, "{order:?}");
-}
-
-/// Of whose the next six tasks are.
-async fn next_six(yard: &Yard, job: JobId) -> usize {
-    let mut n = 0;
-    for _ in 0..6 {
-        n += usize::from(next(yard).await.job.id == job);
-    }
-    n
-}
-
-async fn who_rested_has_saved_nothing_up(on: Database) {
-    let yard = empty(on).await;
-    let other = yard.other_project().await;
-    let rests = yard.submit(20).await;
-    let works = yard.submit_with(other, 20, json!({})).await;
-    assert_eq!([next(&yard).await.job.id, next(&yard).await.job.id], [rests, works]);
-    yard.store.pause_job(PROJECT, rests).await.unwrap();
-    for _ in 0..10 {
-        assert_eq!(next(&yard).await.job.id, works);
-    }
-    yard.store.resume_job(PROJECT, rests).await.unwrap();
-    assert_eq!(next_six(&yard, works).await, 3, "turn and turn about");
-}
-
-async fn what_nobody_can_take_lets_nobody_pass(on: Database) {
-    let yard = empty(on).await;
-    let other = yard.other_project().await;
-    yard.submit_with(PROJECT, 2, json!({"requires": {"gpu": "true"}})).await;
-    let first = yard.submit(20).await;
-    for _ in 0..10 {
-        assert_eq!(next(&yard).await.job.id, first);
-    }
-    yard.submit_with(other, 20, json!({})).await;
-    assert_eq!(next_six(&yard, first).await, 3, "turn and turn about");
 }
 
 async fn no_more_folds_run_at_once_than_may(on: Database) {
@@ -150,6 +87,7 @@ async fn a_worker_takes_what_its_labels_and_memory_are_enough_for(on: Database) 
             budget_us: 1,
             max_tasks: 1,
             max_memory_bytes,
+            may_be_last_try: true,
             requirements: &labels.subsets(),
         };
         yard.store.claim(&request).await.unwrap().first().map(|task| task.job.id)
@@ -407,9 +345,6 @@ async fn other_processes_hear_at_once_what_changed(on: Database) {
 on_both! {
     other_processes_hear_at_once_what_changed,
     priority_decides_before_age,
-    a_project_with_many_tasks_does_not_starve_one_with_few,
-    who_rested_has_saved_nothing_up,
-    what_nobody_can_take_lets_nobody_pass,
     no_more_folds_run_at_once_than_may,
     a_worker_takes_what_its_labels_and_memory_are_enough_for,
     a_paused_job_rests_and_goes_on,

@@ -244,6 +244,16 @@ impl Yard {
     }
 
     pub async fn claim(&self, lease_ms: i64, budget_us: i64) -> Vec<ClaimedTask> {
+        self.claim_as(lease_ms, budget_us, true).await
+    }
+
+    /// The same, with or without last tries.
+    pub async fn claim_as(
+        &self,
+        lease_ms: i64,
+        budget_us: i64,
+        may_be_last_try: bool,
+    ) -> Vec<ClaimedTask> {
         let request = ClaimRequest {
             worker: "test",
             lease_token: self.clock.new_uuid().to_string(),
@@ -251,6 +261,7 @@ impl Yard {
             budget_us,
             max_tasks: 100,
             max_memory_bytes: i64::MAX,
+            may_be_last_try,
             requirements: &[String::new()],
         };
         let tasks = self.store.claim(&request).await.unwrap();
@@ -277,12 +288,20 @@ impl Yard {
         self.store.folds(PROJECT, self.job).await.unwrap().unwrap().len()
     }
 
-    /// Waits until what was put back with a pause can be claimed again.
+    /// Waits until what was put back with a pause can be claimed again. What was tried before is taken one
+    /// by one.
     pub async fn claim_again(&self) -> Vec<ClaimedTask> {
         for _ in 0..100 {
-            let tasks = self.claim(60_000, 1_000_000).await;
-            if !tasks.is_empty() {
-                return tasks;
+            let mut all = Vec::new();
+            loop {
+                let tasks = self.claim(60_000, 1_000_000).await;
+                if tasks.is_empty() {
+                    break;
+                }
+                all.extend(tasks);
+            }
+            if !all.is_empty() {
+                return all;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

@@ -9,7 +9,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::spec::CheckedJob;
 use crate::store::Result;
-use crate::store::db::{Arg, Tx, among, composed, sql, values};
+use crate::store::db::{Arg, Dialect, Tx, among, composed, sql, values};
 
 /// Rows in one INSERT; each binds thirteen values and SQLite takes 32,766.
 const ROWS_PER_INSERT: usize = 1_000;
@@ -32,8 +32,12 @@ pub(super) async fn insert_tasks(
         (0..n_fits).map(|idx| ("fold", idx, if idx < n_open { "queued" } else { "blocked" }));
     let tasks: Vec<_> = folds.chain([("reduce", n_fits, last_state)]).collect();
     let requires = spec.requires.to_string();
-    let first =
-        if waits { 0 } else { next_turn(tx, project, spec.priority.into(), &requires).await? };
+    let first = if waits {
+        0
+    } else {
+        let place = place(tx, project, spec.priority.into(), &requires).await?;
+        place.now.max(place.own)
+    };
     for chunk in tasks.chunks(ROWS_PER_INSERT) {
         let rows = chunk.iter().map(|(kind, place, state)| -> [Arg; 13] {
             let (job, project) = (job.to_string().into(), project.to_string().into());
@@ -67,41 +71,81 @@ pub(super) async fn insert_tasks(
     Ok(())
 }
 
-/// The turn of the next task that a project puts into the line of a priority: behind its own, and not
-/// before whose turn it is.
+/// Where a line is, and where a project's next task may stand in it.
+struct Place {
+    /// Whose turn it is.
+    now: i64,
+    /// Behind what waits of the project's own.
+    own: i64,
+}
+
+/// Whose turn it is in the line of a priority and of what is required, as an expression; null where nobody
+/// stands in it.
 ///
-/// Whose turn it is, is asked among tasks that require the same: one that nobody is there for stands where
-/// it is, whoever passes by.
-async fn next_turn(tx: &mut Tx, project: ProjectId, priority: i64, requires: &str) -> Result<i64> {
-    sql("SELECT COALESCE(MAX(turn), 0) FROM (
-             SELECT (SELECT turn FROM tasks
-                     WHERE state = 'queued' AND priority = $2 AND requires = $3
-                     ORDER BY turn LIMIT 1) AS turn
-             UNION ALL
-             SELECT (SELECT turn + cost_us FROM tasks
-                     WHERE state = 'queued' AND project_id = $1 AND priority = $2
-                     ORDER BY turn DESC LIMIT 1)) AS turns")
+/// That is the first that waits or, where that has a higher turn, the last that was taken and runs. So those
+/// at work keep the line where it is, whatever comes back of them (handed back, tried again, the next fold of
+/// few at once); and one that nobody can take, for its memory or while all who could are busy, stands where it
+/// is, whoever passes by. Of those that wait, the ones come first for which a living worker has the memory.
+fn whose_turn(dialect: Dialect, priority: &str, requires: &str) -> String {
+    let now = dialect.clock();
+    let line = format!("other.priority = {priority} AND other.requires = {requires}");
+    let first = format!(
+        "(SELECT MIN(other.turn) FROM tasks AS other WHERE other.state = 'queued' AND {line})"
+    );
+    let first_that_fits = format!(
+        "(SELECT other.turn FROM tasks AS other WHERE other.state = 'queued' AND {line}
+          AND other.memory_bytes <= (SELECT COALESCE(MAX(memory_bytes), 9223372036854775807)
+                                     FROM workers WHERE beat_at + lease_ms >= {now})
+          ORDER BY other.turn LIMIT 1)"
+    );
+    let last_taken = format!(
+        "(SELECT MAX(other.turn) FROM tasks AS other WHERE other.state = 'running' AND {line})"
+    );
+    format!(
+        "COALESCE((SELECT MAX(turn) FROM (SELECT {first_that_fits} AS turn
+                                          UNION ALL SELECT {last_taken}) AS turns), {first})"
+    )
+}
+
+/// Where nobody stands in a line, it begins where the others are, whose workers it may share.
+async fn place(tx: &mut Tx, project: ProjectId, priority: i64, requires: &str) -> Result<Place> {
+    let whose_turn = whose_turn(tx.dialect(), "$2", "$3");
+    let (now, own) = composed(format!(
+        "SELECT COALESCE({whose_turn}, (SELECT MAX(turn) FROM (
+                    SELECT (SELECT MIN(turn) FROM tasks
+                            WHERE state = 'queued' AND priority = $2) AS turn
+                    UNION ALL
+                    SELECT (SELECT MAX(turn) FROM tasks
+                            WHERE state = 'running' AND priority = $2)) AS turns), 0),
+                COALESCE((SELECT turn + cost_us FROM tasks
+                          WHERE state = 'queued' AND project_id = $1 AND priority = $2
+                          ORDER BY turn DESC LIMIT 1), 0)"
+    ))
     .bind(project.to_string())
     .bind(priority)
     .bind(requires)
-    .scalar(tx)
-    .await
+    .one(tx)
+    .await?;
+    Ok(Place { now, own })
 }
 
 /// Puts the tasks of a job that waited for others, or rested, into the line: behind those that its project
-/// has there by now, and not before whose turn it is, since others had theirs meanwhile.
+/// has there by now, and not before whose turn it is, since others had theirs meanwhile. Of the turns that
+/// they were given before, which may be from a line that has ended, counts what one task takes at the most.
 pub(super) async fn join_line(
     tx: &mut Tx,
     (project, job): (ProjectId, JobId),
     now: Timestamp,
 ) -> Result<()> {
-    let place: Option<(i64, String, i64)> = sql("SELECT priority, requires, MIN(turn) FROM tasks
-         WHERE job_id = $1 AND state = 'blocked' GROUP BY priority, requires")
-    .bind(job.to_string())
-    .optional(&mut *tx)
-    .await?;
-    let Some((priority, requires, before)) = place else { return Ok(()) };
-    let turn = next_turn(tx, project, priority, &requires).await?.max(before);
+    let first: Option<(i64, String, i64, i64)> =
+        sql("SELECT priority, requires, MIN(turn), MIN(cost_us) FROM tasks
+             WHERE job_id = $1 AND state = 'blocked' GROUP BY priority, requires")
+        .bind(job.to_string())
+        .optional(&mut *tx)
+        .await?;
+    let Some((priority, requires, before, cost_us)) = first else { return Ok(()) };
+    let Place { now: at, own } = place(tx, project, priority, &requires).await?;
+    let turn = before.clamp(at, at.saturating_add(cost_us)).max(own);
     sql("UPDATE tasks SET turn = turn + $2 WHERE job_id = $1 AND state = 'blocked'")
         .bind(job.to_string())
         .bind(turn - before)
@@ -111,7 +155,8 @@ pub(super) async fn join_line(
 }
 
 /// Opens what a job that runs keeps blocked and may run now: as many folds as may run at once, and
-/// once all are published the task that puts them together.
+/// once all are published the task that puts them together. While one of the folds waits or runs the line stays
+/// where they are, so that the next one's turn is what it was.
 pub(in crate::store) async fn let_go(tx: &mut Tx, job: JobId, now: Timestamp) -> Result<()> {
     let job = job.to_string();
     // What pauses before another attempt goes on pausing.
@@ -132,16 +177,21 @@ pub(in crate::store) async fn let_go(tx: &mut Tx, job: JobId, now: Timestamp) ->
     open_last(tx, [job], now).await
 }
 
-/// Opens the last task of those of the jobs whose folds are all published.
+/// Opens the last task of those of the jobs whose folds are all published. Their turns are behind all folds, and
+/// the one that ended last may have been the first: whoever came meanwhile is before them by one task only.
 pub(in crate::store) async fn open_last(
     tx: &mut Tx,
     jobs: impl IntoIterator<Item = String>,
     now: Timestamp,
 ) -> Result<()> {
+    let whose_turn = whose_turn(tx.dialect(), "tasks.priority", "tasks.requires");
     let (among, args) = among(tx.dialect(), jobs, 1);
     composed(format!(
         "UPDATE tasks SET state = 'queued',
-             available_at = CASE WHEN available_at < $1 THEN $1 ELSE available_at END
+             available_at = CASE WHEN available_at < $1 THEN $1 ELSE available_at END,
+             turn = (SELECT MIN(place) FROM (
+                         SELECT tasks.turn AS place
+                         UNION ALL SELECT {whose_turn} + tasks.cost_us) AS places)
          WHERE job_id {among} AND kind = 'reduce' AND state = 'blocked'
          AND EXISTS (SELECT 1 FROM jobs WHERE jobs.id = tasks.job_id AND n_pending = 0)"
     ))

@@ -27,6 +27,9 @@ pub struct ClaimRequest<'a> {
     pub max_tasks: i64,
     /// Each of which may need so much memory.
     pub max_memory_bytes: i64,
+    /// Whether a [last try](ClaimedTask::is_last_try) may be among them. Two of them should not be at work in
+    /// one process: what ends processes then ends no job but its own.
+    pub may_be_last_try: bool,
     /// What tasks may require: [`Labels::subsets`](crate::domain::labels::Labels::subsets) of the
     /// worker's.
     pub requirements: &'a [String],
@@ -88,7 +91,8 @@ impl Begun {
 
 impl Store {
     /// Takes queued tasks under one new lease: the first in line, and as many behind it as fit the
-    /// budget. What that began is to be noted by [`note`](Self::note) next.
+    /// budget. One that was tried before is taken by itself: it may be what its worker was lost by. What
+    /// that began is to be noted by [`note`](Self::note) next.
     ///
     /// # Errors
     /// When the database fails.
@@ -263,29 +267,30 @@ async fn take(db: &Db, request: &ClaimRequest<'_>) -> Result<Vec<Taken>> {
     // hidden from others meanwhile, so the line is first looked over for how many of it fit.
     let skip_locked = dialect.for_update_skip_locked();
     let requirements = request.requirements.iter().map(String::as_str);
-    let (among_these, args) = among(dialect, requirements, 6);
+    let (among_these, args) = among(dialect, requirements, 7);
     // A claim that is forgotten is made again, and what came of it refused.
     let (now, unsynced) = (dialect.clock(), dialect.unsynced());
     let may_take = format!(
         "state = 'queued' AND available_at <= {now} AND memory_bytes <= $6
+         AND ($7 OR attempt = 0 OR attempt + 1 < max_attempts)
          AND requires {among_these} ORDER BY priority DESC, turn, id"
     );
+    // How much is before each, and how many were tried before, itself included.
+    let sums = "SUM(cost_us) OVER line_so_far - cost_us AS before_us,
+                SUM(CASE WHEN attempt > 0 THEN 1 ELSE 0 END) OVER line_so_far AS n_tried";
+    let so_far = "WINDOW line_so_far AS (ORDER BY priority DESC, turn, id)";
+    let fits = "before_us < $5 AND (before_us = 0 OR n_tried = 0)";
     composed(format!(
         "WITH line AS MATERIALIZED (
-                 SELECT id, cost_us, priority, turn FROM tasks WHERE {may_take}
+                 SELECT id, cost_us, attempt, priority, turn FROM tasks WHERE {may_take}
                  LIMIT (SELECT COUNT(*) FROM (
-                     SELECT SUM(cost_us) OVER (ORDER BY priority DESC, turn, id) - cost_us AS before_us
-                     FROM (SELECT id, cost_us, priority, turn FROM tasks WHERE {may_take} LIMIT $4)
-                          AS ahead
-                 ) AS sized WHERE before_us < $5){skip_locked})
+                     SELECT {sums}
+                     FROM (SELECT id, cost_us, attempt, priority, turn FROM tasks WHERE {may_take} LIMIT $4)
+                          AS ahead {so_far}
+                 ) AS sized WHERE {fits}){skip_locked})
              UPDATE tasks SET state = 'running', attempt = attempt + 1, lease_token = $1,
                               lease_until = {now} + $2, worker = $3
-             WHERE id IN (
-                 SELECT id FROM (
-                     SELECT id, SUM(cost_us) OVER (
-                                ORDER BY priority DESC, turn, id
-                            ) - cost_us AS before_us FROM line
-                 ) AS sized WHERE before_us < $5)
+             WHERE id IN (SELECT id FROM (SELECT id, {sums} FROM line {so_far}) AS sized WHERE {fits})
              RETURNING id, job_id, kind, idx, attempt, max_attempts, memory_bytes, available_at,
                        {now} AS taken_at,
                        EXISTS (SELECT 1 FROM checkpoints WHERE task_id = tasks.id) AS is_saved,
@@ -298,6 +303,7 @@ async fn take(db: &Db, request: &ClaimRequest<'_>) -> Result<Vec<Taken>> {
     .bind(request.max_tasks)
     .bind(request.budget_us)
     .bind(request.max_memory_bytes)
+    .bind(request.may_be_last_try)
     .bind_all(args)
     .all(db.writer())
     .await

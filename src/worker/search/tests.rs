@@ -171,6 +171,7 @@ impl World {
             budget_us: i64::MAX,
             max_tasks: 100,
             max_memory_bytes: i64::MAX,
+            may_be_last_try: true,
             requirements: &[String::new()],
         };
         self.runtime.block_on(self.runner.resources.store.claim(&request)).unwrap()
