@@ -242,7 +242,7 @@ fn output(runner: &Runner, job: &JobContext, result: &mut JobResult) -> Result<O
     }
     let stored = runner.resources.store.predictions(job.project, job.id, 0, i64::MAX);
     let stored = runner.runtime.block_on(stored);
-    let stored = stored.map_err(|error| Failure::passing("predictions_unreadable", error))?;
+    let stored = stored.map_err(|error| Failure::of_rows("predictions_unreadable", &error))?;
     let n_folds = stored.len();
     // What a model that never saw a class decides of it is no number that others could be beside.
     let is_whole = |part: &StoredPredictions| {

@@ -7,6 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tokio::runtime::Runtime;
 
 use crate::cluster::{Cluster, LEASE};
 use crate::kills::published_once;
@@ -88,6 +90,93 @@ fn an_outage_longer_than_a_lease_uses_up_no_attempt() {
     postgres.restart();
     ends_well(&api.api, &job);
     drop((api, workers));
+    cluster.is_well();
+}
+
+/// Keeps everybody from reading a table, until PostgreSQL ends where it stands.
+struct Held {
+    runtime: Runtime,
+    holder: PgConnection,
+}
+
+impl Held {
+    fn table(url: &str, table: &str) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let holder = runtime.block_on(async {
+            let mut holder = PgConnection::connect(url).await.unwrap();
+            let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+            holder.execute(AssertSqlSafe(lock)).await.unwrap();
+            holder
+        });
+        Self { runtime, holder }
+    }
+
+    /// Waits until somebody wants to read it by such a statement.
+    fn until_asked(&mut self, statement: &str) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let asked = "SELECT COUNT(*) FROM pg_stat_activity
+                     WHERE wait_event_type = 'Lock' AND query LIKE '%' || $1 || '%'";
+        loop {
+            let n_asking: i64 = self.runtime.block_on(async {
+                // Within a transaction it is told the same each time otherwise.
+                self.holder.execute("SELECT pg_stat_clear_snapshot()").await.unwrap();
+                let asked = sqlx::query_scalar(asked).bind(statement);
+                asked.fetch_one(&mut self.holder).await.unwrap()
+            });
+            if n_asking > 0 {
+                return;
+            }
+            assert!(Instant::now() < deadline, "nobody reads by {statement}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
+fn an_outage_while_a_model_is_calibrated_uses_up_no_attempt() {
+    let _alone = alone();
+    let Some(postgres) = Postgres::start() else { return };
+    let cluster = Cluster::on(postgres.url());
+    let processes = [cluster.start("api", "api"), cluster.start("worker", "worker")];
+    let api = &processes[0].api;
+    let job = api.submit(&json!({
+        "dataset_id": api.demo_dataset(), "target": "y", "max_attempts": 1,
+        "model": {"type": "mlp", "hidden": [64, 32]}, "training": {"epochs": 300},
+        "cv": {"type": "stratified_kfold", "n_splits": 2}, "calibration": "platt"
+    }));
+    let last = |job: &Value| job["tasks"]["succeeded"] == 2 && job["tasks"]["running"] == 1;
+    api.until(&job, last);
+    let mut held = Held::table(&cluster.database_url, "folds");
+    held.until_asked("length(predictions)");
+    postgres.restart();
+    let ended = api.finished(&job);
+    assert_eq!(ended["status"], "succeeded", "{ended}");
+    drop(processes);
+    cluster.is_well();
+}
+
+#[test]
+fn an_outage_while_a_model_is_looked_up_uses_up_no_attempt() {
+    let _alone = alone();
+    let Some(postgres) = Postgres::start() else { return };
+    let cluster = Cluster::on(postgres.url());
+    let api = cluster.start("api", "api");
+    let dataset = api.api.demo_dataset();
+    let spec = json!({"dataset_id": dataset, "target": "y", "model": {"type": "perceptron"}});
+    let worker = cluster.start("first", "worker");
+    let trained = api.api.run(&spec);
+    worker.stop();
+    let job = api.api.submit(&json!({
+        "dataset_id": dataset, "max_attempts": 1,
+        "evaluate": {"model_id": trained["result"]["model_id"]}
+    }));
+    let mut held = Held::table(&cluster.database_url, "models");
+    let worker = cluster.start("second", "worker");
+    held.until_asked("FROM models");
+    postgres.restart();
+    let ended = api.api.finished(&job);
+    assert_eq!(ended["status"], "succeeded", "{ended}");
+    drop((api, worker));
     cluster.is_well();
 }
 
