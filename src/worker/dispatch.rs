@@ -31,7 +31,8 @@ const GATHER_LAST: Duration = Duration::from_millis(3);
 /// A hint can be lost; the queue is looked at this often anyway.
 const POLL: Duration = Duration::from_millis(1_500);
 
-/// Tasks get so long to notice that the worker is going away: all of it should be over within ten seconds.
+/// Tasks get so long to notice that the worker is going away, and what came of them the rest of the server's
+/// eight seconds.
 const DRAIN: Duration = Duration::from_secs(6);
 
 const PUBLISH_ATTEMPTS: u32 = 4;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio::runtime::Runtime;
+use url::Url;
 
 use crate::cluster::{Cluster, LEASE};
 use crate::kills::published_once;
@@ -181,6 +182,44 @@ fn an_outage_while_a_model_is_looked_up_uses_up_no_attempt() {
 }
 
 #[test]
+fn processes_end_in_time_while_postgresql_is_away() {
+    let _alone = alone();
+    let Some(postgres) = Postgres::start() else { return };
+    let cluster = Cluster::on(postgres.url());
+    let (way, through) = way_to(&cluster);
+    let mut job = None;
+    for silently in [false, true] {
+        let processes = [
+            cluster.start_at("api", "api", &through),
+            cluster.start_at("first", "worker", &through),
+            cluster.start_at("second", "worker", &through),
+        ];
+        let api = &processes[0].api;
+        let job = job.get_or_insert_with(|| submit_long(api));
+        let before = n_succeeded(api, job).unwrap();
+        api.until(job, |job| job["tasks"]["succeeded"].as_u64() > Some(before));
+        if silently {
+            way.cut(true);
+        } else {
+            postgres.stop();
+        }
+        let since = Instant::now();
+        processes.iter().for_each(|process| process.signal("-TERM"));
+        processes.into_iter().for_each(Process::stop);
+        assert!(since.elapsed() < Duration::from_secs(10), "{silently}: {:?}", since.elapsed());
+        if silently {
+            way.mend();
+        } else {
+            postgres.restart();
+        }
+    }
+    let processes = [cluster.start("api", "api"), cluster.start("third", "worker")];
+    ends_well(&processes[0].api, &job.unwrap());
+    drop(processes);
+    cluster.is_well();
+}
+
+#[test]
 fn counts_are_told_while_postgresql_is_away() {
     let _alone = alone();
     let Some(postgres) = Postgres::start() else { return };
@@ -271,17 +310,22 @@ fn work_goes_on_when_the_object_store_is_back() {
     report("object store killed", n, &seen);
 }
 
+/// A way to the cluster's database, and the URL of who takes it.
+fn way_to(cluster: &Cluster) -> (Way, String) {
+    let mut url = Url::parse(&cluster.database_url).unwrap();
+    let way = Way::to(([127, 0, 0, 1], url.port().unwrap()).into());
+    url.set_port(Some(way.address.port())).unwrap();
+    (way, url.into())
+}
+
 #[test]
 fn what_a_worker_held_that_is_cut_off_goes_on_elsewhere() {
     let _alone = alone();
     let n = rounds("OUTAGES", 1);
     let Some(cluster) = Cluster::new() else { return };
     let api = cluster.start("api", "api");
-    let url = url::Url::parse(&cluster.database_url).unwrap();
-    let way = Way::to(([127, 0, 0, 1], url.port().unwrap()).into());
-    let mut through = url.clone();
-    through.set_port(Some(way.address.port())).unwrap();
-    let far = cluster.start_at("far", "worker", through.as_str());
+    let (way, through) = way_to(&cluster);
+    let far = cluster.start_at("far", "worker", &through);
     let (mut slowest, mut back) = (Duration::ZERO, Duration::ZERO);
     let mut dice = Dice::new(seed());
     let mut jobs = Vec::new();
