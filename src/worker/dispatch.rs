@@ -57,7 +57,7 @@ impl Dispatcher {
     pub(super) async fn run(mut self) {
         let mut n_running = 0;
         let mut next_reap = Instant::now() + POLL;
-        let lease = Duration::from_millis(self.worker.lease_ms.unsigned_abs());
+        let lease = self.lease();
         let n_threads = self.worker.n_threads;
         let id = self.worker.id.to_string();
         let requirements = self.worker.labels.subsets();
@@ -72,7 +72,7 @@ impl Dispatcher {
             max_memory_bytes,
             requirements: &requirements,
         };
-        if let Err(error) = self.store.rehearse(&request(0)).await {
+        if let Err(error) = self.asked(self.store.rehearse(&request(0))).await {
             tracing::debug!(%error, "claims could not be rehearsed");
         }
         while !*self.stopped.borrow() {
@@ -101,18 +101,30 @@ impl Dispatcher {
             }
         }
         self.drain(n_running).await;
-        if let Err(error) = self.store.sign_off(self.worker.id).await {
+        if let Err(error) = self.asked(self.store.sign_off(self.worker.id)).await {
             tracing::warn!(%error, "the worker could not sign off");
         }
+    }
+
+    fn lease(&self) -> Duration {
+        Duration::from_millis(self.worker.lease_ms.unsigned_abs())
+    }
+
+    /// What the store answers before what was claimed with the question, or held by then, would be lost.
+    async fn asked<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.store.within(self.lease(), call).await
     }
 
     /// Takes back tasks whose lease ran out. `false` where the database was away, or this process, since it
     /// was due: nobody could renew meanwhile, so all get a lease's time to.
     async fn reap(&self, due: Instant) -> bool {
-        let reaped = match self.store.has_lost_leases().await {
+        let reaped = match self.asked(self.store.has_lost_leases()).await {
             Ok(_) if due.elapsed() > POLL => return false,
             Ok(false) => return true,
-            Ok(true) => self.store.reap().await,
+            Ok(true) => self.asked(self.store.reap()).await,
             Err(error) => Err(error),
         };
         match reaped {
@@ -131,7 +143,7 @@ impl Dispatcher {
 
     /// Moves on jobs that waited for others, and ends those that take too long.
     async fn move_on(&self) {
-        if let Err(error) = self.store.move_on().await {
+        if let Err(error) = self.asked(self.store.move_on()).await {
             tracing::error!(%error, "jobs could not be moved on");
         }
     }
@@ -139,7 +151,7 @@ impl Dispatcher {
     /// Claims work for idle threads; returns how many tasks there are more.
     async fn claim(&self, request: &ClaimRequest<'_>) -> usize {
         let start = Instant::now();
-        match self.store.claim(request).await {
+        match self.asked(self.store.claim(request)).await {
             Ok(tasks) => {
                 let n = tasks.len();
                 self.meters.claim_seconds.observe(start.elapsed().as_secs_f64());
@@ -150,7 +162,7 @@ impl Dispatcher {
                 let begun = Begun::of(&tasks);
                 self.queue.put(tasks.into_iter().map(|task| self.flights.add(task)));
                 if let Some(begun) = begun
-                    && let Err(error) = self.store.note(&begun).await
+                    && let Err(error) = self.asked(self.store.note(&begun)).await
                 {
                     tracing::warn!(%error, "the start of tasks could not be noted");
                 }
@@ -216,7 +228,9 @@ impl Dispatcher {
         let last = finished.iter().filter(|item| matches!(item.outcome, Outcome::Reduced { .. }));
         let _spans: Vec<Span> = last.map(|item| published(&item.task)).collect();
         for attempt in 1.. {
-            match self.store.publish(finished).await {
+            // They may be large and the way narrow: each time they get longer.
+            let published = self.store.publish(finished);
+            match self.store.within(self.lease() * attempt, published).await {
                 Ok(accepted) => {
                     for (item, accepted) in finished.iter().zip(accepted) {
                         if accepted {
@@ -252,7 +266,7 @@ impl Dispatcher {
         if held.is_empty() {
             return;
         }
-        if let Err(error) = self.store.hand_back(held).await {
+        if let Err(error) = self.asked(self.store.hand_back(held)).await {
             tracing::error!(%error, "tasks could not be handed back; their leases will run out");
         }
     }

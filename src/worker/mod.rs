@@ -79,6 +79,9 @@ pub struct Resources {
 /// helpers inherit it.
 const NICENESS: i32 = 5;
 
+/// What a training thread asks of the database may be large, and waits for this long.
+const READ_WITHIN: Duration = Duration::from_secs(300);
+
 /// The worker of a process.
 #[derive(Debug)]
 pub struct Worker {

@@ -16,6 +16,9 @@ use crate::store::tasks::Report;
 /// A fit reports this often; one that takes no longer never does.
 pub(super) const REPORT_EVERY: Duration = Duration::from_secs(1);
 
+/// A report that takes longer is superseded by then.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Where the training threads leave their reports.
 #[derive(Clone, Debug)]
 pub(super) struct Reporter(mpsc::Sender<Report>);
@@ -48,7 +51,7 @@ pub(super) async fn show(store: Store, mut reports: mpsc::Receiver<Report>) {
             next = reports.try_recv().ok();
         }
         let latest: Vec<Report> = latest.into_values().collect();
-        if let Err(error) = store.report(&latest).await {
+        if let Err(error) = store.within(PATIENCE, store.report(&latest)).await {
             tracing::warn!(%error, "the progress of tasks could not be stored");
         }
         tokio::time::sleep(REPORT_EVERY).await;

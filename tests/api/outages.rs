@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
+use trainyard::store::Store;
+use trainyard::store::hints::{Audience, Hints};
 use url::Url;
 
 use crate::cluster::{Cluster, LEASE};
@@ -356,6 +359,50 @@ fn what_a_worker_held_that_is_cut_off_goes_on_elsewhere() {
         back.as_secs_f64()
     );
     report("worker cut off", n, &seen);
+}
+
+#[test]
+fn a_worker_whose_connections_are_lost_without_a_word_goes_on_with_new_ones() {
+    let _alone = alone();
+    let n = rounds("OUTAGES", 1);
+    let Some(cluster) = Cluster::new() else { return };
+    let api = cluster.start("api", "api");
+    let (way, through) = way_to(&cluster);
+    let worker = cluster.start_at("worker", "worker", &through);
+    let mut slowest = Duration::ZERO;
+    for _ in 0..n {
+        let job = submit_long(&api.api);
+        api.api.until(&job, |job| job["tasks"]["succeeded"].as_u64() >= Some(2));
+        way.lose();
+        let before = n_succeeded(&api.api, &job).unwrap();
+        slowest = slowest.max(goes_on(&api.api, &job, Instant::now(), before));
+        ends_well(&api.api, &job);
+    }
+    drop((api, worker));
+    cluster.is_well();
+    let seen = format!("nothing lost; it went on within {:.1} s", slowest.as_secs_f64());
+    report("connections lost", n, &seen);
+}
+
+#[test]
+fn hints_are_heard_again_after_connections_are_lost_without_a_word() {
+    let Some(cluster) = Cluster::new() else { return };
+    let (way, through) = way_to(&cluster);
+    let runtime = Runtime::new().unwrap();
+    runtime.block_on(async {
+        let store = Store::connect(&through, Hints::hearing(&[Audience::Workers])).await.unwrap();
+        let mut other = PgConnection::connect(&cluster.database_url).await.unwrap();
+        way.lose();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let told = "SELECT pg_notify('trainyard_workers', 'another work')";
+        loop {
+            other.execute(told).await.unwrap();
+            if timeout(Duration::from_millis(200), store.hints().work()).await.is_ok() {
+                break;
+            }
+            assert!(Instant::now() < deadline, "hints are not heard");
+        }
+    });
 }
 
 #[test]
