@@ -170,6 +170,9 @@ const MAX_HEADER_BYTES: usize = 64 << 10;
 /// Connections get so long to finish their answers when the server goes away.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// All of that is over within ten seconds, of which this is left to tasks and the database.
+const LEAVE: Duration = Duration::from_secs(8);
+
 /// Parsed tables stay in memory up to this many bytes.
 const CACHED_BYTES: usize = 256 << 20;
 
@@ -300,9 +303,10 @@ impl Server {
         self.address
     }
 
-    /// Ends answers and tasks in order and closes the database.
+    /// Ends answers and tasks in order and closes the database, which may not answer.
     pub async fn shutdown(self) {
         tracing::info!("going away");
+        let deadline = tokio::time::Instant::now() + LEAVE;
         self.state.drain();
         self.sweeper.abort();
         if let Some(sender) = &self.sender {
@@ -311,14 +315,16 @@ impl Server {
         let _ = self.stop.send(true);
         let worker = async {
             if let Some(worker) = self.worker {
-                worker.shutdown().await;
+                worker.shutdown(deadline).await;
             }
         };
         let ((), acceptor) = tokio::join!(worker, self.acceptor);
         if let Err(error) = acceptor {
             tracing::error!(%error, "the acceptor ended badly");
         }
-        self.store.close().await;
+        if tokio::time::timeout_at(deadline, self.store.close()).await.is_err() {
+            tracing::warn!("connections to the database were cut");
+        }
         tracing::info!("gone");
     }
 }

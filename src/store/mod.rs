@@ -39,6 +39,7 @@ pub mod upkeep;
 pub mod webhooks;
 pub mod workers;
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -233,6 +234,22 @@ impl Store {
         Ok(())
     }
 
+    /// What a call of this store comes to within a time. Of a PostgreSQL whose machine has vanished nobody hears
+    /// a word: TCP waits a quarter of an hour for it, and for an answer that is due for ever.
+    ///
+    /// # Errors
+    /// Those of the call, and that the database does not answer.
+    pub async fn within<T>(
+        &self,
+        time: Duration,
+        call: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        match &self.db {
+            Db::Sqlite { .. } => call.await,
+            Db::Postgres(_) => timeout(time, call).await.unwrap_or_else(|_| Err(silent().into())),
+        }
+    }
+
     /// Waits for running statements and closes the files.
     pub async fn close(&self) {
         self.db.close().await;
@@ -250,6 +267,9 @@ const N_READY: u32 = 3;
 
 /// A connection to PostgreSQL that was used within this time is taken to stand.
 const TRUSTED: Duration = Duration::from_secs(1);
+
+/// A connection to PostgreSQL that stands says so within this time.
+const SAYS_SO: Duration = Duration::from_secs(1);
 
 /// What a connection fails of shows within this time.
 const LAST_TRY: Duration = Duration::from_secs(2);
@@ -274,8 +294,15 @@ async fn postgres(url: &str, longest_pause: Option<Duration>) -> Result<PgPool> 
         .before_acquire(|connection, meta| {
             Box::pin(async move {
                 if meta.idle_for > TRUSTED {
-                    connection.ping().await?;
+                    stands(connection).await?;
                 }
+                Ok(true)
+            })
+        })
+        // A call that was given up leaves one behind that may never answer.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                stands(connection).await?;
                 Ok(true)
             })
         })
@@ -292,6 +319,16 @@ async fn postgres(url: &str, longest_pause: Option<Duration>) -> Result<PgPool> 
         Ok(pool) => Ok(pool),
         Err(error) => Err(StoreError::Unreachable { place, reason: reason(error, options).await }),
     }
+}
+
+/// Whether the other end of a connection still answers.
+async fn stands(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    timeout(SAYS_SO, connection.ping()).await.unwrap_or_else(|_| Err(silent()))
+}
+
+/// That the database has not answered.
+fn silent() -> sqlx::Error {
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "it does not answer"))
 }
 
 fn place_of(options: &PgConnectOptions) -> String {

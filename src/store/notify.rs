@@ -6,12 +6,13 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use sqlx::Executor;
 use sqlx::postgres::{PgListener, PgPool};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use super::Result;
 use super::hints::{Audience, Hint, Hints};
+use super::{Result, SAYS_SO};
 
 /// NOTIFY takes a lock that all of the database's transactions share: a process sends no more often.
 const GATHER: Duration = Duration::from_millis(20);
@@ -22,22 +23,42 @@ const MOST: usize = 150;
 /// After a failure this is waited.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Who has heard nothing for so long asks whether the connection stands.
+const QUIET: Duration = Duration::from_secs(10);
+
 /// Sends what is given to these hints to other processes, and gives them what those send.
 pub(super) async fn share(pool: &PgPool, hints: Hints) -> Result<Hints> {
     let me: String = sqlx::query_scalar("SELECT gen_random_uuid()::text").fetch_one(pool).await?;
-    let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen_all(hints.hears.iter().map(|audience| channel(*audience))).await?;
+    let listener = listener(pool, &hints).await?;
     let (hints, given) = hints.shared();
-    tokio::spawn(hear(listener, me.clone(), hints.clone()));
+    tokio::spawn(hear(pool.clone(), listener, me.clone(), hints.clone()));
     tokio::spawn(tell(pool.clone(), me, given));
     Ok(hints)
 }
 
+async fn listener(pool: &PgPool, hints: &Hints) -> sqlx::Result<PgListener> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen_all(hints.hears.iter().map(|audience| channel(*audience))).await?;
+    Ok(listener)
+}
+
 /// Ends with the pool.
-async fn hear(mut listener: PgListener, me: String, hints: Hints) {
+async fn hear(pool: PgPool, mut listener: PgListener, me: String, hints: Hints) {
     loop {
-        match listener.recv().await {
-            Ok(message) => {
+        let heard = match timeout(QUIET, listener.recv()).await {
+            Ok(heard) => heard.map(Some),
+            // A connection that the other end has forgotten is as quiet as one on which nothing is said.
+            Err(_) => match timeout(SAYS_SO, listener.execute("SELECT 1")).await {
+                Ok(asked) => asked.map(|_| None),
+                Err(_) => self::listener(&pool, &hints).await.map(|anew| {
+                    listener = anew;
+                    None
+                }),
+            },
+        };
+        match heard {
+            Ok(None) => {}
+            Ok(Some(message)) => {
                 let Some((from, words)) = message.payload().split_once(' ') else { continue };
                 if from != me {
                     words.split(' ').filter_map(read).for_each(|hint| hints.heard(hint));

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{Connection, PgConnection};
+use sqlx::{ConnectOptions, Connection, PgConnection};
 
 use super::db::{Db, Tx, sql};
 use super::hints::Hints;
@@ -17,7 +17,7 @@ pub struct Snapshot {
     tx: Tx,
     /// By which `pg_dump` finds the same state; `None` of SQLite's.
     pub exported: Option<String>,
-    /// The blobs that it names.
+    /// The blobs that it names, apart from those of saved fits.
     pub blobs: HashSet<String>,
 }
 
@@ -52,7 +52,8 @@ impl Store {
         Ok(Self { db, hints: Hints::default(), contexts: Contexts::default() })
     }
 
-    /// Writes all of a database of SQLite's to a new file, in one state, while others go on writing.
+    /// Writes all of a database of SQLite's but the saved fits to a new file, in one state, while others go
+    /// on writing.
     ///
     /// # Errors
     /// When the file is there already or cannot be written.
@@ -60,6 +61,9 @@ impl Store {
         if let Db::Sqlite { readers, .. } = &self.db {
             let copy = sqlx::query("VACUUM INTO $1").bind(path.display().to_string());
             copy.execute(readers).await?;
+            let mut copy = SqliteConnectOptions::new().filename(path).connect().await?;
+            sqlx::query("DELETE FROM checkpoints").execute(&mut copy).await?;
+            copy.close().await?;
         }
         Ok(())
     }
@@ -76,7 +80,7 @@ impl Store {
                 Some(sql("SELECT pg_export_snapshot()").scalar::<String>(&mut tx).await?)
             }
         };
-        let names: Vec<String> = sql(BLOBS_IN_USE).column(&mut tx).await?;
+        let names: Vec<String> = sql(BLOBS_OF_RESULTS).column(&mut tx).await?;
         Ok(Snapshot { tx, exported, blobs: names.into_iter().collect() })
     }
 
@@ -151,6 +155,9 @@ impl std::fmt::Debug for Snapshot {
 
 const BLOBS_IN_USE: &str = "SELECT sha256 FROM datasets UNION SELECT sha256 FROM models
                             UNION SELECT sha256 FROM checkpoints";
+
+/// A backup's: a saved fit's bytes go when the next are there, and without it the fit begins anew.
+const BLOBS_OF_RESULTS: &str = "SELECT sha256 FROM datasets UNION SELECT sha256 FROM models";
 
 /// Jobs and tasks that contradict each other; each branch names itself.
 const CONTRADICTIONS: &str = "

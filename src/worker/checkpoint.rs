@@ -17,6 +17,9 @@ pub(super) struct Checkpoints {
 /// A blob's bytes end with so many that no other blob has, so that it is nobody else's.
 pub(super) const MARK_BYTES: usize = 16;
 
+/// The fit stands still until its state is noted, and does without where that takes longer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 impl Checkpoints {
     pub(super) fn new(resources: Resources, runtime: Handle) -> Self {
         Self { resources, runtime }
@@ -60,7 +63,8 @@ impl Checkpoints {
             let sha256 = blobs.put(bytes).await.map_err(|error| error.to_string())?;
             let spent_ms = spent.as_millis() as i64;
             let checkpoint = Checkpoint { sha256: sha256.clone(), spent_ms, epoch };
-            let saved = store.save_checkpoint(task, &checkpoint, size_bytes).await;
+            let saved = store.save_checkpoint(task, &checkpoint, size_bytes);
+            let saved = store.within(PATIENCE, saved).await;
             let unused = match saved.map_err(|error| error.to_string())? {
                 Saved::Yes { replaced } => replaced,
                 Saved::Refused => Some(sha256),

@@ -31,7 +31,8 @@ const GATHER_LAST: Duration = Duration::from_millis(3);
 /// A hint can be lost; the queue is looked at this often anyway.
 const POLL: Duration = Duration::from_millis(1_500);
 
-/// Tasks get so long to notice that the worker is going away: all of it should be over within ten seconds.
+/// Tasks get so long to notice that the worker is going away, and what came of them the rest of the server's
+/// eight seconds.
 const DRAIN: Duration = Duration::from_secs(6);
 
 const PUBLISH_ATTEMPTS: u32 = 4;
@@ -56,7 +57,7 @@ impl Dispatcher {
     pub(super) async fn run(mut self) {
         let mut n_running = 0;
         let mut next_reap = Instant::now() + POLL;
-        let lease = Duration::from_millis(self.worker.lease_ms.unsigned_abs());
+        let lease = self.lease();
         let n_threads = self.worker.n_threads;
         let id = self.worker.id.to_string();
         let requirements = self.worker.labels.subsets();
@@ -73,7 +74,7 @@ impl Dispatcher {
             may_be_last_try: !flights.have_last_try(),
             requirements: &requirements,
         };
-        if let Err(error) = self.store.rehearse(&request(0)).await {
+        if let Err(error) = self.asked(self.store.rehearse(&request(0))).await {
             tracing::debug!(%error, "claims could not be rehearsed");
         }
         while !*self.stopped.borrow() {
@@ -102,18 +103,30 @@ impl Dispatcher {
             }
         }
         self.drain(n_running).await;
-        if let Err(error) = self.store.sign_off(self.worker.id).await {
+        if let Err(error) = self.asked(self.store.sign_off(self.worker.id)).await {
             tracing::warn!(%error, "the worker could not sign off");
         }
+    }
+
+    fn lease(&self) -> Duration {
+        Duration::from_millis(self.worker.lease_ms.unsigned_abs())
+    }
+
+    /// What the store answers before what was claimed with the question, or held by then, would be lost.
+    async fn asked<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.store.within(self.lease(), call).await
     }
 
     /// Takes back tasks whose lease ran out. `false` where the database was away, or this process, since it
     /// was due: nobody could renew meanwhile, so all get a lease's time to.
     async fn reap(&self, due: Instant) -> bool {
-        let reaped = match self.store.has_lost_leases().await {
+        let reaped = match self.asked(self.store.has_lost_leases()).await {
             Ok(_) if due.elapsed() > POLL => return false,
             Ok(false) => return true,
-            Ok(true) => self.store.reap().await,
+            Ok(true) => self.asked(self.store.reap()).await,
             Err(error) => Err(error),
         };
         match reaped {
@@ -132,7 +145,7 @@ impl Dispatcher {
 
     /// Moves on jobs that waited for others, and ends those that take too long.
     async fn move_on(&self) {
-        if let Err(error) = self.store.move_on().await {
+        if let Err(error) = self.asked(self.store.move_on()).await {
             tracing::error!(%error, "jobs could not be moved on");
         }
     }
@@ -140,7 +153,7 @@ impl Dispatcher {
     /// Claims work for idle threads; returns how many tasks there are more.
     async fn claim(&self, request: &ClaimRequest<'_>) -> usize {
         let start = Instant::now();
-        match self.store.claim(request).await {
+        match self.asked(self.store.claim(request)).await {
             Ok(tasks) => {
                 let n = tasks.len();
                 self.meters.claim_seconds.observe(start.elapsed().as_secs_f64());
@@ -151,7 +164,7 @@ impl Dispatcher {
                 let begun = Begun::of(&tasks);
                 self.queue.put(tasks.into_iter().map(|task| self.flights.add(task)));
                 if let Some(begun) = begun
-                    && let Err(error) = self.store.note(&begun).await
+                    && let Err(error) = self.asked(self.store.note(&begun)).await
                 {
                     tracing::warn!(%error, "the start of tasks could not be noted");
                 }
@@ -217,7 +230,9 @@ impl Dispatcher {
         let last = finished.iter().filter(|item| matches!(item.outcome, Outcome::Reduced { .. }));
         let _spans: Vec<Span> = last.map(|item| published(&item.task)).collect();
         for attempt in 1.. {
-            match self.store.publish(finished).await {
+            // They may be large and the way narrow: each time they get longer.
+            let published = self.store.publish(finished);
+            match self.store.within(self.lease() * attempt, published).await {
                 Ok(accepted) => {
                     for (item, accepted) in finished.iter().zip(accepted) {
                         if accepted {
@@ -253,7 +268,7 @@ impl Dispatcher {
         if held.is_empty() {
             return;
         }
-        if let Err(error) = self.store.hand_back(held).await {
+        if let Err(error) = self.asked(self.store.hand_back(held)).await {
             tracing::error!(%error, "tasks could not be handed back; their leases will run out");
         }
     }

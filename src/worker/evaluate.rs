@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use trainyard_learn::artifact::TrainedModel;
 
+use super::READ_WITHIN;
 use super::queue::Signal;
 use super::reduce::by_name;
 use super::run::{Failure, Runner, unseen_categories};
@@ -65,14 +66,16 @@ pub(super) fn evaluate(
 }
 
 fn stored(runner: &Runner, job: &JobContext, id: ModelId) -> Result<TrainedModel, Failure> {
-    let unreadable = |error: &dyn std::fmt::Display| Failure::passing("model_unreadable", error);
+    let code = "model_unreadable";
     let resources = &runner.resources;
-    let model = runner.runtime.block_on(resources.store.model(job.project, id));
-    let model = model.map_err(|error| unreadable(&error))?;
+    let store = &resources.store;
+    let model = store.within(READ_WITHIN, store.model(job.project, id));
+    let model = runner.runtime.block_on(model);
+    let model = model.map_err(|error| Failure::of_rows(code, &error))?;
     let model = model.ok_or_else(|| {
         Failure::permanent("model_gone", format!("the model {id} has been deleted"))
     })?;
     let bytes = runner.runtime.block_on(resources.blobs.get(&model.sha256));
-    let bytes = bytes.map_err(|error| Failure::of_bytes("model_unreadable", &error))?;
-    TrainedModel::from_bytes(&bytes).map_err(|error| unreadable(&error))
+    let bytes = bytes.map_err(|error| Failure::of_bytes(code, &error))?;
+    TrainedModel::from_bytes(&bytes).map_err(|error| Failure::passing(code, error))
 }

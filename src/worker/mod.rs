@@ -32,6 +32,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
 use trainyard_learn::kernels::Crew;
 
@@ -77,6 +78,9 @@ pub struct Resources {
 /// Training yields to whoever answers: requests, claims, renewals, the database beside it. A thread's
 /// helpers inherit it.
 const NICENESS: i32 = 5;
+
+/// What a training thread asks of the database may be large, and waits for this long.
+const READ_WITHIN: Duration = Duration::from_secs(300);
 
 /// The worker of a process.
 #[derive(Debug)]
@@ -147,11 +151,19 @@ impl Worker {
         Ok(Self { stop, dispatcher: tokio::spawn(dispatcher.run()), renewer, reports })
     }
 
-    /// Stops claiming, publishes what is finished and hands back the rest.
-    pub async fn shutdown(self) {
+    /// Stops claiming, publishes what is finished and hands back the rest. What the database does not hear of
+    /// by the deadline is left to the end of its leases.
+    pub async fn shutdown(mut self, deadline: Instant) {
         let _ = self.stop.send(true);
-        if let Err(error) = self.dispatcher.await {
-            tracing::error!(%error, "the dispatcher ended badly");
+        match timeout_at(deadline, &mut self.dispatcher).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the dispatcher ended badly"),
+            Err(_) => {
+                tracing::warn!(
+                    "the database does not answer; what ran here waits for its leases' end"
+                );
+                self.dispatcher.abort();
+            }
         }
         self.renewer.abort();
         self.reports.abort();

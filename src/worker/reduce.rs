@@ -14,6 +14,7 @@ use trainyard_learn::model::Predicted;
 use trainyard_learn::output::{Output, OutputError, OutputSpec};
 use trainyard_learn::scalar::Scalar;
 
+use super::READ_WITHIN;
 use super::fit::{Fit, Learned, Part, fit, predict};
 use super::observe::Context;
 use super::prepare::Prepared;
@@ -240,9 +241,10 @@ fn output(runner: &Runner, job: &JobContext, result: &mut JobResult) -> Result<O
     if spec.calibration.is_none() && spec.threshold.is_none() && spec.conformal.is_none() {
         return Ok(Output::default());
     }
-    let stored = runner.resources.store.predictions(job.project, job.id, 0, i64::MAX);
-    let stored = runner.runtime.block_on(stored);
-    let stored = stored.map_err(|error| Failure::passing("predictions_unreadable", error))?;
+    let store = &runner.resources.store;
+    let stored = store.predictions(job.project, job.id, 0, i64::MAX);
+    let stored = runner.runtime.block_on(store.within(READ_WITHIN, stored));
+    let stored = stored.map_err(|error| Failure::of_rows("predictions_unreadable", &error))?;
     let n_folds = stored.len();
     // What a model that never saw a class decides of it is no number that others could be beside.
     let is_whole = |part: &StoredPredictions| {

@@ -18,9 +18,13 @@ const RENEWALS_A_LEASE: u32 = 6;
 /// A worker that has not been heard of for a lease is lost; it speaks up so often within one.
 const BEATS_A_LEASE: u32 = 3;
 
+/// Who has had no answer for a third of a lease asks again, by another connection.
+const ANSWERS_A_LEASE: u32 = 3;
+
 /// Says that the worker lives; where that fails, the next time comes soon.
 pub(super) async fn beat(store: &Store, worker: &NewWorker) {
-    if let Err(error) = store.beat(worker).await {
+    let within = Duration::from_millis(worker.lease_ms.unsigned_abs()) / ANSWERS_A_LEASE;
+    if let Err(error) = store.within(within, store.beat(worker)).await {
         tracing::warn!(%error, "the worker could not say that it lives");
     }
 }
@@ -42,7 +46,8 @@ pub(super) async fn renew(store: Store, flights: Arc<Flights>, worker: NewWorker
         if leases.is_empty() {
             continue;
         }
-        match store.renew(&leases, worker.lease_ms).await {
+        let renewed = store.renew(&leases, worker.lease_ms);
+        match store.within(lease / ANSWERS_A_LEASE, renewed).await {
             Ok(held) => {
                 let held: HashMap<i64, Held> =
                     held.into_iter().map(|held| (held.task, held)).collect();

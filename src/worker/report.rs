@@ -16,6 +16,9 @@ use crate::store::tasks::Report;
 /// A task reports this often; one whose training takes no longer never does.
 pub(super) const REPORT_EVERY: Duration = Duration::from_secs(1);
 
+/// A report that takes longer is superseded by then.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Where the training threads leave their reports.
 #[derive(Clone, Debug)]
 pub(super) struct Reporter(mpsc::Sender<Report>);
@@ -42,7 +45,7 @@ pub(super) async fn show(store: Store, mut reports: mpsc::Receiver<Report>) {
             latest.add(report);
         }
         let told = latest.take();
-        if let Err(error) = store.report(&told).await {
+        if let Err(error) = store.within(PATIENCE, store.report(&told)).await {
             tracing::warn!(%error, "the progress of tasks could not be stored");
             latest.put_back(told, reports.max_capacity());
         }

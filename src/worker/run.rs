@@ -34,6 +34,7 @@ use crate::domain::job::{FoldResult, JobError, UnseenCategories};
 use crate::domain::predictions::FoldPredictions;
 use crate::domain::spec::curve::CurveSpec;
 use crate::domain::spec::{JobSpec, ModelSpec};
+use crate::store::StoreError;
 use crate::store::tasks::{ClaimedTask, Finished, JobContext, Outcome, TaskKind};
 use crate::tables::TableError;
 use crate::telemetry;
@@ -109,6 +110,12 @@ impl Failure {
 
     /// Of bytes that could not be read or kept: it may pass, and is waited for if it is the store's fault.
     pub(super) fn of_bytes(code: &str, error: &BlobError) -> Self {
+        let told = JobError::new(code, error);
+        if error.is_unreachable() { Self::Away(told) } else { Self::Passing(told) }
+    }
+
+    /// Of rows that could not be read: it may pass, and is waited for if it is the database's fault.
+    pub(super) fn of_rows(code: &str, error: &StoreError) -> Self {
         let told = JobError::new(code, error);
         if error.is_unreachable() { Self::Away(told) } else { Self::Passing(told) }
     }

@@ -7,6 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+use trainyard::store::Store;
+use trainyard::store::hints::{Audience, Hints};
+use url::Url;
 
 use crate::cluster::{Cluster, LEASE};
 use crate::kills::published_once;
@@ -88,6 +94,131 @@ fn an_outage_longer_than_a_lease_uses_up_no_attempt() {
     postgres.restart();
     ends_well(&api.api, &job);
     drop((api, workers));
+    cluster.is_well();
+}
+
+/// Keeps everybody from reading a table, until PostgreSQL ends where it stands.
+struct Held {
+    runtime: Runtime,
+    holder: PgConnection,
+}
+
+impl Held {
+    fn table(url: &str, table: &str) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let holder = runtime.block_on(async {
+            let mut holder = PgConnection::connect(url).await.unwrap();
+            let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+            holder.execute(AssertSqlSafe(lock)).await.unwrap();
+            holder
+        });
+        Self { runtime, holder }
+    }
+
+    /// Waits until somebody wants to read it by such a statement.
+    fn until_asked(&mut self, statement: &str) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let asked = "SELECT COUNT(*) FROM pg_stat_activity
+                     WHERE wait_event_type = 'Lock' AND query LIKE '%' || $1 || '%'";
+        loop {
+            let n_asking: i64 = self.runtime.block_on(async {
+                // Within a transaction it is told the same each time otherwise.
+                self.holder.execute("SELECT pg_stat_clear_snapshot()").await.unwrap();
+                let asked = sqlx::query_scalar(asked).bind(statement);
+                asked.fetch_one(&mut self.holder).await.unwrap()
+            });
+            if n_asking > 0 {
+                return;
+            }
+            assert!(Instant::now() < deadline, "nobody reads by {statement}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
+fn an_outage_while_a_model_is_calibrated_uses_up_no_attempt() {
+    let _alone = alone();
+    let Some(postgres) = Postgres::start() else { return };
+    let cluster = Cluster::on(postgres.url());
+    let processes = [cluster.start("api", "api"), cluster.start("worker", "worker")];
+    let api = &processes[0].api;
+    let job = api.submit(&json!({
+        "dataset_id": api.demo_dataset(), "target": "y", "max_attempts": 1,
+        "model": {"type": "mlp", "hidden": [64, 32]}, "training": {"epochs": 300},
+        "cv": {"type": "stratified_kfold", "n_splits": 2}, "calibration": "platt"
+    }));
+    let last = |job: &Value| job["tasks"]["succeeded"] == 2 && job["tasks"]["running"] == 1;
+    api.until(&job, last);
+    let mut held = Held::table(&cluster.database_url, "folds");
+    held.until_asked("length(predictions)");
+    postgres.restart();
+    let ended = api.finished(&job);
+    assert_eq!(ended["status"], "succeeded", "{ended}");
+    drop(processes);
+    cluster.is_well();
+}
+
+#[test]
+fn an_outage_while_a_model_is_looked_up_uses_up_no_attempt() {
+    let _alone = alone();
+    let Some(postgres) = Postgres::start() else { return };
+    let cluster = Cluster::on(postgres.url());
+    let api = cluster.start("api", "api");
+    let dataset = api.api.demo_dataset();
+    let spec = json!({"dataset_id": dataset, "target": "y", "model": {"type": "perceptron"}});
+    let worker = cluster.start("first", "worker");
+    let trained = api.api.run(&spec);
+    worker.stop();
+    let job = api.api.submit(&json!({
+        "dataset_id": dataset, "max_attempts": 1,
+        "evaluate": {"model_id": trained["result"]["model_id"]}
+    }));
+    let mut held = Held::table(&cluster.database_url, "models");
+    let worker = cluster.start("second", "worker");
+    held.until_asked("FROM models");
+    postgres.restart();
+    let ended = api.api.finished(&job);
+    assert_eq!(ended["status"], "succeeded", "{ended}");
+    drop((api, worker));
+    cluster.is_well();
+}
+
+#[test]
+fn processes_end_in_time_while_postgresql_is_away() {
+    let _alone = alone();
+    let Some(postgres) = Postgres::start() else { return };
+    let cluster = Cluster::on(postgres.url());
+    let (way, through) = way_to(&cluster);
+    let mut job = None;
+    for silently in [false, true] {
+        let processes = [
+            cluster.start_at("api", "api", &through),
+            cluster.start_at("first", "worker", &through),
+            cluster.start_at("second", "worker", &through),
+        ];
+        let api = &processes[0].api;
+        let job = job.get_or_insert_with(|| submit_long(api));
+        let before = n_succeeded(api, job).unwrap();
+        api.until(job, |job| job["tasks"]["succeeded"].as_u64() > Some(before));
+        if silently {
+            way.cut(true);
+        } else {
+            postgres.stop();
+        }
+        let since = Instant::now();
+        processes.iter().for_each(|process| process.signal("-TERM"));
+        processes.into_iter().for_each(Process::stop);
+        assert!(since.elapsed() < Duration::from_secs(10), "{silently}: {:?}", since.elapsed());
+        if silently {
+            way.mend();
+        } else {
+            postgres.restart();
+        }
+    }
+    let processes = [cluster.start("api", "api"), cluster.start("third", "worker")];
+    ends_well(&processes[0].api, &job.unwrap());
+    drop(processes);
     cluster.is_well();
 }
 
@@ -182,17 +313,22 @@ fn work_goes_on_when_the_object_store_is_back() {
     report("object store killed", n, &seen);
 }
 
+/// A way to the cluster's database, and the URL of who takes it.
+fn way_to(cluster: &Cluster) -> (Way, String) {
+    let mut url = Url::parse(&cluster.database_url).unwrap();
+    let way = Way::to(([127, 0, 0, 1], url.port().unwrap()).into());
+    url.set_port(Some(way.address.port())).unwrap();
+    (way, url.into())
+}
+
 #[test]
 fn what_a_worker_held_that_is_cut_off_goes_on_elsewhere() {
     let _alone = alone();
     let n = rounds("OUTAGES", 1);
     let Some(cluster) = Cluster::new() else { return };
     let api = cluster.start("api", "api");
-    let url = url::Url::parse(&cluster.database_url).unwrap();
-    let way = Way::to(([127, 0, 0, 1], url.port().unwrap()).into());
-    let mut through = url.clone();
-    through.set_port(Some(way.address.port())).unwrap();
-    let far = cluster.start_at("far", "worker", through.as_str());
+    let (way, through) = way_to(&cluster);
+    let far = cluster.start_at("far", "worker", &through);
     let (mut slowest, mut back) = (Duration::ZERO, Duration::ZERO);
     let mut dice = Dice::new(seed());
     let mut jobs = Vec::new();
@@ -223,6 +359,50 @@ fn what_a_worker_held_that_is_cut_off_goes_on_elsewhere() {
         back.as_secs_f64()
     );
     report("worker cut off", n, &seen);
+}
+
+#[test]
+fn a_worker_whose_connections_are_lost_without_a_word_goes_on_with_new_ones() {
+    let _alone = alone();
+    let n = rounds("OUTAGES", 1);
+    let Some(cluster) = Cluster::new() else { return };
+    let api = cluster.start("api", "api");
+    let (way, through) = way_to(&cluster);
+    let worker = cluster.start_at("worker", "worker", &through);
+    let mut slowest = Duration::ZERO;
+    for _ in 0..n {
+        let job = submit_long(&api.api);
+        api.api.until(&job, |job| job["tasks"]["succeeded"].as_u64() >= Some(2));
+        way.lose();
+        let before = n_succeeded(&api.api, &job).unwrap();
+        slowest = slowest.max(goes_on(&api.api, &job, Instant::now(), before));
+        ends_well(&api.api, &job);
+    }
+    drop((api, worker));
+    cluster.is_well();
+    let seen = format!("nothing lost; it went on within {:.1} s", slowest.as_secs_f64());
+    report("connections lost", n, &seen);
+}
+
+#[test]
+fn hints_are_heard_again_after_connections_are_lost_without_a_word() {
+    let Some(cluster) = Cluster::new() else { return };
+    let (way, through) = way_to(&cluster);
+    let runtime = Runtime::new().unwrap();
+    runtime.block_on(async {
+        let store = Store::connect(&through, Hints::hearing(&[Audience::Workers])).await.unwrap();
+        let mut other = PgConnection::connect(&cluster.database_url).await.unwrap();
+        way.lose();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let told = "SELECT pg_notify('trainyard_workers', 'another work')";
+        loop {
+            other.execute(told).await.unwrap();
+            if timeout(Duration::from_millis(200), store.hints().work()).await.is_ok() {
+                break;
+            }
+            assert!(Instant::now() < deadline, "hints are not heard");
+        }
+    });
 }
 
 #[test]

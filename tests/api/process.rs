@@ -217,7 +217,7 @@ fn a_killed_server_loses_nothing_and_the_next_one_goes_on() {
 }
 
 /// Some seconds of work in one fit.
-fn submit_one_long_fit(api: &Api) -> String {
+pub fn submit_one_long_fit(api: &Api) -> String {
     let dataset = api.demo_dataset();
     api.submit(&json!({
         "dataset_id": dataset, "target": "y", "random_state": 7,

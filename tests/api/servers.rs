@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -161,9 +161,13 @@ impl Drop for S3 {
 }
 
 /// A way to a server that can be cut.
+#[derive(Clone)]
 pub struct Way {
     pub address: SocketAddr,
     state: Arc<AtomicU8>,
+    n_accepted: Arc<AtomicUsize>,
+    /// The first of so many connections carry nothing more.
+    n_lost: Arc<AtomicUsize>,
 }
 
 const OPEN: u8 = 0;
@@ -177,7 +181,9 @@ impl Way {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(AtomicU8::new(OPEN));
-        let known = Arc::clone(&state);
+        let (n_accepted, n_lost) = (Arc::default(), Arc::default());
+        let way = Self { address, state, n_accepted, n_lost };
+        let Self { state: known, n_accepted, n_lost, .. } = way.clone();
         // It ends with the test's process.
         thread::spawn(move || {
             for near in listener.incoming() {
@@ -186,14 +192,22 @@ impl Way {
                     continue;
                 }
                 let Ok(far) = TcpStream::connect(server) else { continue };
+                let number = n_accepted.fetch_add(1, Ordering::SeqCst);
                 for (from, to) in [(&near, &far), (&far, &near)] {
                     let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                    let state = Arc::clone(&known);
-                    thread::spawn(move || carry(from, to, &state));
+                    let (state, n_lost) = (Arc::clone(&known), Arc::clone(&n_lost));
+                    let is_lost = move || number < n_lost.load(Ordering::SeqCst);
+                    thread::spawn(move || carry(from, to, &state, is_lost));
                 }
             }
         });
-        Self { address, state }
+        way
+    }
+
+    /// Lets nothing more through on the connections that there are, ever, and tells nobody: as when another
+    /// machine has taken the server's place.
+    pub fn lose(&self) {
+        self.n_lost.store(self.n_accepted.load(Ordering::SeqCst), Ordering::SeqCst);
     }
 
     /// Cuts it; with or without a word to those who talk.
@@ -206,7 +220,7 @@ impl Way {
     }
 }
 
-fn carry(mut from: TcpStream, mut to: TcpStream, state: &AtomicU8) {
+fn carry(mut from: TcpStream, mut to: TcpStream, state: &AtomicU8, is_lost: impl Fn() -> bool) {
     from.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     let mut buffer = vec![0; 64 << 10];
     loop {
@@ -216,6 +230,9 @@ fn carry(mut from: TcpStream, mut to: TcpStream, state: &AtomicU8) {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => 0,
             Err(_) => break,
         };
+        while is_lost() {
+            thread::sleep(Duration::from_millis(50));
+        }
         // What was sent arrives when the way is mended, as a network's retransmission does it.
         while state.load(Ordering::SeqCst) == SILENT {
             thread::sleep(Duration::from_millis(5));

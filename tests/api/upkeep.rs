@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::process::{Process, refused};
+use crate::cluster::Cluster;
+use crate::process::{Process, refused, submit_one_long_fit};
 use crate::yard::{Database, Yard};
 
 fn trainyard(arguments: &[&str]) -> Output {
@@ -81,6 +83,91 @@ fn a_server_goes_on_from_a_backup_that_was_made_while_it_worked() {
     }
 }
 
+/// The files of the blobs in a folder.
+fn blobs(folder: &Path) -> Vec<PathBuf> {
+    let folders = std::fs::read_dir(folder.join("blobs")).unwrap();
+    let folders = folders.map(|entry| entry.unwrap().path());
+    let within = folders.flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    within.map(|entry| entry.unwrap().path()).collect()
+}
+
+/// Backs up while a fit is under way whose saved state goes before it could be copied, and says which job
+/// it is of.
+fn backed_up_without_a_saved_fit(
+    process: Process,
+    artifacts: &Path,
+    to: &Path,
+    stored: &[&str],
+) -> String {
+    let job = submit_one_long_fit(&process.api);
+    let dataset = blobs(artifacts);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let saved = format!("/v1/jobs/{job}/checkpoints");
+    while process.api.get(&saved).expect(200)["data"].as_array().unwrap().is_empty() {
+        assert!(Instant::now() < deadline, "it was never saved");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    drop(process); // SIGKILL, so that no other takes the saved one's place.
+    for blob in blobs(artifacts) {
+        if !dataset.contains(&blob) {
+            std::fs::remove_file(&blob).unwrap();
+        }
+    }
+    let to = to.display().to_string();
+    let output = trainyard(&[&["backup", "--to", &to], stored].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("and 1 blobs"), "{}", text(&output.stdout));
+    job
+}
+
+#[test]
+fn a_backup_needs_no_saved_fit() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let process = Process::start_with(&at("data"), &["--checkpoint-seconds", "0.1"]);
+    let data = at("data").display().to_string();
+    let stored = ["--data-dir", &data];
+    let job = backed_up_without_a_saved_fit(process, &at("data"), &at("backup"), &stored);
+    let checked = trainyard(&["fsck", "--data-dir", &at("backup").display().to_string()]);
+    assert!(checked.status.success(), "{}", text(&checked.stdout));
+    let restored = Process::start(&at("backup"));
+    let job = restored.api.finished(&job);
+    assert_eq!(job["status"], "succeeded", "{job}");
+}
+
+#[test]
+fn a_backup_of_postgresql_needs_no_saved_fit() {
+    let Some(cluster) = Cluster::new() else { return };
+    let at = |name: &str| cluster.directory.path().join(name);
+    let stored = ["--database-url", &cluster.database_url, "--artifact-url", &cluster.artifact_url];
+    let more = ["--checkpoint-seconds", "0.1", "--lease-seconds", "2"];
+    let process = Process::start_with(&at("data"), &[&stored[..], &more].concat());
+    let job = backed_up_without_a_saved_fit(process, &at("artifacts"), &at("backup"), &stored);
+    let restored = restored(&at("backup"));
+    let artifacts = format!("file://{}", at("backup").display());
+    let stored = ["--database-url", &restored, "--artifact-url", &artifacts];
+    let checked = trainyard(&[&["fsck"], &stored[..]].concat());
+    assert!(checked.status.success(), "{}", text(&checked.stdout));
+    let process =
+        Process::start_with(&at("again"), &[&stored[..], &["--lease-seconds", "2"]].concat());
+    let job = process.api.finished(&job);
+    assert_eq!(job["status"], "succeeded", "{job}");
+}
+
+/// A new database of what was backed up.
+fn restored(backup: &Path) -> String {
+    let id = trainyard::domain::clock::Clock::system().new_uuid();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let url = runtime.block_on(Database::new_postgres(&id.to_string()));
+    let output = Command::new("pg_restore")
+        .args(["--no-owner", "--exit-on-error", "--dbname", &url])
+        .arg(backup.join("trainyard.pgdump"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    url
+}
+
 #[test]
 fn fsck_tells_everything_that_is_wrong() {
     let directory = tempfile::tempdir().unwrap();
@@ -92,12 +179,7 @@ fn fsck_tells_everything_that_is_wrong() {
     let checked = trainyard(&["fsck", "--data-dir", &folder]);
     assert!(checked.status.success(), "while it is used: {}", text(&checked.stdout));
     drop(process);
-    let mut blobs = Vec::new();
-    for entry in std::fs::read_dir(data.join("blobs")).unwrap() {
-        for blob in std::fs::read_dir(entry.unwrap().path()).unwrap() {
-            blobs.push(blob.unwrap().path());
-        }
-    }
+    let blobs = blobs(&data);
     // The model of the second job is the first's, apart from its name; the dataset is the same.
     assert!(blobs.len() >= 2, "{blobs:?}");
     std::fs::remove_file(&blobs[0]).unwrap();
@@ -172,25 +254,16 @@ fn a_backup_of_postgresql_is_of_one_state_and_comes_back() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
+    let id = trainyard::domain::clock::Clock::system().new_uuid();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let new = |name: &str| {
-        let id = trainyard::domain::clock::Clock::system().new_uuid();
-        runtime.block_on(Database::new_postgres(&format!("{name}-{id}")))
-    };
-    let url = new("first");
+    let url = runtime.block_on(Database::new_postgres(&format!("first-{id}")));
     let artifacts = format!("file://{}", directory.path().join("artifacts").display());
     let stored = ["--database-url", &url, "--artifact-url", &artifacts];
     let process = Process::start_with(&directory.path().join("data"), &stored);
     let (model, expected) = model(&process);
     let backup = backed_up(&process, directory.path(), &stored);
     drop(process);
-    let restored_url = new("second");
-    let restored = Command::new("pg_restore")
-        .args(["--no-owner", "--exit-on-error", "--dbname", &restored_url])
-        .arg(backup.join("trainyard.pgdump"))
-        .output()
-        .unwrap();
-    assert!(restored.status.success(), "{}", text(&restored.stderr));
+    let restored_url = restored(&backup);
     let artifacts = format!("file://{}", backup.display());
     let stored = ["--database-url", &restored_url, "--artifact-url", &artifacts];
     let checked = trainyard(&[&["fsck"], &stored[..]].concat());
