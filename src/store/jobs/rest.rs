@@ -250,8 +250,10 @@ async fn begin_rest(tx: &mut Tx, job: JobId, now: Timestamp) -> Result<()> {
 /// Notes how long a job has rested. Before its start nothing counts against its limit, so that no rest
 /// needs to be taken off.
 async fn end_rest(tx: &mut Tx, job: JobId, now: Timestamp) -> Result<()> {
-    sql("UPDATE jobs SET paused_ms = paused_ms + $2 - paused_at
-         WHERE id = $1 AND started_at IS NOT NULL AND paused_at < $2")
+    // A process that knows nothing of rests may pause the job next: it is not to rest since this one.
+    sql("UPDATE jobs SET paused_at = NULL, paused_ms = paused_ms
+             + CASE WHEN started_at IS NOT NULL AND paused_at < $2 THEN $2 - paused_at ELSE 0 END
+         WHERE id = $1")
     .bind(job.to_string())
     .bind(now.0)
     .execute(&mut *tx)
