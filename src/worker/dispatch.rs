@@ -11,7 +11,9 @@ use super::queue::{Flights, Queue, Stop};
 use super::run::Ended;
 use crate::domain::clock::Clock;
 use crate::meters::{self, Meters};
-use crate::store::tasks::{Begun, ClaimRequest, ClaimedTask, Finished, Holding, Outcome};
+use crate::store::tasks::{
+    Begun, ClaimRequest, ClaimedTask, Finished, Holding, Outcome, Published,
+};
 use crate::store::workers::NewWorker;
 use crate::store::{Store, StoreError};
 use crate::telemetry;
@@ -216,10 +218,10 @@ impl Dispatcher {
         let _spans: Vec<Span> = last.map(|item| published(&item.task)).collect();
         for attempt in 1.. {
             match self.store.publish(finished).await {
-                Ok(accepted) => {
-                    for (item, accepted) in finished.iter().zip(accepted) {
-                        if accepted {
-                            count(&self.meters, item);
+                Ok(became) => {
+                    for (item, became) in finished.iter().zip(became) {
+                        if became != Published::Refused {
+                            count(&self.meters, item, became);
                             continue;
                         }
                         self.meters.late_results_refused.inc();
@@ -284,8 +286,9 @@ fn published(task: &ClaimedTask) -> Span {
     span
 }
 
-fn count(meters: &Meters, item: &Finished) {
+fn count(meters: &Meters, item: &Finished, became: Published) {
     let outcome = match &item.outcome {
+        _ if became == Published::PutBack => "retried",
         Outcome::Fold { result, .. } => {
             let n_rows = u64::from(result.n_train) * u64::from(result.fit.epochs);
             meters.rows_trained.inc_by(n_rows);
