@@ -210,7 +210,8 @@ impl Blobs {
     }
 
     /// Gives staged bytes their name. They are durable when this returns, and stay staged until they are
-    /// [discarded](Self::discard): whoever cannot name them in the database may have to keep them again.
+    /// [discarded](Self::discard): whoever cannot name them in the database may have to
+    /// [keep them again](Self::keep_again).
     ///
     /// # Errors
     /// When the store fails.
@@ -224,6 +225,19 @@ impl Blobs {
                 Ok(self.store.rename(&staged.path, &name).await?)
             }
             kept => Ok(kept?),
+        }
+    }
+
+    /// Gives staged bytes their name once more, should it be gone.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn keep_again(&self, staged: &Staged) -> Result<(), BlobError> {
+        // In a folder the name may be another one of the same file. To rename one such to another does nothing
+        // and is no error, so that a third would stay which nothing lists.
+        match self.store.head(&path_of(&staged.sha256)).await {
+            Err(object_store::Error::NotFound { .. }) => self.keep(staged).await,
+            found => Ok(found.map(drop)?),
         }
     }
 
@@ -519,9 +533,10 @@ mod tests {
         assert_eq!((staged.sha256.as_str(), staged.size_bytes), (abc, 3));
         blobs.keep(&staged).await.unwrap();
         assert_eq!(blobs.get(abc).await.unwrap(), "abc");
-        // Once more, should the first have been in vain.
+        // Once more, should the first have been in vain, and where it was not.
         blobs.delete(abc).await.unwrap();
-        blobs.keep(&staged).await.unwrap();
+        blobs.keep_again(&staged).await.unwrap();
+        blobs.keep_again(&staged).await.unwrap();
         blobs.discard(staged).await;
         assert_eq!((blobs.get(abc).await.unwrap(), files(&directory)), ("abc".into(), 1));
     }

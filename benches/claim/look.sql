@@ -16,5 +16,5 @@ SELECT id FROM (
 WHERE worst = 2 OR status = 'waiting' AND COALESCE(worst, 0) = 0
 ORDER BY id LIMIT 100;
 SELECT id FROM jobs WHERE status = 'running'
-AND max_ms IS NOT NULL AND started_at + paused_ms + max_ms < :now ORDER BY id LIMIT 100;
+AND max_ms IS NOT NULL AND started_at + paused_ms + max_ms < :now ORDER BY started_at LIMIT 100;
 COMMIT;

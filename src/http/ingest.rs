@@ -163,11 +163,12 @@ async fn keep(
     mut new: NewDataset,
     key: Option<&IdempotencyKey>,
 ) -> Result<Created<Dataset>, ApiError> {
+    state.blobs.keep(staged).await?;
     loop {
-        state.blobs.keep(staged).await?;
         match state.store.create_dataset(state.project(), new.clone(), key).await {
             Err(StoreError::Leaving { sha256 }) => {
                 new.stored_after = Some(state.store.after_leaving(&sha256).await?);
+                state.blobs.keep_again(staged).await?;
             }
             created => return Ok(created?),
         }

@@ -168,7 +168,11 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Transition(error) => Self::new(Code::Conflict, error.to_string()),
-            StoreError::Leaving { .. } => not_ready("artifact store", &error),
+            StoreError::Leaving { .. } => {
+                tracing::warn!(%error, "an upload has waited in vain for the end of a deletion");
+                let detail = "the same bytes are being deleted; send them again in two minutes";
+                Self::new(Code::NotReady, detail)
+            }
             error if error.is_disk_full() => storage_full(&error),
             error if error.is_unreachable() => not_ready("database", &error),
             error => Self::internal(error),
@@ -263,4 +267,17 @@ fn of_framework(status: StatusCode) -> ApiError {
         _ => None,
     };
     ApiError { code, detail: detail.map(str::to_owned), errors: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_being_deleted_are_not_a_store_that_does_not_answer() {
+        let error = ApiError::from(StoreError::Leaving { sha256: "0".repeat(64) });
+        assert_eq!(error.code(), Code::NotReady);
+        let detail = error.detail.unwrap();
+        assert!(detail.contains("are being deleted; send them again"), "{detail}");
+    }
 }

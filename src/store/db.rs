@@ -211,11 +211,14 @@ impl Arg {
                     .map(|value| if let Self::Text(value) = value { value } else { None })
                     .collect(),
             ),
-            _ => Self::Integers(
-                values
-                    .map(|value| if let Self::Integer(value) = value { value } else { None })
-                    .collect(),
-            ),
+            first => {
+                debug_assert!(matches!(first, Some(Self::Integer(_))), "no array of {first:?}");
+                Self::Integers(
+                    values
+                        .map(|value| if let Self::Integer(value) = value { value } else { None })
+                        .collect(),
+                )
+            }
         }
     }
 
@@ -306,7 +309,7 @@ pub(super) fn composed(text: String) -> Statement {
     Statement { text: AssertSqlSafe(text).into_sql_str(), args: Vec::new() }
 }
 
-/// `before`, an INSERT, of these rows of integers, texts and bytes, with `after` behind it.
+/// `before`, an INSERT, of one row or more, of integers, texts and bytes, with `after` behind it.
 pub(super) fn values<const N: usize>(
     dialect: Dialect,
     before: &'static str,
@@ -318,7 +321,7 @@ pub(super) fn values<const N: usize>(
     Statement { args, ..composed(format!("{before} SELECT * FROM {added} WHERE TRUE {after}")) }
 }
 
-/// Rows of integers, texts and bytes for a FROM, `AS added` with columns `column1`, `column2` and so on, and
+/// One row or more, of integers, texts and bytes, for a FROM, `AS added` with columns `column1`, `column2` and so on, and
 /// the values of the `$1`, … in it. The first column of none is null.
 ///
 /// A connection knows statements that it has seen, and reads and plans each other anew: so PostgreSQL is given
@@ -329,6 +332,7 @@ pub(super) fn rows<const N: usize>(
     rows: impl IntoIterator<Item = [Arg; N]>,
 ) -> (String, Vec<Arg>) {
     let mut rows: Vec<[Arg; N]> = rows.into_iter().collect();
+    debug_assert!(!rows.is_empty(), "no rows are no table");
     match dialect {
         Dialect::Sqlite => {
             if let Some(last) = rows.last().map(|last| last.each_ref().map(Arg::to_nothing)) {
@@ -374,15 +378,17 @@ pub(super) fn among(
     n_before: usize,
 ) -> (String, Vec<Arg>) {
     let mut values: Vec<Arg> = values.into_iter().map(Into::into).collect();
+    if values.is_empty() {
+        // Nothing equals null, of whatever type; an array of none would have to say of which.
+        return ("IN (NULL)".to_owned(), values);
+    }
     match dialect {
         Dialect::Sqlite => {
             if let Some(last) = values.last().cloned() {
                 values.resize(padded(values.len()), last);
             }
             let (tuples, args) = tuples(values.into_iter().map(|value| [value]), n_before);
-            // Among none is none.
-            let values = if args.is_empty() { "" } else { "VALUES " };
-            (format!("IN ({values}{tuples})"), args)
+            (format!("IN (VALUES {tuples})"), args)
         }
         Dialect::Postgres => {
             (format!("= ANY (${})", n_before + 1), vec![Arg::array(values.into_iter())])
@@ -455,6 +461,12 @@ macro_rules! run {
 }
 
 impl Statement {
+    /// Its text, and how many values it has.
+    #[cfg(test)]
+    pub(super) fn shape(&self) -> (&str, usize) {
+        (self.text.as_str(), self.args.len())
+    }
+
     /// Gives the next `$n` its value.
     pub(super) fn bind(mut self, value: impl Into<Arg>) -> Self {
         self.args.push(value.into());

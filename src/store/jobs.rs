@@ -19,6 +19,10 @@ use plan::insert_tasks;
 pub(in crate::store) use plan::{let_go, open_last};
 pub use rest::BadDependency;
 use rest::{has_to_wait, insert_dependencies, millis};
+#[cfg(test)]
+pub(in crate::store) use rest::{overdue, ready};
+#[cfg(test)]
+pub(in crate::store) use row::listed;
 use row::read;
 use serde_json::{Value, json};
 use trainyard_learn::training::History;

@@ -141,6 +141,15 @@ impl Store {
         tx.commit().await
     }
 
+    /// The database's clock, for whoever is about to store bytes that are to be named.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn now(&self) -> Result<Timestamp> {
+        let clock = format!("SELECT {}", self.db.dialect().clock());
+        Ok(Timestamp(composed(clock).scalar(&self.db).await?))
+    }
+
     /// Waits until no deletion of the blob can happen any more; when that was. What is stored after it stays.
     ///
     /// # Errors
@@ -175,6 +184,12 @@ impl Tx {
                 Ok(Timestamp(composed(text).scalar(self).await?))
             }
         }
+    }
+
+    /// Until when the deletion may happen of a blob that could not be named.
+    pub(super) async fn leaving_until(&mut self, sha256: &str) -> Result<Timestamp> {
+        let until = sql("SELECT until FROM leaving WHERE sha256 = $1");
+        Ok(Timestamp(until.bind(sha256).scalar(self).await?))
     }
 }
 

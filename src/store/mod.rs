@@ -34,6 +34,8 @@ pub mod leaving;
 pub mod models;
 mod notify;
 pub mod place;
+#[cfg(test)]
+mod statements;
 pub mod tasks;
 pub mod upkeep;
 pub mod webhooks;

@@ -29,7 +29,7 @@ pub(super) use checkpoints::forget_of_ended;
 pub use checkpoints::{Checkpoint, Saved};
 pub use claim::{Begun, ClaimRequest};
 pub(super) use contexts::Contexts;
-pub use publish::{Finished, NewModel, Outcome};
+pub use publish::{Finished, NewModel, Outcome, Published};
 pub(super) use publish::{REFIT, fail_job};
 pub use report::Report;
 use report::forget_progress;

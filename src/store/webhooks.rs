@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json as object};
 
-use super::db::{Arg, Tx, composed, sql, values};
+use super::db::{Arg, Statement, Tx, composed, sql, values};
 use super::idempotency::{self, Created, IdempotencyKey, Known};
 use super::{Deleted, Result, Store, StoreError, from_json, json, parsed};
 use crate::domain::clock::Timestamp;
@@ -335,17 +335,8 @@ impl Store {
         (state, after): (Option<DeliveryState>, Option<i64>),
         limit: i64,
     ) -> Result<Vec<Delivery>> {
-        let rows: Vec<DeliveryRow> = sql("SELECT id, job_id, seq, type AS kind, state, attempt,
-                    next_at, last_status, last_error, created_at, delivered_at FROM deliveries
-             WHERE project_id = $1 AND webhook_id = $2 AND ($3 IS NULL OR state = $3)
-             AND ($4 IS NULL OR id < $4) ORDER BY id DESC LIMIT $5")
-        .bind(project.to_string())
-        .bind(webhook.to_string())
-        .bind(state.map(DeliveryState::name))
-        .bind(after)
-        .bind(limit)
-        .all(&self.db)
-        .await?;
+        let statement = listed((project, webhook), (state, after), limit);
+        let rows: Vec<DeliveryRow> = statement.all(&self.db).await?;
         rows.into_iter().map(DeliveryRow::delivery).collect()
     }
 
@@ -390,6 +381,25 @@ impl Store {
         tx.commit().await?;
         Ok(n)
     }
+}
+
+/// A plan is made once for all values, so the statement says only what is asked for.
+pub(super) fn listed(
+    (project, webhook): (ProjectId, WebhookId),
+    (state, after): (Option<DeliveryState>, Option<i64>),
+    limit: i64,
+) -> Statement {
+    let of_state = if state.is_some() { " AND state = $5" } else { "" };
+    composed(format!(
+        "SELECT id, job_id, seq, type AS kind, state, attempt, next_at, last_status, last_error,
+                created_at, delivered_at FROM deliveries
+         WHERE project_id = $1 AND webhook_id = $2 AND id < $3{of_state} ORDER BY id DESC LIMIT $4"
+    ))
+    .bind(project.to_string())
+    .bind(webhook.to_string())
+    .bind(after.unwrap_or(i64::MAX))
+    .bind(limit)
+    .bind_all(state.map(|state| state.name().into()))
 }
 
 #[derive(sqlx::FromRow)]

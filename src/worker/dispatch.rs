@@ -11,7 +11,9 @@ use super::queue::{Flights, Queue, Stop};
 use super::run::Ended;
 use crate::domain::clock::Clock;
 use crate::meters::{self, Meters};
-use crate::store::tasks::{Begun, ClaimRequest, ClaimedTask, Finished, Holding, Outcome};
+use crate::store::tasks::{
+    Begun, ClaimRequest, ClaimedTask, Finished, Holding, Outcome, Published,
+};
 use crate::store::workers::NewWorker;
 use crate::store::{Store, StoreError};
 use crate::telemetry;
@@ -233,10 +235,10 @@ impl Dispatcher {
             // They may be large and the way narrow: each time they get longer.
             let published = self.store.publish(finished);
             match self.store.within(self.lease() * attempt, published).await {
-                Ok(accepted) => {
-                    for (item, accepted) in finished.iter().zip(accepted) {
-                        if accepted {
-                            count(&self.meters, item);
+                Ok(became) => {
+                    for (item, became) in finished.iter().zip(became) {
+                        if became != Published::Refused {
+                            count(&self.meters, item, became);
                             continue;
                         }
                         self.meters.late_results_refused.inc();
@@ -301,8 +303,9 @@ fn published(task: &ClaimedTask) -> Span {
     span
 }
 
-fn count(meters: &Meters, item: &Finished) {
+fn count(meters: &Meters, item: &Finished, became: Published) {
     let outcome = match &item.outcome {
+        _ if became == Published::PutBack => "retried",
         Outcome::Fold { result, .. } => {
             let n_rows = u64::from(result.n_train) * u64::from(result.fit.epochs);
             meters.rows_trained.inc_by(n_rows);

@@ -22,6 +22,7 @@ use super::run::{Failure, Runner, of_variant};
 use super::search::choose;
 use super::warnings;
 use crate::blobs::BlobError;
+use crate::domain::clock::Timestamp;
 use crate::domain::dataset::Warning;
 use crate::domain::ids::ModelId;
 use crate::domain::job::{
@@ -130,7 +131,7 @@ pub(super) fn reduce(
     let scores = predicted.scores(scorers, &data.truth, job.classes.len(), weights.as_deref());
     result.warnings.extend(warnings::undefined_in_training(scorers, &scores));
     result.train = by_name(scorers, &scores);
-    let sha256 = runner
+    let (stored_after, sha256) = runner
         .runtime
         .block_on(stored)
         .map_err(|error| Failure::passing("internal", error))?
@@ -146,16 +147,25 @@ pub(super) fn reduce(
         train: result.train.clone(),
         warnings: job.warnings.iter().chain(&result.warnings).cloned().collect(),
     };
-    let model = NewModel { id: model_id, sha256, size_bytes, card };
+    let model = NewModel { id: model_id, sha256, stored_after, size_bytes, card };
     let history = history.map(|history| history.pack());
     Ok(Outcome::Reduced { result: Box::new(result), model: Some(Box::new(model)), history })
 }
 
-/// Stores a model's file, on a thread of its own.
-fn stored(runner: &Runner, bytes: Vec<u8>) -> JoinHandle<Result<String, BlobError>> {
-    let (runtime, blobs) = (runner.runtime.clone(), runner.resources.blobs.clone());
+/// Stores a model's file, on a thread of its own: after which moment, if the database is there to say it, and
+/// the blob's name.
+fn stored(
+    runner: &Runner,
+    bytes: Vec<u8>,
+) -> JoinHandle<Result<(Option<Timestamp>, String), BlobError>> {
+    let runtime = runner.runtime.clone();
+    let (store, blobs) = (runner.resources.store.clone(), runner.resources.blobs.clone());
     let span = tracing::info_span!("store_model", size_bytes = bytes.len());
-    runner.runtime.spawn_blocking(move || span.in_scope(|| runtime.block_on(blobs.put(bytes))))
+    let stored = async move {
+        let stored_after = store.now().await.ok();
+        Ok((stored_after, blobs.put(bytes).await?))
+    };
+    runner.runtime.spawn_blocking(move || span.in_scope(|| runtime.block_on(stored)))
 }
 
 /// How the model of an evaluation does, which its only fold has found.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use trainyard::domain::job::{JobError, JobResult, JobStatus};
+use trainyard::store::tasks::Published::{Accepted, Refused};
 use trainyard::store::tasks::{ClaimedTask, Outcome, TaskKind};
 
 use crate::scheduling::publish;
@@ -23,17 +24,17 @@ async fn a_claim_is_sized_by_expected_work(on: Database) {
 async fn the_last_fold_frees_the_reduce_task_and_that_ends_the_job(on: Database) {
     let yard = Yard::new(on).await;
     let tasks = yard.claim(60_000, 1_000_000).await;
-    assert_eq!(yard.store.publish(&folds(&tasks[..3])).await.unwrap(), [true; 3]);
+    assert_eq!(yard.store.publish(&folds(&tasks[..3])).await.unwrap(), [Accepted; 3]);
     assert!(yard.claim(60_000, 1_000_000).await.is_empty());
-    assert_eq!(yard.store.publish(&folds(&tasks[3..])).await.unwrap(), [true]);
+    assert_eq!(yard.store.publish(&folds(&tasks[3..])).await.unwrap(), [Accepted]);
     let reduce = yard.claim(60_000, 1_000_000).await;
     let TaskKind::Reduce { folds } = &reduce[0].kind else { panic!("{reduce:?}") };
     assert_eq!(folds.iter().map(|fold| fold.fold).collect::<Vec<_>>(), [0, 1, 2, 3]);
     let result = JobResult::default();
     let outcome =
         || Outcome::Reduced { result: Box::new(result.clone()), model: None, history: None };
-    assert_eq!(yard.store.publish(&[finished(&reduce[0], outcome())]).await.unwrap(), [true]);
-    assert_eq!(yard.store.publish(&[finished(&reduce[0], outcome())]).await.unwrap(), [false]);
+    assert_eq!(yard.store.publish(&[finished(&reduce[0], outcome())]).await.unwrap(), [Accepted]);
+    assert_eq!(yard.store.publish(&[finished(&reduce[0], outcome())]).await.unwrap(), [Refused]);
     let job = yard.job().await;
     assert_eq!((job.status, job.tasks.succeeded), (JobStatus::Succeeded, 5));
     assert_eq!(job.timings.fit_s, Some(4e-6));
@@ -44,13 +45,13 @@ async fn a_late_result_is_refused_and_the_second_worker_publishes_once(on: Datab
     let late = yard.claim(1, 1_000_000).await;
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_eq!(yard.store.reap().await.unwrap(), 4);
-    assert_eq!(yard.store.publish(&folds(&late)).await.unwrap(), [false; 4], "nobody holds it");
+    assert_eq!(yard.store.publish(&folds(&late)).await.unwrap(), [Refused; 4], "nobody holds it");
     assert_eq!(yard.n_folds().await, 0);
     let second = yard.claim_again().await;
     assert_eq!((second.len(), second[0].attempt), (4, 2));
-    assert_eq!(yard.store.publish(&folds(&late)).await.unwrap(), [false; 4], "another holds it");
-    assert_eq!(yard.store.publish(&folds(&second)).await.unwrap(), [true; 4]);
-    assert_eq!(yard.store.publish(&folds(&late)).await.unwrap(), [false; 4], "it is done");
+    assert_eq!(yard.store.publish(&folds(&late)).await.unwrap(), [Refused; 4], "another holds it");
+    assert_eq!(yard.store.publish(&folds(&second)).await.unwrap(), [Accepted; 4]);
+    assert_eq!(yard.store.publish(&folds(&late)).await.unwrap(), [Refused; 4], "it is done");
     assert_eq!(yard.n_folds().await, 4);
 }
 
@@ -86,14 +87,14 @@ async fn what_meets_an_outage_is_tried_until_it_is_over(on: Database) {
         assert_eq!((tasks.len(), tasks[0].attempt), (4, 1), "the attempt does not count");
         let away = || Outcome::Away(JobError::new("dataset_unreadable", "x"));
         let met: Vec<_> = tasks.iter().map(|task| finished(task, away())).collect();
-        assert_eq!(yard.store.publish(&met).await.unwrap(), [true; 4]);
+        assert_eq!(yard.store.publish(&met).await.unwrap(), [Accepted; 4]);
         assert!(yard.claim(60_000, 1_000_000).await.is_empty(), "not at once");
         yard.change("UPDATE tasks SET available_at = 0 WHERE state = 'queued'").await;
     }
     let retrying = "SELECT data FROM events WHERE type = 'retrying'";
     assert_eq!(yard.texts(retrying).await.len(), 4, "once a publication");
     let tasks = yard.claim_again().await;
-    assert_eq!(yard.store.publish(&folds(&tasks)).await.unwrap(), [true; 4]);
+    assert_eq!(yard.store.publish(&folds(&tasks)).await.unwrap(), [Accepted; 4]);
 }
 
 async fn what_is_handed_back_was_never_tried(on: Database) {
@@ -102,7 +103,7 @@ async fn what_is_handed_back_was_never_tried(on: Database) {
     yard.hand_back(&tasks).await;
     let again = yard.claim(60_000, 1_000_000).await;
     assert_eq!((again.len(), again[0].attempt), (4, 1));
-    assert_eq!(yard.store.publish(&folds(&tasks)).await.unwrap(), [false; 4]);
+    assert_eq!(yard.store.publish(&folds(&tasks)).await.unwrap(), [Refused; 4]);
 }
 
 async fn what_is_handed_back_waits_from_then_on(on: Database) {
@@ -176,7 +177,7 @@ async fn a_cancelled_job_takes_no_result_and_ends_with_its_last_task(on: Databas
     assert_eq!((job.status, job.tasks.queued), (JobStatus::Cancelling, 0));
     let held = yard.store.renew(&[Arc::clone(&tasks[0].lease_token)], 60_000).await.unwrap();
     assert!(held[0].cancelled, "the renewal brings the word");
-    assert_eq!(yard.store.publish(&folds(&tasks)).await.unwrap(), [true]);
+    assert_eq!(yard.store.publish(&folds(&tasks)).await.unwrap(), [Accepted]);
     assert_eq!(yard.job().await.status, JobStatus::Cancelled);
     assert_eq!(yard.n_folds().await, 0);
 }
@@ -190,16 +191,16 @@ async fn a_failure_that_may_pass_is_tried_again_and_one_that_cannot_ends_the_job
         fold(&tasks[1]),
         finished(&tasks[2], Outcome::Retry(error("unreadable"))),
     ];
-    assert_eq!(yard.store.publish(&outcomes).await.unwrap(), [true; 3]);
+    assert_eq!(yard.store.publish(&outcomes).await.unwrap(), [Accepted; 3]);
     assert_eq!(yard.n_folds().await, 1);
     let again = yard.claim_again().await;
     assert_eq!((again.len(), again[0].attempt), (2, 2));
     let failed = finished(&again[0], Outcome::Failed { error: error("diverged"), history: None });
-    assert_eq!(yard.store.publish(&[failed]).await.unwrap(), [true]);
+    assert_eq!(yard.store.publish(&[failed]).await.unwrap(), [Accepted]);
     let job = yard.job().await;
     assert_eq!((job.status, job.error.unwrap().code.as_str()), (JobStatus::Failed, "diverged"));
     let late = [fold(&tasks[3]), fold(&again[1])];
-    assert_eq!(yard.store.publish(&late).await.unwrap(), [false; 2], "their leases are gone");
+    assert_eq!(yard.store.publish(&late).await.unwrap(), [Refused; 2], "their leases are gone");
 }
 
 async fn what_is_handed_back_of_a_cancelled_job_ends_it_and_holds_nobody_up(on: Database) {
@@ -226,9 +227,9 @@ async fn a_deleted_job_keeps_no_other_from_publishing(on: Database) {
     let tasks = yard.claim(60_000, 1_000_000).await;
     let error = JobError::new("diverged", "");
     let failed = finished(&tasks[0], Outcome::Failed { error, history: None });
-    assert_eq!(yard.store.publish(&[failed]).await.unwrap(), [true]);
+    assert_eq!(yard.store.publish(&[failed]).await.unwrap(), [Accepted]);
     yard.store.delete_job(PROJECT, yard.job).await.unwrap();
-    assert_eq!(yard.store.publish(&folds(&tasks[1..])).await.unwrap(), [false; 3]);
+    assert_eq!(yard.store.publish(&folds(&tasks[1..])).await.unwrap(), [Refused; 3]);
 }
 
 /// A job whose documents another version wrote ends alone; those behind it go on.
@@ -262,7 +263,7 @@ async fn of_two_results_of_a_task_the_one_whose_lease_holds_is_taken(on: Databas
     let again = yard.claim(60_000, 1).await;
     assert_eq!(late[0].id, again[0].id);
     let results = [fold(&late[0]), fold(&again[0]), fold(&again[0])];
-    assert_eq!(yard.store.publish(&results).await.unwrap(), [false, true, false]);
+    assert_eq!(yard.store.publish(&results).await.unwrap(), [Refused, Accepted, Refused]);
     assert_eq!(yard.n_folds().await, 1);
 }
 

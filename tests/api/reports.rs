@@ -1,6 +1,7 @@
 //! Reports of how far tasks are, as workers leave them in the store: of who holds the task alone.
 
 use trainyard::domain::job::{JobError, JobStatus};
+use trainyard::store::tasks::Published::Accepted;
 use trainyard::store::tasks::{ClaimedTask, Finished, Outcome, Report};
 use trainyard_learn::training::History;
 
@@ -58,7 +59,7 @@ async fn a_report_moves_the_job_until_the_result_takes_its_place(on: Database) {
     assert_eq!(yard.curve(1).await, None);
 
     let published = fold_with(&tasks[0], history(3, 9.0));
-    assert_eq!(yard.store.publish(&[published]).await.unwrap(), [true]);
+    assert_eq!(yard.store.publish(&[published]).await.unwrap(), [Accepted]);
     let whole = Some((vec![9.0; 3], true));
     assert_eq!((yard.progress().await, yard.curve(0).await), (0.2, whole.clone()));
     assert!(!yard.report(report(&tasks[0], 0.9, history(2, 9.0))).await, "it is done");
@@ -105,7 +106,7 @@ async fn what_goes_back_to_the_queue_starts_again(on: Database) {
     yard.hand_back(&tasks[..1]).await;
     assert_eq!((yard.progress().await, yard.curve(0).await), (0.1, None));
     let retry = Outcome::Retry(JobError::new("unreadable", ""));
-    assert_eq!(yard.store.publish(&[finished(&tasks[1], retry)]).await.unwrap(), [true]);
+    assert_eq!(yard.store.publish(&[finished(&tasks[1], retry)]).await.unwrap(), [Accepted]);
     assert_eq!((yard.progress().await, yard.curve(1).await), (0.0, None));
 }
 
@@ -116,7 +117,7 @@ async fn what_a_job_was_like_stays_when_it_ends_early(on: Database) {
     assert!(cancelled.report(report(&tasks[1], 0.5, history(1, 1.0))).await);
     cancelled.store.cancel_job(PROJECT, cancelled.job).await.unwrap();
     let ended = [finished(&tasks[0], Outcome::Cancelled)];
-    assert_eq!(cancelled.store.publish(&ended).await.unwrap(), [true]);
+    assert_eq!(cancelled.store.publish(&ended).await.unwrap(), [Accepted]);
     cancelled.hand_back(&tasks[1..]).await;
     assert_eq!(cancelled.job().await.status, JobStatus::Cancelled);
     assert_eq!(cancelled.curve(0).await, Some((vec![1.0; 2], false)));
@@ -130,7 +131,7 @@ async fn what_a_job_was_like_stays_when_it_ends_early(on: Database) {
     }
     let error = JobError::new("diverged", "");
     let outcome = Outcome::Failed { error, history: Some(history(3, 1.0)) };
-    assert_eq!(failed.store.publish(&[finished(&tasks[0], outcome)]).await.unwrap(), [true]);
+    assert_eq!(failed.store.publish(&[finished(&tasks[0], outcome)]).await.unwrap(), [Accepted]);
     assert_eq!(failed.curve(0).await, Some((vec![1.0; 3], true)), "it ended by itself");
     assert_eq!(failed.curve(1).await, Some((vec![1.0; 2], false)), "it was broken off");
 }

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use serde_json::json;
 use trainyard::domain::ids::JobId;
 use trainyard::domain::job::{Job, JobError, JobResult, JobStatus};
-use trainyard::store::tasks::{Begun, ClaimRequest, ClaimedTask, Finished, Outcome, TaskKind};
+use trainyard::store::tasks::{
+    Begun, ClaimRequest, ClaimedTask, Finished, Outcome, Published, TaskKind,
+};
 use trainyard::store::{Deleted, StoreError};
 
 use crate::rounds::{Dice, report, rounds, seed};
@@ -115,7 +117,9 @@ impl Schedule<'_> {
                 (_, TaskKind::Reduce { .. }) => reduced(task),
             });
         }
-        let accepted = self.yard.store.publish(&outcomes).await.unwrap();
+        let became = self.yard.store.publish(&outcomes).await.unwrap();
+        let accepted: Vec<bool> =
+            became.iter().map(|became| *became == Published::Accepted).collect();
         for (item, accepted) in outcomes.iter().zip(&accepted) {
             let (id, job) = (item.task.id, item.task.job.id);
             let holds =
@@ -279,6 +283,15 @@ impl Schedule<'_> {
             let folds = self.yard.texts(&folds).await;
             let stored: BTreeSet<usize> = folds.iter().map(|idx| idx.parse().unwrap()).collect();
             assert_eq!(stored, self.model.published.get(&job).cloned().unwrap_or_default());
+            let starts = format!(
+                "SELECT CAST(COUNT(*) AS TEXT) FROM events WHERE job_id = '{job}' AND type = 'started'
+                 UNION ALL SELECT 'at some time' FROM jobs WHERE id = '{job}' AND started_at IS NOT NULL"
+            );
+            match &self.yard.texts(&starts).await[..] {
+                [none] => assert!(none == "0" && stored.is_empty(), "{job} has no start"),
+                [once, _] => assert_eq!(once, "1", "{job} starts once"),
+                other => panic!("{other:?}"),
+            }
         }
     }
 

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use trainyard::domain::ids::{JobId, WorkerId};
+use trainyard::domain::ids::{DatasetId, JobId, WorkerId};
 use trainyard::domain::job::{JobPhase, JobResult, JobStatus};
 use trainyard::domain::labels::Labels;
 use trainyard::domain::worker::WorkerStatus;
 use trainyard::store::StoreError;
-use trainyard::store::jobs::Submitted;
+use trainyard::store::jobs::{JobFilter, Submitted};
+use trainyard::store::tasks::Published::{Accepted, Refused};
 use trainyard::store::tasks::{ClaimRequest, ClaimedTask, Outcome, TaskKind};
 use trainyard::store::workers::NewWorker;
 
@@ -42,7 +43,7 @@ pub async fn publish(yard: &Yard, task: &ClaimedTask) {
             finished(task, Outcome::Reduced { result, model: None, history: None })
         }
     };
-    assert_eq!(yard.store.publish(&[outcome]).await.unwrap(), [true]);
+    assert_eq!(yard.store.publish(&[outcome]).await.unwrap(), [Accepted]);
 }
 
 async fn priority_decides_before_age(on: Database) {
@@ -127,6 +128,26 @@ async fn a_paused_job_rests_and_goes_on(on: Database) {
     assert!(matches!(again, Err(StoreError::Transition(_))), "{again:?}");
 }
 
+async fn jobs_are_listed_by_status_and_by_dataset(on: Database) {
+    let yard = empty(on).await;
+    let queued = [yard.submit(2).await, yard.submit(2).await];
+    let of = yard.dataset.id;
+    let other = DatasetId::new(&yard.clock);
+    let list = async |status, dataset, after| {
+        let filter = JobFilter { after, status, dataset, limit: 10 };
+        let jobs = yard.store.jobs(PROJECT, filter).await.unwrap();
+        jobs.into_iter().map(|job| job.id).collect::<Vec<_>>()
+    };
+    let newest_first = [queued[1], queued[0], yard.job];
+    assert_eq!(list(None, None, None).await, newest_first);
+    assert_eq!(list(None, Some(of), None).await, newest_first);
+    assert_eq!(list(Some(JobStatus::Queued), None, None).await, newest_first[..2]);
+    assert_eq!(list(Some(JobStatus::Queued), Some(of), None).await, newest_first[..2]);
+    assert_eq!(list(Some(JobStatus::Queued), Some(of), Some(queued[1])).await, [queued[0]]);
+    assert_eq!(list(Some(JobStatus::Cancelled), Some(of), None).await, [yard.job]);
+    assert_eq!(list(Some(JobStatus::Queued), Some(other), None).await, []);
+}
+
 async fn a_job_comes_after_those_that_it_names(on: Database) {
     let yard = empty(on).await;
     let (first, second) = (yard.submit(2).await, yard.submit(2).await);
@@ -179,7 +200,7 @@ async fn a_job_that_takes_too_long_fails(on: Database) {
     assert_eq!(yard.store.move_on().await.unwrap(), 1);
     let job = yard.job_of(job).await;
     assert_eq!((job.status, job.error.unwrap().code.as_str()), (JobStatus::Failed, "time_limit"));
-    assert_eq!(yard.store.publish(&[fold(&task)]).await.unwrap(), [false]);
+    assert_eq!(yard.store.publish(&[fold(&task)]).await.unwrap(), [Refused]);
 }
 
 /// As if so many seconds more had gone by since these moments.
@@ -215,6 +236,45 @@ async fn a_rest_does_not_count_against_the_time_that_a_job_may_take(on: Database
     assert_eq!(yard.store.move_on().await.unwrap(), 1);
     let ended = yard.job_of(job).await;
     assert_eq!(ended.error.unwrap().code, "time_limit");
+}
+
+async fn a_rest_that_an_older_process_begins_is_not_taken_for_the_one_before(on: Database) {
+    let yard = empty(on).await;
+    let job = yard.submit_with(PROJECT, 2, json!({"max_seconds": 60})).await;
+    let _running = next(&yard).await;
+    let rested = async || {
+        yard.store.resume_job(PROJECT, job).await.unwrap();
+        let rested = format!("SELECT CAST(paused_ms AS TEXT) FROM jobs WHERE id = '{job}'");
+        yard.texts(&rested).await[0].parse::<i64>().unwrap()
+    };
+    yard.store.pause_job(PROJECT, job).await.unwrap();
+    go_by(&yard, job, 100, &["started_at", "paused_at"]).await;
+    let before = rested().await;
+    assert!((100_000..130_000).contains(&before), "{before}");
+    // It does not say since when, and nobody knows.
+    yard.change(&format!("UPDATE jobs SET status = 'paused' WHERE id = '{job}'")).await;
+    assert_eq!(rested().await, before);
+}
+
+async fn what_ends_at_rest_before_its_start_was_noted_has_started(on: Database) {
+    let yard = empty(on).await;
+    let job = yard.submit(2).await;
+    let tasks = yard.claim_unnoted().await;
+    yard.store.pause_job(PROJECT, job).await.unwrap();
+    assert_eq!(yard.job_of(job).await.started_at, None);
+    publish(&yard, &tasks[0]).await;
+    let paused = yard.job_of(job).await;
+    assert_eq!((paused.status, paused.started_at), (JobStatus::Paused, Some(tasks[0].claimed_at)));
+    assert!(paused.timings.queued_s.is_some());
+    let resumed = yard.store.resume_job(PROJECT, job).await.unwrap().unwrap();
+    assert_eq!((resumed.status, resumed.started_at), (JobStatus::Running, paused.started_at));
+    publish(&yard, &tasks[1]).await;
+    end(&yard, job).await;
+    let events = yard.store.events(PROJECT, job, 0, 100).await.unwrap();
+    let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
+    let expected = ["queued", "paused", "started", "fold_finished", "unpaused", "fold_finished"];
+    assert_eq!(kinds[..6], expected);
+    assert_eq!(kinds.iter().filter(|kind| **kind == "started").count(), 1);
 }
 
 async fn a_job_that_waits_for_others_can_rest_meanwhile(on: Database) {
@@ -348,10 +408,13 @@ on_both! {
     no_more_folds_run_at_once_than_may,
     a_worker_takes_what_its_labels_and_memory_are_enough_for,
     a_paused_job_rests_and_goes_on,
+    jobs_are_listed_by_status_and_by_dataset,
     a_job_comes_after_those_that_it_names,
     a_job_whose_predecessor_does_not_succeed_fails_and_so_do_those_after_it,
     a_job_that_takes_too_long_fails,
     a_rest_does_not_count_against_the_time_that_a_job_may_take,
+    a_rest_that_an_older_process_begins_is_not_taken_for_the_one_before,
+    what_ends_at_rest_before_its_start_was_noted_has_started,
     a_job_that_waits_for_others_can_rest_meanwhile,
     a_job_at_rest_fails_with_what_it_waited_for,
     a_task_is_tried_as_often_as_the_job_says,

@@ -8,7 +8,7 @@ use super::{lock_tasks_of, set_status, status};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::job::{Job, JobError, JobEvent, JobStatus};
-use crate::store::db::{Arg, Tx, among, composed, sql, values};
+use crate::store::db::{Arg, Statement, Tx, among, composed, sql, values};
 use crate::store::tasks::{fail_job, project_and_status};
 use crate::store::{Result, Store, StoreError, events, parsed};
 
@@ -105,25 +105,8 @@ impl Store {
     pub async fn move_on(&self) -> Result<usize> {
         let mut tx = self.db.begin_read().await?;
         let now = tx.now().await?;
-        // The worst of what each waits for, by indexes: with EXISTS PostgreSQL would read all jobs.
-        let ready: Vec<String> = sql("SELECT id FROM (
-                 SELECT id, status, (
-                     SELECT MAX(CASE WHEN other.status = 'succeeded' THEN 0
-                                     WHEN other.status IN ('failed', 'cancelled') THEN 2 ELSE 1 END)
-                     FROM dependencies JOIN jobs AS other ON other.id = after_id
-                     WHERE job_id = jobs.id) AS worst
-                 FROM jobs WHERE status IN ('waiting', 'paused') AND started_at IS NULL) AS resting
-             WHERE worst = 2 OR status = 'waiting' AND COALESCE(worst, 0) = 0
-             ORDER BY id LIMIT $1")
-        .bind(AT_ONCE)
-        .column(&mut tx)
-        .await?;
-        let overdue: Vec<String> = sql("SELECT id FROM jobs WHERE status = 'running'
-             AND max_ms IS NOT NULL AND started_at + paused_ms + max_ms < $2 ORDER BY id LIMIT $1")
-        .bind(AT_ONCE)
-        .bind(now.0)
-        .column(&mut tx)
-        .await?;
+        let ready: Vec<String> = ready().column(&mut tx).await?;
+        let overdue: Vec<String> = overdue(now).column(&mut tx).await?;
         drop(tx);
         for job in ready.iter().chain(&overdue) {
             let job: JobId = parsed("job id", job)?;
@@ -220,6 +203,30 @@ impl Store {
     }
 }
 
+/// Jobs that wait for nothing any more, or in vain: by the worst of what each waits for. Those that rest before
+/// their start have an index; with EXISTS PostgreSQL would read all jobs.
+pub(in crate::store) fn ready() -> Statement {
+    sql("SELECT id FROM (
+             SELECT id, status, (
+                 SELECT MAX(CASE WHEN other.status = 'succeeded' THEN 0
+                                 WHEN other.status IN ('failed', 'cancelled') THEN 2 ELSE 1 END)
+                 FROM dependencies JOIN jobs AS other ON other.id = after_id
+                 WHERE job_id = jobs.id) AS worst
+             FROM jobs WHERE status IN ('waiting', 'paused') AND started_at IS NULL) AS resting
+         WHERE worst = 2 OR status = 'waiting' AND COALESCE(worst, 0) = 0
+         ORDER BY id LIMIT $1")
+    .bind(AT_ONCE)
+}
+
+/// Jobs that take longer than they may, in the order of the index of those that have a limit: by another SQLite
+/// would read all jobs instead.
+pub(in crate::store) fn overdue(now: Timestamp) -> Statement {
+    sql("SELECT id FROM jobs WHERE status = 'running' AND max_ms IS NOT NULL
+         AND started_at + paused_ms + max_ms < $2 ORDER BY started_at LIMIT $1")
+    .bind(AT_ONCE)
+    .bind(now.0)
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wish {
     Pause,
@@ -243,8 +250,10 @@ async fn begin_rest(tx: &mut Tx, job: JobId, now: Timestamp) -> Result<()> {
 /// Notes how long a job has rested. Before its start nothing counts against its limit, so that no rest
 /// needs to be taken off.
 async fn end_rest(tx: &mut Tx, job: JobId, now: Timestamp) -> Result<()> {
-    sql("UPDATE jobs SET paused_ms = paused_ms + $2 - paused_at
-         WHERE id = $1 AND started_at IS NOT NULL AND paused_at < $2")
+    // A process that knows nothing of rests may pause the job next: it is not to rest since this one.
+    sql("UPDATE jobs SET paused_at = NULL, paused_ms = paused_ms
+             + CASE WHEN started_at IS NOT NULL AND paused_at < $2 THEN $2 - paused_at ELSE 0 END
+         WHERE id = $1")
     .bind(job.to_string())
     .bind(now.0)
     .execute(&mut *tx)

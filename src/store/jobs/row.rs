@@ -9,7 +9,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::job::{Job, JobPhase, JobStatus, Memory, TaskCounts, Timings};
 use crate::domain::spec::evaluate::as_posted;
-use crate::store::db::{Tx, composed, sql};
+use crate::store::db::{Arg, Statement, Tx, composed, sql};
 use crate::store::{BEHIND_ALL, Result, StoreError, from_json, parsed};
 
 macro_rules! columns {
@@ -22,24 +22,7 @@ macro_rules! columns {
 
 /// The jobs of a project that a filter names, newest first.
 pub(super) async fn list(tx: &mut Tx, project: ProjectId, filter: JobFilter) -> Result<Vec<Job>> {
-    // A plan is made once for all values: of a dataset's jobs there is an index.
-    let of_dataset = if filter.dataset.is_some() { " AND dataset_id = $5" } else { "" };
-    let rows: Vec<Row> = composed(format!(
-        concat!(
-            "SELECT ",
-            columns!(),
-            " FROM jobs WHERE project_id = $1 AND id < $2 AND ($3 IS NULL OR status = $3){of_dataset}
-             ORDER BY id DESC LIMIT $4"
-        ),
-        of_dataset = of_dataset
-    ))
-    .bind(project.to_string())
-    .bind(filter.after.map_or_else(|| BEHIND_ALL.to_owned(), |id| id.to_string()))
-    .bind(filter.status.map(JobStatus::name))
-    .bind(filter.limit)
-    .bind_all(filter.dataset.map(|id| id.to_string().into()))
-    .all(&mut *tx)
-    .await?;
+    let rows: Vec<Row> = listed(project, filter).all(&mut *tx).await?;
     let now = tx.now().await?;
     let mut jobs = Vec::with_capacity(rows.len());
     for row in rows {
@@ -53,6 +36,26 @@ pub(super) async fn list(tx: &mut Tx, project: ProjectId, filter: JobFilter) -> 
         }
     }
     Ok(jobs)
+}
+
+/// A plan is made once for all values, so a statement says only what is asked for: jobs of a status and those
+/// of a dataset have indexes.
+pub(in crate::store) fn listed(project: ProjectId, filter: JobFilter) -> Statement {
+    let status = filter.status.map(|status| Arg::from(status.name()));
+    let dataset = filter.dataset.map(|id| Arg::from(id.to_string()));
+    let of_status = if status.is_some() { " AND status = $4" } else { "" };
+    let n = 4 + usize::from(status.is_some());
+    let of_dataset =
+        dataset.as_ref().map_or_else(String::new, |_| format!(" AND dataset_id = ${n}"));
+    let columns = columns!();
+    composed(format!(
+        "SELECT {columns} FROM jobs WHERE project_id = $1 AND id < $2{of_status}{of_dataset}
+         ORDER BY id DESC LIMIT $3"
+    ))
+    .bind(project.to_string())
+    .bind(filter.after.map_or_else(|| BEHIND_ALL.to_owned(), |id| id.to_string()))
+    .bind(filter.limit)
+    .bind_all(status.into_iter().chain(dataset))
 }
 
 #[derive(FromRow)]

@@ -92,6 +92,17 @@ impl Finished {
     }
 }
 
+/// What became of an outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// It was accepted.
+    Accepted,
+    /// The bytes of its model may be gone, so that its task is to be done again.
+    PutBack,
+    /// Somebody else holds the task, or nobody: nothing of it was written.
+    Refused,
+}
+
 /// A model about to be published with its task.
 #[derive(Debug)]
 pub struct NewModel {
@@ -99,6 +110,9 @@ pub struct NewModel {
     pub id: ModelId,
     /// The blob's name.
     pub sha256: String,
+    /// The blob was stored after this, as [`Store::now`] has said it; if that is not known, after the task
+    /// was claimed.
+    pub stored_after: Option<Timestamp>,
     /// Bytes of the blob.
     pub size_bytes: u64,
     /// What a user should know.
@@ -148,35 +162,18 @@ enum End {
 }
 
 impl Store {
-    /// Publishes outcomes; says of each whether it was accepted.
+    /// Publishes outcomes; says of each what became of it.
     ///
     /// # Errors
-    /// When the database fails; then none was.
-    pub async fn publish(&self, finished: &[Finished]) -> Result<Vec<bool>> {
-        // In place of those whose model's bytes may be gone.
-        let mut again: Vec<Option<Finished>> = finished.iter().map(|_| None).collect();
-        loop {
-            let items = finished.iter().zip(&again);
-            let items: Vec<&Finished> =
-                items.map(|(item, again)| again.as_ref().unwrap_or(item)).collect();
-            match retrying!(self.publish_once(&items)) {
-                Err(StoreError::Leaving { sha256 }) => {
-                    tracing::warn!(sha256, "a model's bytes are leaving; it is made again");
-                    for (item, again) in finished.iter().zip(&mut again) {
-                        if item.outcome.model().is_some_and(|model| model.sha256 == sha256) {
-                            *again = Some(item.to_do_again());
-                        }
-                    }
-                }
-                done => return done,
-            }
-        }
+    /// When the database fails; then none was accepted.
+    pub async fn publish(&self, finished: &[Finished]) -> Result<Vec<Published>> {
+        retrying!(self.publish_once(finished))
     }
 
-    async fn publish_once(&self, finished: &[&Finished]) -> Result<Vec<bool>> {
-        let mut accepted = vec![false; finished.len()];
+    async fn publish_once(&self, finished: &[Finished]) -> Result<Vec<Published>> {
+        let mut became = vec![Published::Refused; finished.len()];
         if finished.is_empty() {
-            return Ok(accepted);
+            return Ok(became);
         }
         let jobs: BTreeSet<JobId> = finished.iter().map(|item| item.task.job.id).collect();
         let mut tx = self.db.begin().await?;
@@ -185,27 +182,39 @@ impl Store {
         }
         let mut leases = leases(&mut tx, finished.iter().map(|item| item.task.id)).await?;
         // A job that was deleted meanwhile takes nothing, and keeps nobody else from publishing.
-        let (mut statuses, now) = statuses(&mut tx, &jobs).await?;
-        let mut held: Vec<(usize, &Finished)> = finished.iter().copied().enumerate().collect();
+        let Statuses { mut statuses, unstarted, now } = statuses(&mut tx, &jobs).await?;
+        let mut held: Vec<(usize, &Finished)> = finished.iter().enumerate().collect();
         // A lease is used up by the first outcome, should there be two of one task.
         held.retain(|(_, Finished { task, .. })| {
             let held = leases.get(&task.id).is_some_and(|lease| lease.is_of(task));
             held && statuses.contains_key(&task.job.id) && leases.remove(&task.id).is_some()
         });
         if held.is_empty() {
-            return Ok(accepted);
+            return Ok(became);
         }
-        start(&mut tx, &held, &mut statuses, now).await?;
-        release(&mut tx, &held, &statuses, now).await?;
+        start(&mut tx, &held, (&mut statuses, &unstarted), now).await?;
+        let leaving = insert_models(&mut tx, &held, &statuses, now).await?;
+        let again: BTreeMap<usize, Finished> = held
+            .iter()
+            .filter(|(_, item)| leaving.contains_key(&item.task.id))
+            .map(|(index, item)| (*index, item.to_do_again()))
+            .collect();
+        for (index, item) in &mut held {
+            *item = again.get(index).unwrap_or(item);
+        }
+        release(&mut tx, &held, (&statuses, &leaving), now).await?;
         let mut tallies: BTreeMap<JobId, Tally> = BTreeMap::new();
         for (index, item) in held {
-            accepted[index] = true;
+            became[index] = match again.get(&index) {
+                None => Published::Accepted,
+                Some(_) => Published::PutBack,
+            };
             let JobContext { id, project, .. } = *item.task.job;
             let status = statuses[&id];
             let tally = tallies.entry(id).or_insert_with(|| Tally::new(project, status));
             // A job that is being cancelled takes nothing more.
             if is_open(status) {
-                add(&mut tx, item, tally, now).await?;
+                add(&mut tx, item, tally).await?;
             }
         }
         let any_failed = tallies.values().any(|tally| matches!(tally.end, Some(End::Failed(_))));
@@ -225,7 +234,7 @@ impl Store {
         if any_freed {
             self.hints.work_available();
         }
-        Ok(accepted)
+        Ok(became)
     }
 }
 
@@ -261,35 +270,61 @@ pub(super) async fn leases(
     Ok(rows.into_iter().map(|(id, attempt, token)| (id, Lease { attempt, token })).collect())
 }
 
-/// The statuses of those of the jobs that there are, which stay so until the transaction ends, and the time.
-async fn statuses(
-    tx: &mut Tx,
-    jobs: &BTreeSet<JobId>,
-) -> Result<(HashMap<JobId, JobStatus>, Timestamp)> {
+/// How jobs stand until the transaction ends.
+struct Statuses {
+    statuses: HashMap<JobId, JobStatus>,
+    /// Those of which nobody has noted that they were started.
+    unstarted: BTreeSet<JobId>,
+    now: Timestamp,
+}
+
+/// The statuses of those of the jobs that there are, and the time.
+async fn statuses(tx: &mut Tx, jobs: &BTreeSet<JobId>) -> Result<Statuses> {
     let (lock, clock) = (tx.dialect().for_update(), tx.dialect().clock());
     let (among, args) = among(tx.dialect(), jobs.iter().map(JobId::to_string), 0);
-    let rows: Vec<(String, String, i64)> = composed(format!(
-        "SELECT id, status, {clock} FROM jobs WHERE id {among} ORDER BY id{lock}"
+    let rows: Vec<(String, String, bool, i64)> = composed(format!(
+        "SELECT id, status, started_at IS NULL, {clock} FROM jobs WHERE id {among} ORDER BY id{lock}"
     ))
     .bind_all(args)
     .all(tx)
     .await?;
     let now = Timestamp(rows.first().map_or(0, |(.., now)| *now));
-    let read = |(id, status, _): (String, String, i64)| {
+    let (mut statuses, mut unstarted) = (HashMap::new(), BTreeSet::new());
+    for (id, status, is_unstarted, _) in rows {
+        let id = parsed("job id", &id)?;
         let known = JobStatus::from_name(&status);
-        let known = known.ok_or_else(|| StoreError::corrupt("job status", &status))?;
-        Ok((parsed("job id", &id)?, known))
-    };
-    Ok((rows.into_iter().map(read).collect::<Result<_>>()?, now))
+        statuses.insert(id, known.ok_or_else(|| StoreError::corrupt("job status", &status))?);
+        if is_unstarted {
+            unstarted.insert(id);
+        }
+    }
+    Ok(Statuses { statuses, unstarted, now })
 }
 
 /// Starts those of the jobs of which nobody has noted yet that they were.
 async fn start(
     tx: &mut Tx,
     held: &[(usize, &Finished)],
-    statuses: &mut HashMap<JobId, JobStatus>,
+    (statuses, unstarted): (&mut HashMap<JobId, JobStatus>, &BTreeSet<JobId>),
     now: Timestamp,
 ) -> Result<()> {
+    let mut resting: BTreeMap<(ProjectId, JobId), Timestamp> = BTreeMap::new();
+    for (_, Finished { task, .. }) in held {
+        let JobContext { id, project, .. } = *task.job;
+        if statuses[&id] == JobStatus::Paused && unstarted.contains(&id) {
+            let at = resting.entry((project, id)).or_insert(task.claimed_at);
+            *at = task.claimed_at.min(*at);
+        }
+    }
+    // What was told to rest before anybody had noted that it runs has run since it was claimed.
+    for (job, at) in resting {
+        sql("UPDATE jobs SET started_at = $2 WHERE id = $1")
+            .bind(job.1.to_string())
+            .bind(at.0)
+            .execute(&mut *tx)
+            .await?;
+        events::append(tx, job, now, "started", json!({})).await?;
+    }
     let jobs: BTreeSet<JobId> = held.iter().map(|(_, item)| item.task.job.id).collect();
     let queued = jobs.into_iter().filter(|job| statuses[job] == JobStatus::Queued);
     let queued: Vec<JobId> = queued.collect();
@@ -322,14 +357,14 @@ pub(super) fn again(status: JobStatus) -> &'static str {
     if status == JobStatus::Paused { "blocked" } else { "queued" }
 }
 
-/// Moves on tasks whose leases hold.
+/// Moves on tasks whose leases hold; those whose model's bytes are being deleted wait until that is over.
 async fn release(
     tx: &mut Tx,
     items: &[(usize, &Finished)],
-    statuses: &HashMap<JobId, JobStatus>,
+    (statuses, leaving): (&HashMap<JobId, JobStatus>, &HashMap<i64, Timestamp>),
     now: Timestamp,
 ) -> Result<()> {
-    let mut by_state: BTreeMap<(&str, bool), Vec<&ClaimedTask>> = BTreeMap::new();
+    let mut by_state: BTreeMap<(&str, Option<i64>), Vec<&ClaimedTask>> = BTreeMap::new();
     for (_, item) in items {
         let status = statuses[&item.task.job.id];
         let state = match &item.outcome {
@@ -339,14 +374,15 @@ async fn release(
             Outcome::Failed { .. } => "failed",
             Outcome::Retry(_) | Outcome::Away(_) => again(status),
         };
-        let is_away = matches!(item.outcome, Outcome::Away(_));
-        by_state.entry((state, is_away)).or_default().push(&item.task);
+        let away_until = matches!(item.outcome, Outcome::Away(_))
+            .then(|| leaving.get(&item.task.id).map_or(now.0 + AWAY_MS, |until| until.0 + 1));
+        by_state.entry((state, away_until)).or_default().push(&item.task);
     }
-    for ((state, is_away), tasks) in by_state {
+    for ((state, away_until), tasks) in by_state {
         let tried_again = ["queued", "blocked"].contains(&state);
-        let (moved, args): (_, Vec<Arg>) = if tried_again && is_away {
+        let (moved, args): (_, Vec<Arg>) = if tried_again && let Some(until) = away_until {
             let moved = "state = $2, attempt = attempt - 1, available_at = $1";
-            (moved, vec![(now.0 + AWAY_MS).into(), state.into()])
+            (moved, vec![until.into(), state.into()])
         } else if tried_again {
             let moved = "state = CASE WHEN attempt < max_attempts THEN $3 ELSE 'failed' END,
                          available_at = attempt * $1 + $2";
@@ -372,7 +408,7 @@ async fn release(
 }
 
 /// Adds one accepted outcome to what its job will be told.
-async fn add(tx: &mut Tx, item: &Finished, tally: &mut Tally, now: Timestamp) -> Result<()> {
+async fn add(tx: &mut Tx, item: &Finished, tally: &mut Tally) -> Result<()> {
     let Finished { task, outcome, started_us, ended_us, load_us, peak_bytes } = item;
     if let Some(peak_bytes) = peak_bytes {
         sql("UPDATE tasks SET peak_bytes = $2 WHERE id = $1")
@@ -407,7 +443,6 @@ async fn add(tx: &mut Tx, item: &Finished, tally: &mut Tally, now: Timestamp) ->
         Outcome::Reduced { result, model, history } => {
             tally.histories.extend(history.clone().map(|history| (REFIT, history)));
             if let Some(model) = model {
-                insert_model(tx, task, model, now).await?;
                 tally.events.push(("model_stored", json!({"model_id": model.id})));
             }
             tally.end = Some(End::Succeeded(result.clone()));
@@ -476,21 +511,42 @@ async fn insert_histories(tx: &mut Tx, tallies: &mut BTreeMap<JobId, Tally>) -> 
     Ok(())
 }
 
+/// Inserts the models, but for those whose bytes may be gone: until when they may go, by the task.
+async fn insert_models(
+    tx: &mut Tx,
+    held: &[(usize, &Finished)],
+    statuses: &HashMap<JobId, JobStatus>,
+    now: Timestamp,
+) -> Result<HashMap<i64, Timestamp>> {
+    let mut leaving = HashMap::new();
+    for (_, Finished { task, outcome, .. }) in held {
+        // A job that is being cancelled takes nothing more.
+        if let Some(model) = outcome.model()
+            && is_open(statuses[&task.job.id])
+            && !insert_model(tx, task, model, now).await?
+        {
+            tracing::warn!(sha256 = model.sha256, "a model's bytes are leaving; it is made again");
+            leaving.insert(task.id, tx.leaving_until(&model.sha256).await?);
+        }
+    }
+    Ok(leaving)
+}
+
+/// `false` where its bytes may be gone.
 async fn insert_model(
     tx: &mut Tx,
     task: &ClaimedTask,
     model: &NewModel,
     now: Timestamp,
-) -> Result<()> {
+) -> Result<bool> {
     let job = &task.job;
-    // Its bytes were stored after the task was claimed.
     let added = composed(format!(
         "INSERT INTO models (sha256, id, project_id, name, job_id, dataset_id, size_bytes, card,
                              created_at)
          SELECT $1, $3, $4, $5, $6, $7, $8, $9, $10 {UNLESS_LEAVING}"
     ))
     .bind(&model.sha256)
-    .bind(task.claimed_at.0)
+    .bind(model.stored_after.unwrap_or(task.claimed_at).0)
     .bind(model.id.to_string())
     .bind(job.project.to_string())
     .bind(&job.spec.name)
@@ -499,12 +555,9 @@ async fn insert_model(
     .bind(model.size_bytes as i64)
     .bind(json("model card", &model.card)?)
     .bind(now.0)
-    .execute(&mut *tx)
+    .execute(tx)
     .await?;
-    if added == 0 {
-        return Err(StoreError::Leaving { sha256: model.sha256.clone() });
-    }
-    Ok(())
+    Ok(added > 0)
 }
 
 /// Tells the jobs what happened to them; whether a task became available.

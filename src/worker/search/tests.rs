@@ -41,6 +41,7 @@ use crate::store::datasets::NewDataset;
 use crate::store::hints::Hints;
 use crate::store::idempotency::Created;
 use crate::store::jobs::NewJob;
+use crate::store::tasks::Published::Accepted;
 use crate::store::tasks::{Checkpoint, ClaimRequest, ClaimedTask, Finished, Outcome, TaskKind};
 use crate::tables::{Kept, Tables};
 
@@ -352,7 +353,7 @@ fn a_search_goes_on_where_it_was(job: &Value, candidates: &[Value]) -> Value {
     assert_eq!(folds.len(), 2);
     let ended: Vec<Finished> = folds.iter().map(|fold| goes_on(&mut world, fold)).collect();
     let store = world.runner.resources.store.clone();
-    assert_eq!(world.runtime.block_on(store.publish(&ended)).unwrap(), [true, true]);
+    assert_eq!(world.runtime.block_on(store.publish(&ended)).unwrap(), [Accepted, Accepted]);
     let refit = world.claim();
     assert!(matches!(refit[0].kind, TaskKind::Reduce { .. }));
     told(&goes_on(&mut world, &refit[0])).0
