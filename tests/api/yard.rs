@@ -266,12 +266,7 @@ impl Yard {
         self.take(60_000, i64::MAX, true).await
     }
 
-    async fn take(
-        &self,
-        lease_ms: i64,
-        budget_us: i64,
-        may_be_last_try: bool,
-    ) -> Vec<ClaimedTask> {
+    async fn take(&self, lease_ms: i64, budget_us: i64, may_be_last_try: bool) -> Vec<ClaimedTask> {
         let request = ClaimRequest {
             worker: "test",
             lease_token: self.clock.new_uuid().to_string(),
