@@ -29,7 +29,7 @@ pub struct Meters {
     pub wait_seconds: Histogram,
     /// Seconds from a task's start to its end.
     pub task_seconds: Histogram,
-    /// Rows that folds trained on, times their epochs.
+    /// Rows that fits trained on, times their epochs.
     pub rows_trained: Counter,
     /// Fits by which searches compared their candidates.
     pub search_fits: Counter,
@@ -90,7 +90,7 @@ impl Default for Meters {
         all.register_with_unit("task_wait", help, Unit::Seconds, m.wait_seconds.clone());
         let help = "Time from a task's start to its end";
         all.register_with_unit("task", help, Unit::Seconds, m.task_seconds.clone());
-        let help = "Rows that folds trained on, times their epochs";
+        let help = "Rows that fits trained on, times their epochs";
         all.register("rows_trained", help, m.rows_trained.clone());
         let help = "Fits by which searches compared their candidates";
         all.register("search_fits", help, m.search_fits.clone());

@@ -10,6 +10,7 @@ use tracing::Span;
 use super::queue::{Flights, Queue, Stop};
 use super::run::Ended;
 use crate::domain::clock::Clock;
+use crate::domain::job::FitSummary;
 use crate::meters::{self, Meters};
 use crate::store::tasks::{
     Begun, ClaimRequest, ClaimedTask, Finished, Holding, Outcome, Published,
@@ -304,14 +305,21 @@ fn published(task: &ClaimedTask) -> Span {
 }
 
 fn count(meters: &Meters, item: &Finished, became: Published) {
+    let trained = |n_train: u32, fit: &FitSummary| {
+        meters.rows_trained.inc_by(u64::from(n_train) * u64::from(fit.epochs));
+    };
     let outcome = match &item.outcome {
         _ if became == Published::PutBack => "retried",
         Outcome::Fold { result, .. } => {
-            let n_rows = u64::from(result.n_train) * u64::from(result.fit.epochs);
-            meters.rows_trained.inc_by(n_rows);
+            trained(result.n_train, &result.fit);
             "succeeded"
         }
-        Outcome::Reduced { .. } => "succeeded",
+        Outcome::Reduced { result, .. } => {
+            if let Some(refit) = &result.refit {
+                trained(refit.n_train, &refit.fit);
+            }
+            "succeeded"
+        }
         Outcome::Cancelled => "cancelled",
         Outcome::Failed { .. } => "failed",
         Outcome::Retry(_) | Outcome::Away(_) => "retried",

@@ -66,9 +66,10 @@ pub(super) fn choose(
             for inner in series.scores().len() - first..n_folds {
                 let of_fit = Context { series: Some(&series), ..context };
                 let part = (inner, outer.inner(inner));
-                let score =
+                let (score, n_rows) =
                     inner_score(&of_candidate, search, &data, (rows, &folds), part, crew, of_fit)?;
                 runner.resources.meters.search_fits.inc();
+                runner.resources.meters.rows_trained.inc_by(n_rows);
                 series.add(score, context);
             }
         }
@@ -91,6 +92,7 @@ pub(super) fn choose(
     Ok(Chosen { candidate, data: runner.prepared(job, candidate)?, scores, series })
 }
 
+/// The score of one fit, and how many rows it trained on, over all its epochs.
 fn inner_score(
     job: &JobContext,
     search: &SearchSpec,
@@ -99,19 +101,20 @@ fn inner_score(
     (number, part): (usize, Part),
     crew: &mut Crew,
     context: Context<'_>,
-) -> Result<Option<f64>, Failure> {
+) -> Result<(Option<f64>, u64), Failure> {
     let split = folds.get(number);
     let of_all = |places: &[u32]| places.iter().map(|place| rows[*place as usize]).collect();
     let (train, test): (Vec<u32>, Vec<u32>) = (of_all(&split.train), of_all(&split.test));
     let fitted = match fit(job, data, &train, part, crew, context) {
-        Err(Failure::Diverged(..)) => return Ok(None),
+        Err(Failure::Diverged(..)) => return Ok((None, 0)),
         fitted => fitted?,
     };
     let (predicted, _) = predict(job, data, fitted.learned(), &test, crew)?;
     let scorers: Vec<_> = search.metric.into_iter().collect();
     let (truth, weights) = (data.truth_of(&test), data.scoring_weights_of(&test));
     let scores = predicted.scores(&scorers, &truth, job.classes.len(), weights.as_deref());
-    Ok(scores.first().copied().flatten())
+    let n_rows = train.len() as u64 * u64::from(fitted.summary.epochs);
+    Ok((scores.first().copied().flatten(), n_rows))
 }
 
 /// Splits the rows, which are numbered from 0 in their order.

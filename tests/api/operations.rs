@@ -164,12 +164,24 @@ fn the_metrics_count_what_was_done() {
         ("trainyard_tasks_published_total{outcome=\"succeeded\"}", 6.0),
         ("trainyard_task_seconds_count", 6.0),
         ("trainyard_task_wait_seconds_count", 6.0),
-        // Five folds, each of three epochs over 800 of 1,000 rows.
-        ("trainyard_rows_trained_total", 12_000.0),
+        // Five folds, each of three epochs over 800 of 1,000 rows, and the model's over all.
+        ("trainyard_rows_trained_total", 15_000.0),
         ("trainyard_late_results_refused_total", 0.0),
         ("trainyard_leases_expired_total", 0.0),
     ] {
         assert_eq!(metric(&text, name), value, "{name}");
     }
     assert!(metric(&text, "trainyard_claim_seconds_count") >= 2.0, "folds, then the reduction");
+    world.api.run(&json!({
+        "dataset_id": dataset, "target": "y",
+        "model": {"type": "perceptron", "tol": null, "max_iter": 3},
+        "cv": {"type": "kfold", "n_splits": 2},
+        "search": {"space": {"model.random_state": {"choice": [1, 2]}},
+                   "cv": {"type": "kfold", "n_splits": 2}}
+    }));
+    let text = world.api.get("/metrics").text();
+    // Two candidates on each half of the rows, then the chosen one on all of them: those of two folds, and all.
+    let of_rows = |n_rows: f64| 3.0 * (2.0 * 2.0 * n_rows / 2.0 + n_rows);
+    let searched = 2.0 * of_rows(500.0) + of_rows(1_000.0);
+    assert_eq!(metric(&text, "trainyard_rows_trained_total"), 15_000.0 + searched);
 }
