@@ -44,9 +44,9 @@ impl Receivers {
         }
         match (url.host_str(), literal(&url)) {
             (None, _) => Some("names no host".to_owned()),
-            (_, Some(address)) if !any && !is_public(address) => {
-                Some(format!("{address} is not an address of the internet"))
-            }
+            (_, Some(address)) if !any && !is_public(address) => Some(format!(
+                "{address} is not an address of the internet; `serve --webhooks any` allows it"
+            )),
             _ => None,
         }
     }

@@ -13,7 +13,7 @@ use super::extract::{PathId, Query};
 use super::jobs::find;
 use super::problem::{ApiError, Code, ProblemBody};
 use crate::domain::ids::JobId;
-use crate::domain::job::Job;
+use crate::domain::job::{Job, JobStatus};
 use crate::domain::suggest::nearest;
 use crate::store::jobs::StoredHistory;
 
@@ -82,7 +82,7 @@ pub(super) async fn metrics(
     let Some(StoredHistory { epochs: history, finished }) =
         state.store.history(state.project(), id, fold).await?
     else {
-        return Err(ApiError::new(Code::NotFound, why_none(&job)));
+        return Err(ApiError::new(Code::NotFound, why_none(&job, fold.is_none())));
     };
     let chosen = chosen(query.series.as_deref(), &history).map_err(ApiError::invalid)?;
     let data = points(&history, &chosen, max_points as usize);
@@ -90,10 +90,15 @@ pub(super) async fn metrics(
 }
 
 /// Why a training has no points to show, and what to do about it.
-fn why_none(job: &Job) -> String {
+fn why_none(job: &Job, is_final: bool) -> String {
     let failed_in = job.error.as_ref().and_then(|error| error.fold);
     if job.resolved_spec["model"]["type"] == "perceptron" {
         "a perceptron keeps no record of its epochs".to_owned()
+    } else if job.finished_at.is_none() && is_final && !job.resolved_spec["cv"].is_null() {
+        "the final model is trained after the folds, and has not begun; ?fold=0 shows the first of those"
+            .to_owned()
+    } else if job.status == JobStatus::Paused {
+        "this training had shown no epoch when the job was paused; POST to its /resume".to_owned()
     } else if job.finished_at.is_none() {
         "this training has not begun, or not yet shown its first epochs; look again in a second"
             .to_owned()

@@ -44,7 +44,8 @@ pub(super) struct Webhooks {
 
 fn enabled(state: &AppState) -> Result<(), ApiError> {
     if state.receivers == Receivers::Off {
-        let detail = "webhooks are off; the operator turns them on by `serve --webhooks public`";
+        let detail = "webhooks are off; the operator turns them on by `serve --webhooks public`, or `any` to reach \
+             addresses of the own network";
         return Err(ApiError::new(Code::WebhooksOff, detail));
     }
     Ok(())

@@ -96,7 +96,8 @@ fn what_was_shown_stays_when_a_job_is_cancelled() {
     let paths = [0, 1].map(|fold| format!("/v1/jobs/{id}/metrics?fold={fold}&series=train_loss"));
     let shown = paths.each_ref().map(|path| metrics(&world.api, path));
     assert!(shown.iter().all(|metrics| metrics["finished"] == false), "{shown:?}");
-    world.api.get(&format!("/v1/jobs/{id}/metrics")).problem(404, "not_found");
+    let none = world.api.get(&format!("/v1/jobs/{id}/metrics")).problem(404, "not_found");
+    assert!(none["detail"].as_str().unwrap().contains("?fold=0"), "{none}");
 
     world.api.post(&format!("/v1/jobs/{id}/cancel"), &json!({})).expect(202);
     let job = world.api.finished(&id);

@@ -2,7 +2,7 @@
 
 use trainyard::domain::job::{JobError, JobStatus};
 use trainyard::store::tasks::Published::Accepted;
-use trainyard::store::tasks::{ClaimedTask, Finished, Outcome, Report};
+use trainyard::store::tasks::{Checkpoint, ClaimedTask, Finished, Outcome, Report};
 use trainyard_learn::training::History;
 
 use crate::yard::{Database, PROJECT, Yard, finished, fold, on_both};
@@ -110,6 +110,18 @@ async fn what_goes_back_to_the_queue_starts_again(on: Database) {
     assert_eq!((yard.progress().await, yard.curve(1).await), (0.0, None));
 }
 
+async fn what_was_saved_says_how_far_it_is_while_nobody_works_on_it(on: Database) {
+    let yard = Yard::new(on).await;
+    let tasks = yard.claim(60_000, 1_000_000).await;
+    assert!(yard.report(report(&tasks[0], 0.5, history(1, 1.0))).await);
+    let checkpoint = Checkpoint { sha256: "a".repeat(64), spent_ms: 1, epoch: Some(1) };
+    yard.store.save_checkpoint(&tasks[0], &checkpoint, 7).await.unwrap();
+    yard.hand_back(&tasks[..1]).await;
+    assert_eq!((yard.progress().await, yard.curve(0).await), (0.1, Some((vec![1.0], false))));
+    yard.store.take_back_leases().await.unwrap();
+    assert_eq!((yard.progress().await, yard.curve(0).await), (0.1, Some((vec![1.0], false))));
+}
+
 async fn what_a_job_was_like_stays_when_it_ends_early(on: Database) {
     let cancelled = Yard::new(on).await;
     let tasks = cancelled.claim(60_000, 1_000_000).await;
@@ -141,5 +153,6 @@ on_both! {
     a_late_report_is_refused_and_the_next_attempt_starts_its_curve_again,
     reports_stand_and_fall_by_themselves,
     what_goes_back_to_the_queue_starts_again,
+    what_was_saved_says_how_far_it_is_while_nobody_works_on_it,
     what_a_job_was_like_stays_when_it_ends_early,
 }

@@ -70,11 +70,17 @@ impl Store {
     }
 }
 
-/// Forgets how far a task was that goes back to the queue: its next attempt starts again.
+/// Forgets how far a task was that goes back to the queue, unless it was saved: its next attempt starts
+/// again.
 pub(super) async fn forget_progress(tx: &mut Tx, task: i64) -> Result<()> {
-    sql("UPDATE tasks SET progress = 0 WHERE id = $1").bind(task).execute(&mut *tx).await?;
+    sql("UPDATE tasks SET progress = 0
+         WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM checkpoints WHERE task_id = tasks.id)")
+    .bind(task)
+    .execute(&mut *tx)
+    .await?;
     sql("DELETE FROM histories WHERE finished = FALSE AND (job_id, idx) IN (
-             SELECT job_id, CASE kind WHEN 'fold' THEN idx ELSE $2 END FROM tasks WHERE id = $1)")
+             SELECT job_id, CASE kind WHEN 'fold' THEN idx ELSE $2 END FROM tasks
+             WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM checkpoints WHERE task_id = tasks.id))")
     .bind(task)
     .bind(REFIT)
     .execute(&mut *tx)
