@@ -10,11 +10,16 @@ use super::clock::Clock;
 
 /// The text is no identifier of the kind that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("is no id: expected {0} followed by a UUID")]
-pub struct InvalidId(pub &'static str);
+#[error("is no id: expected {prefix} followed by a UUID")]
+pub struct InvalidId {
+    /// What an id of the kind begins with.
+    pub prefix: &'static str,
+    /// What such an id is of.
+    pub of: &'static str,
+}
 
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $of:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Uuid);
@@ -35,10 +40,11 @@ macro_rules! id {
         impl FromStr for $name {
             type Err = InvalidId;
             fn from_str(text: &str) -> Result<Self, InvalidId> {
-                let uuid = text.strip_prefix($prefix).ok_or(InvalidId($prefix))?;
+                let invalid = InvalidId { prefix: $prefix, of: $of };
+                let uuid = text.strip_prefix($prefix).ok_or(invalid)?;
                 // One id has one spelling: the one that `Display` writes.
-                let id = Uuid::parse_str(uuid).map(Self).map_err(|_| InvalidId($prefix))?;
-                if id.to_string() == text { Ok(id) } else { Err(InvalidId($prefix)) }
+                let id = Uuid::parse_str(uuid).map(Self).map_err(|_| invalid)?;
+                if id.to_string() == text { Ok(id) } else { Err(invalid) }
             }
         }
 
@@ -72,33 +78,39 @@ macro_rules! id {
 id!(
     /// A project: the owner of every row.
     ProjectId,
-    "prj_"
+    "prj_",
+    "project"
 );
 id!(
     /// A dataset.
     DatasetId,
-    "ds_"
+    "ds_",
+    "dataset"
 );
 id!(
     /// A job.
     JobId,
-    "job_"
+    "job_",
+    "job"
 );
 id!(
     /// A model.
     ModelId,
-    "mdl_"
+    "mdl_",
+    "model"
 );
 
 id!(
     /// A webhook.
     WebhookId,
-    "wh_"
+    "wh_",
+    "webhook"
 );
 id!(
     /// A worker: a process that trains.
     WorkerId,
-    "wrk_"
+    "wrk_",
+    "worker"
 );
 
 impl ProjectId {

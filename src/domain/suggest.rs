@@ -1,6 +1,8 @@
-//! The nearest valid name to one that is not.
+//! Names in messages: as they are shown, and the nearest valid one to one that is not.
 
-/// Longer texts are no slips of a name, and likeness costs the square of the length.
+pub use trainyard_learn::nearest::nearest;
+
+/// What is longer is no name.
 const MAX_CHARACTERS: usize = 100;
 
 /// A name as a message shows it: quoted, and cut where it is too long to be one.
@@ -11,33 +13,9 @@ pub fn shown(name: &str) -> String {
     }
 }
 
-/// The candidate most like `given`, if any is like it at all.
-pub fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    if given.chars().nth(MAX_CHARACTERS).is_some() {
-        return None;
-    }
-    let lower = given.to_lowercase();
-    candidates
-        .into_iter()
-        .filter(|candidate| candidate.chars().nth(MAX_CHARACTERS).is_none())
-        .map(|candidate| (strsim::jaro_winkler(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|(likeness, _)| *likeness >= 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_slip_finds_its_name_and_nonsense_finds_none() {
-        let names = ["learning_rate", "momentum", "Species"];
-        assert_eq!(nearest("learningrate", names), Some("learning_rate"));
-        assert_eq!(nearest("species", names), Some("Species"));
-        assert_eq!(nearest("qqq", names), None);
-        assert_eq!(nearest(&"learning_rate".repeat(100), names), None);
-    }
 
     #[test]
     fn a_long_name_is_shown_in_part() {

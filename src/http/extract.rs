@@ -1,5 +1,7 @@
 //! What handlers take: JSON bodies checked against their schema, queries, ids, idempotency keys.
 
+use std::str::FromStr;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::request::Parts;
@@ -8,14 +10,15 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use trainyard_learn::problem::Problem;
-use utoipa::ToSchema;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::{IntoParams, ToSchema};
 
 use super::AppState;
 use super::json;
 use super::problem::{ApiError, Code};
 use super::validate::{self, Checked, NUL};
 use crate::blobs::hex;
-use crate::domain::suggest::nearest;
+use crate::domain::ids::InvalidId;
 use crate::store::idempotency::IdempotencyKey;
 
 /// A JSON body of the shape of `T`, with everything that is wrong with it.
@@ -106,7 +109,7 @@ pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Query<T>(pub(super) T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+impl<S: Send + Sync, T: DeserializeOwned + IntoParams> FromRequestParts<S> for Query<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
@@ -120,7 +123,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
         }
         axum::extract::Query::try_from_uri(&parts.uri)
             .map(|axum::extract::Query(query)| Self(query))
-            .map_err(|rejection| ApiError::invalid(vec![query_problem(&rejection.body_text())]))
+            .map_err(|rejection| {
+                let found = validate::query::<T>(query);
+                let unseen = || vec![query_problem(&rejection.body_text())];
+                ApiError::invalid(if found.is_empty() { unseen() } else { found })
+            })
     }
 }
 
@@ -129,19 +136,15 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
 
-/// The deserializer names the parameter, and the known ones in backticks.
+impl IntoParams for Nothing {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        Vec::new()
+    }
+}
+
+/// What the deserializer says of a value that the schema has nothing against, as of an id that is none.
 fn query_problem(text: &str) -> Problem {
     let text = text.trim_start_matches("Failed to deserialize query string: ");
-    let mut quoted = text.split('`').skip(1).step_by(2);
-    if let Some(name) = quoted.next().filter(|_| text.contains("unknown field")) {
-        let known: Vec<&str> = quoted.collect();
-        let problem = Problem::new(format!("/query/{name}"), "is no parameter here");
-        return match nearest(name, known.iter().copied()) {
-            Some(near) => problem.suggest(near),
-            None if known.is_empty() => problem.suggest("leave it out"),
-            None => problem.suggest(format!("one of: {}", known.join(", "))),
-        };
-    }
     match text.split_once(": ") {
         Some((name, detail)) => Problem::new(format!("/query/{name}"), detail),
         None => Problem::new("/query", text),
@@ -164,13 +167,13 @@ pub(super) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PathId<T>(pub(super) T);
 
-impl<S: Send + Sync, T: std::str::FromStr + Send> FromRequestParts<S> for PathId<T> {
+impl<S: Send + Sync, T: FromStr<Err = InvalidId> + Send> FromRequestParts<S> for PathId<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let path = axum::extract::Path::<String>::from_request_parts(parts, state).await;
         let text = path.map(|path| path.0).unwrap_or_default();
-        text.parse().map(Self).map_err(|_| ApiError::not_found("resource", &text))
+        text.parse().map(Self).map_err(|error: InvalidId| ApiError::not_found(error.of, &text))
     }
 }
 

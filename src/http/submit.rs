@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use trainyard_learn::network::LinearSpec;
 use trainyard_learn::problem::Problem;
 use trainyard_learn::splits::RowCounts;
 use utoipa::{IntoParams, ToSchema};
@@ -15,7 +16,7 @@ use super::datasets::{IdempotencyHeader, key_reused};
 use super::extract::{Idempotency, JsonBody, Query};
 use super::problem::{ApiError, Code, ProblemBody};
 use super::validate::{self, Checked};
-use super::variants::variant;
+use super::variants::{searched, variant};
 use super::{leaks, loaded, order};
 use crate::domain::dataset::{Dataset, Warning};
 use crate::domain::evaluate::{gaps, problems};
@@ -26,7 +27,7 @@ use crate::domain::model::Model;
 use crate::domain::spec::curve::CurveSpec;
 use crate::domain::spec::evaluate::{EvaluateJobRequest, as_posted, evaluation};
 use crate::domain::spec::{
-    CheckedJob, Estimate, JobBody, JobRequest, JobSpec, check, check_any, too_large,
+    CheckedJob, Estimate, JobBody, JobRequest, JobSpec, ModelSpec, check, check_any, too_large,
 };
 use crate::domain::suggest::shown;
 use crate::store::idempotency::Created;
@@ -207,26 +208,33 @@ async fn check_body(
     state: &AppState,
     mut body: Checked<JobRequest>,
 ) -> Result<CheckedJob, ApiError> {
-    let Some(request) = body.value.take() else {
+    let Some(mut request) = body.value.take() else {
         return Err(ApiError::invalid(body.problems));
     };
+    if body.problems.iter().any(|known| matches!(&*known.pointer, "/model" | "/model/type")) {
+        // Nobody said which model; this one takes all that any of them takes.
+        request.model = ModelSpec::Linear(LinearSpec::default());
+    }
+    let search = request.search.as_ref();
+    let mut found = search.map_or_else(Vec::new, |s| searched(&body.raw, s, &body.problems));
     let dataset = match find_dataset(state, &request.dataset_id).await? {
         Ok(dataset) => dataset,
         Err(problem) => {
-            body.add(vec![problem]);
+            found.push(problem);
+            body.add(found);
             return Err(ApiError::invalid(body.problems));
         }
     };
     match check(request, &dataset, &state.limits) {
-        Ok(checked) if body.problems.is_empty() => {
+        Ok(checked) if body.problems.is_empty() && found.is_empty() => {
             let checked = variants(&body.raw, checked, &dataset, &state.limits);
             let mut checked = checked.map_err(ApiError::invalid)?;
             checked.warnings.extend(order::look(state, &checked, &dataset).await?);
             checked.warnings.extend(leaks::given_away(state, &checked.spec, dataset).await?);
             Ok(checked)
         }
-        Ok(_) => Err(ApiError::invalid(body.problems)),
-        Err(found) => {
+        checked => {
+            found.extend(checked.err().into_iter().flatten());
             body.add(found);
             Err(ApiError::invalid(body.problems))
         }

@@ -246,8 +246,11 @@ async fn read_form(
             "options" => how = Some(short_text(field, "options").await?),
             other => {
                 let problem = Problem::new(format!("/{other}"), "is no field of this form");
-                let problem = problem.suggest("one of: file, name, format, options");
-                return Err(ApiError::invalid(vec![problem]));
+                let way_out = match nearest(other, FIELDS) {
+                    Some(near) => near.to_owned(),
+                    None => format!("one of: {}", FIELDS.join(", ")),
+                };
+                return Err(ApiError::invalid(vec![problem.suggest(way_out)]));
             }
         }
     }
@@ -256,6 +259,9 @@ async fn read_form(
     about.reading = reading(format.as_deref(), how.as_deref())?;
     Ok(about)
 }
+
+/// The fields of a form.
+const FIELDS: [&str; 4] = ["file", "name", "format", "options"];
 
 const MAX_FORM_TEXT_BYTES: usize = 64 << 10;
 

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::openapi::DOCUMENT;
 use crate::domain::suggest::{nearest, shown};
+pub(super) use query::query;
 use way_out::{elsewhere, left_out, meant, typed, wrapped};
 
 /// A body with everything that is wrong with its shape.
@@ -45,6 +46,9 @@ pub(super) fn check<T: ToSchema + DeserializeOwned>(raw: Value) -> Checked<T> {
     checked.add(nuls);
     checked
 }
+
+/// What is wrong with a field that an object does not have.
+pub(super) const NO_FIELD: &str = "is no field here";
 
 /// What is wrong with a text that PostgreSQL would not take.
 pub(super) const NUL: &str = "holds the character U+0000, which no text here may; leave it out";
@@ -367,7 +371,7 @@ impl Walk<'_> {
                 None => self.body.and_then(|body| elsewhere(body, properties, (name, &pointer))),
                 Some(_) => None,
             };
-            let problem = Problem::new(pointer, "is no field here");
+            let problem = Problem::new(pointer, NO_FIELD);
             self.push(match place {
                 Some(place) => problem.suggest(place),
                 None => suggest(problem, name, known),
@@ -511,6 +515,7 @@ fn escape(name: &str) -> String {
     name[..end].replace('~', "~0").replace('/', "~1")
 }
 
+mod query;
 mod way_out;
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! A job's spec with some of its parameters set to other values, each checked as a job by itself.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use trainyard_learn::preprocess::PreprocessSpec;
 use trainyard_learn::problem::Problem;
+use trainyard_learn::training::TrainingSpec;
 
-use super::validate;
+use super::validate::{self, NO_FIELD};
 use crate::domain::dataset::Dataset;
 use crate::domain::limits::Limits;
-use crate::domain::spec::{CheckedJob, JobRequest, check};
+use crate::domain::spec::search::SearchSpec;
+use crate::domain::spec::{CheckedJob, JobRequest, VARIED, check, default_optimizer};
 
 /// The job with each parameter, by its path in the spec, set to its value.
 ///
@@ -28,6 +31,71 @@ pub(super) fn variant(
     }
     let request = validate::check::<JobRequest>(spec).into_valid()?;
     check(request, dataset, limits)
+}
+
+/// So many values of a search are looked at by themselves.
+const MAX_VALUES: usize = 1_000;
+
+/// What is wrong with the paths of a search and the values that it tries, as far as the shape of a spec
+/// tells: it can be told beside whatever else is wrong, which is `known`.
+pub(super) fn searched(sent: &Value, search: &SearchSpec, known: &[Problem]) -> Vec<Problem> {
+    let left_out = json!({
+        "optimizer": default_optimizer(),
+        "training": TrainingSpec::default(),
+        "preprocess": PreprocessSpec::default(),
+    });
+    let mut problems = Vec::new();
+    let mut room = MAX_VALUES;
+    for (path, choices) in &search.space {
+        let part = path.split('.').next().unwrap_or_default();
+        let pointer = format!("/{}", path.replace('.', "/"));
+        // Of a part that was not understood nobody knows which fields it has.
+        let is_unknown = known.iter().any(|problem| {
+            let outer = problem.pointer.strip_suffix("/type").unwrap_or(&problem.pointer);
+            pointer.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
+        });
+        if is_unknown || !VARIED.contains(&part) {
+            continue;
+        }
+        let at = format!("/search/space/{}", path.replace('~', "~0").replace('/', "~1"));
+        let values = choices.choice.iter().enumerate().take(room);
+        room -= values.len();
+        for (index, value) in values {
+            let mut spec = json!({});
+            spec[part] = sent.get(part).cloned().unwrap_or_default();
+            // What hangs on defaults that are found with the data is left to the candidates.
+            if set(&mut spec, &left_out, path, value).is_err() {
+                break;
+            }
+            let found = validate::check::<JobRequest>(spec).problems;
+            let mut here = found.into_iter().filter_map(|problem| {
+                let rest = problem.pointer.strip_prefix(&pointer)?.to_owned();
+                (rest.is_empty() || rest.starts_with('/')).then_some((rest, problem))
+            });
+            let Some((rest, problem)) = here.next() else { continue };
+            if rest.is_empty() && problem.detail == NO_FIELD {
+                let suggestion = problem.suggestion.map(|name| beside(path, name));
+                problems.push(Problem { pointer: at.clone(), suggestion, ..problem });
+                break;
+            }
+            let each = std::iter::once((rest, problem)).chain(here);
+            problems.extend(each.map(|(rest, problem)| Problem {
+                pointer: format!("{at}/choice/{index}{rest}"),
+                ..problem
+            }));
+        }
+    }
+    problems
+}
+
+/// A field's name as the path that has it for its last part; what is no name stays what it is.
+fn beside(path: &str, name: String) -> String {
+    match path.rsplit_once('.') {
+        Some((parent, _)) if name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => {
+            format!("{parent}.{name}")
+        }
+        _ => name,
+    }
 }
 
 /// Sets what stands at the path. What the client left out is taken as it was resolved.
@@ -59,8 +127,6 @@ fn put(fields: &mut Map<String, Value>, field: &str, value: &Value) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

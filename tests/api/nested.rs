@@ -208,7 +208,7 @@ fn searches_that_cannot_be_run_say_all_that_is_wrong() {
         (json!({"search": {"space": space}}), vec!["/search/cv"]),
         (json!({"search": {"cv": inner}}), vec!["/search/space"]),
         (json!({"search": {"space": {}, "cv": inner}}), vec!["/search/space"]),
-        (json!({"search": {"space": space, "cv": inner}, "cv": null}), vec!["/search"]),
+        (json!({"search": {"space": space, "cv": inner}, "cv": null}), vec!["/cv"]),
         (
             json!({"search": {"space": space, "cv": {"type": "kfold", "n_splits": 1}}}),
             vec!["/search/cv/n_splits"],
@@ -252,7 +252,7 @@ fn searches_that_cannot_be_run_say_all_that_is_wrong() {
         ),
         (
             json!({"search": {"space": {"model.eta0": {"choice": [-1.0]}, "model.speed": {"choice": [1]}}, "cv": inner}}),
-            vec!["/search/space", "/search/space"],
+            vec!["/search/space/model.eta0/choice/0", "/search/space/model.speed"],
         ),
         (
             json!({"search": {"space": {"model": {"choice": [{"type": "perceptron"}]}, "model.eta0": {"choice": [1.0]}}, "cv": inner}}),
@@ -271,4 +271,52 @@ fn searches_that_cannot_be_run_say_all_that_is_wrong() {
         expected.sort_unstable();
         assert_eq!(pointers, expected, "{changes}: {found:?}");
     }
+}
+
+#[test]
+fn all_that_is_wrong_with_a_search_is_told_beside_the_rest() {
+    let world = World::new();
+    let dataset = world.api.demo_dataset();
+    let space = json!({
+        "optimizer.learning_rat": {"choice": [0.1, 0.2]},
+        "training.epochs": {"choice": [5, "ten"]},
+        "preprocess.numeric.scale": {"choice": ["standard", "min_max"]},
+    });
+    let search = json!({"space": space, "metric": "acuracy"});
+    let whole = spec(&dataset, &json!({"model": {"type": "mlp"}, "search": search, "targt": "y"}));
+    let answer = world.api.post("/v1/jobs", &whole).problem(422, "invalid_request");
+    let found: Vec<(&str, Option<&str>)> = answer["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| (error["pointer"].as_str().unwrap(), error["suggestion"].as_str()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("/search/metric", Some("accuracy")),
+            ("/search/cv", None),
+            ("/targt", Some("target")),
+            ("/search/space/optimizer.learning_rat", Some("optimizer.learning_rate")),
+            ("/search/space/training.epochs/choice/1", None),
+        ]
+    );
+    // Without folds, too, all else is told; and of folds that were not understood, no more than that.
+    let search = json!({"space": {}, "cv": {"type": "kfold", "n_splits": 1}, "metric": "f1"});
+    for (cv, at) in [(json!(null), "/cv"), (json!({"type": "kfld"}), "/cv/type")] {
+        let answer =
+            world.api.post("/v1/jobs", &spec(&dataset, &json!({"cv": cv, "search": search})));
+        let found = answer.errors(422, "invalid_request");
+        let pointers: Vec<&str> = found.iter().map(|(pointer, _)| pointer.as_str()).collect();
+        let expected = [at, "/search/space", "/search/metric", "/search/cv/n_splits"];
+        assert_eq!(pointers, expected, "{found:?}");
+    }
+    // What only an optimizer has that nobody could read is not said to be missing.
+    let search = json!({"space": {"optimizer.momentum": {"choice": [0.9]}},
+                        "cv": {"type": "kfold", "n_splits": 3}});
+    let changes =
+        json!({"model": {"type": "mlp"}, "optimizer": {"type": "sgdd"}, "search": search});
+    let found = world.api.post("/v1/jobs", &spec(&dataset, &changes));
+    let found = found.errors(422, "invalid_request");
+    assert_eq!((found.len(), found[0].0.as_str()), (1, "/optimizer/type"), "{found:?}");
 }

@@ -241,3 +241,123 @@ fn a_check_of_what_is_not_there_says_so_and_makes_nothing() {
     assert!(text.contains("--artifact-url"), "{text}");
     assert!(!directory.path().join("nosuch").exists() && !directory.path().join("blobs").exists());
 }
+
+/// Where each problem is, and what is suggested for it.
+fn ways_out(problem: &Value) -> Vec<(&str, &str)> {
+    let errors = problem["errors"].as_array().unwrap();
+    let text = |error: &'_ Value, name: &str| error[name].as_str().unwrap_or_default();
+    errors.iter().map(|error| (text(error, "pointer"), text(error, "suggestion"))).collect()
+}
+
+#[test]
+fn of_a_model_that_nobody_knows_nothing_else_is_said() {
+    let world = World::new();
+    let dataset = world.api.demo_dataset();
+    let job = |model: &Value| {
+        let mut job = json!({
+            "dataset_id": dataset, "target": "y", "scoring": ["neg_log_loss"],
+            "training": {"epochs": 3}, "conformal": "lac", "cv": {"type": "kfold", "n_splits": 3}
+        });
+        for (field, value) in model.as_object().unwrap() {
+            job[field] = value.clone();
+        }
+        job
+    };
+    for (model, expected) in [
+        (json!({"model": {"type": "mpl"}}), vec![("/model/type", "mlp")]),
+        (json!({"modle": {"type": "mlp"}}), vec![("/modle", "model"), ("/model", "")]),
+        (json!({}), vec![("/model", "")]),
+    ] {
+        let problem = world.api.post("/v1/jobs", &job(&model)).problem(422, "invalid_request");
+        assert_eq!(ways_out(&problem), expected, "{problem}");
+    }
+    // What is wrong whatever the model is told with it.
+    let both = json!({"model": {"type": "mpl"}, "scoring": ["r2"]});
+    let problem = world.api.post("/v1/jobs", &job(&both)).problem(422, "invalid_request");
+    let pointers: Vec<&str> = ways_out(&problem).into_iter().map(|(pointer, _)| pointer).collect();
+    assert_eq!(pointers, ["/model/type", "/scoring/0"], "{problem}");
+}
+
+#[test]
+fn queries_are_answered_in_the_words_of_bodies() {
+    let world = World::new();
+    let dataset = world.api.demo_dataset();
+    let job = world.api.run(&job(&dataset, &json!({"model": {"type": "perceptron"}})));
+    let job = format!("/v1/jobs/{}", job["id"].as_str().unwrap());
+    let known = "\"runing\" is not known here";
+    for (path, expected) in [
+        ("/v1/jobs?status=runing".to_owned(), vec![("/query/status", known, "running")]),
+        (
+            "/v1/jobs?status=runing&limit=abc&stat=1&limit=3".to_owned(),
+            vec![
+                ("/query/status", known, "running"),
+                ("/query/limit", "must be a whole number, not text", ""),
+                ("/query/stat", "is no parameter here", "status"),
+                ("/query/limit", "is there twice", ""),
+            ],
+        ),
+        (format!("{job}?wait=abc"), vec![("/query/wait", "must be a number, not text", "")]),
+        (format!("{job}/events?after=1.5"), {
+            vec![("/query/after", "must be a whole number, not text", "")]
+        }),
+        (format!("{job}/curves?strategy=quantil"), {
+            vec![("/query/strategy", "\"quantil\" is not known here", "quantile")]
+        }),
+        (format!("/v1/datasets/{dataset}/overlap"), vec![("/query/with", "is required", "")]),
+        (format!("/v1/datasets/{dataset}?x=1"), {
+            vec![("/query/x", "is no parameter here", "leave it out")]
+        }),
+        ("/v1/jobs?dataset_id=x".to_owned(), {
+            vec![("/query/dataset_id", "is no id: expected ds_ followed by a UUID", "")]
+        }),
+    ] {
+        let problem = world.api.get(&path).problem(422, "invalid_request");
+        let details = problem["errors"].as_array().unwrap().iter();
+        let details = details.map(|error| error["detail"].as_str().unwrap());
+        let found: Vec<(&str, &str, &str)> =
+            ways_out(&problem).into_iter().zip(details).map(|((p, s), d)| (p, d, s)).collect();
+        assert_eq!(found, expected, "{path}");
+    }
+    for path in ["/v1/jobs?dry_run=yes", "/v1/datasets?preview=yes"] {
+        let found = world.api.post(path, &json!({})).errors(422, "invalid_request");
+        assert_eq!(found[0].1, "must be true or false, not text", "{path}");
+    }
+}
+
+#[test]
+fn what_is_suggested_is_close_or_all_there_is() {
+    let world = World::new();
+    let generator = json!({"generator": {"type": "digits"}});
+    let problem = world.api.post("/v1/datasets/generate", &generator);
+    let problem = problem.problem(422, "invalid_request");
+    assert_eq!(ways_out(&problem)[0].0, "/generator/type");
+    assert!(ways_out(&problem)[0].1.starts_with("one of: "), "{problem}");
+    let form = "--b\r\ncontent-disposition: form-data; name=\"fil\"\r\n\r\na,y\r\n--b--\r\n";
+    let kind = [("content-type", "multipart/form-data; boundary=b")];
+    let problem = world.api.send("/v1/datasets", &kind, form.as_bytes());
+    assert_eq!(ways_out(&problem.problem(422, "invalid_request")), [("/fil", "file")]);
+    let dataset = world.api.demo_dataset();
+    for (change, expected) in [
+        (json!({"preprocess": {"columns": {"X0": "drop"}}}), ("/preprocess/columns/X0", "x0")),
+        (
+            json!({"curve": {"type": "learning", "sizes": [0.1, 2.0]}}),
+            ("/curve/sizes/1", "shares only, such as 0.5 and 1.0"),
+        ),
+        (
+            json!({"curve": {"type": "learning", "sizes": [2, 0.5]}}),
+            ("/curve/sizes/1", "numbers of rows only, from 2 to "),
+        ),
+    ] {
+        let problem = world.api.post("/v1/jobs", &job(&dataset, &change));
+        let problem = problem.problem(422, "invalid_request");
+        let [(pointer, way_out)] = ways_out(&problem)[..] else { panic!("{problem}") };
+        assert!(pointer == expected.0 && way_out.starts_with(expected.1), "{problem}");
+    }
+    for (path, detail) in [
+        ("/v1/jobs/foo", "there is no job foo"),
+        ("/v1/datasets/foo", "there is no dataset foo"),
+        ("/v1/models/foo", "there is no model foo"),
+    ] {
+        assert_eq!(world.api.get(path).problem(404, "not_found")["detail"], detail);
+    }
+}

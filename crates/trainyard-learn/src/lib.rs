@@ -22,6 +22,7 @@ pub mod losses;
 pub mod metrics;
 pub mod model;
 pub mod named;
+pub mod nearest;
 pub mod network;
 pub mod optim;
 pub mod output;

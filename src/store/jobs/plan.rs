@@ -89,17 +89,20 @@ struct Place {
 fn whose_turn(dialect: Dialect, priority: &str, requires: &str) -> String {
     let now = dialect.clock();
     let line = format!("other.priority = {priority} AND other.requires = {requires}");
+    // As the index has it, which is for this alone and not for claims.
+    let waits = format!("other.state = 'queued' AND other.cost_us > 0 AND {line}");
     let first = format!(
-        "(SELECT MIN(other.turn) FROM tasks AS other WHERE other.state = 'queued' AND {line})"
+        "(SELECT other.turn FROM tasks AS other WHERE {waits} ORDER BY other.turn LIMIT 1)"
     );
     let first_that_fits = format!(
-        "(SELECT other.turn FROM tasks AS other WHERE other.state = 'queued' AND {line}
+        "(SELECT other.turn FROM tasks AS other WHERE {waits}
           AND other.memory_bytes <= (SELECT COALESCE(MAX(memory_bytes), 9223372036854775807)
                                      FROM workers WHERE beat_at + lease_ms >= {now})
           ORDER BY other.turn LIMIT 1)"
     );
     let last_taken = format!(
-        "(SELECT MAX(other.turn) FROM tasks AS other WHERE other.state = 'running' AND {line})"
+        "(SELECT other.turn FROM tasks AS other WHERE other.state = 'running' AND {line}
+          ORDER BY other.turn DESC LIMIT 1)"
     );
     format!(
         "COALESCE((SELECT MAX(turn) FROM (SELECT {first_that_fits} AS turn
@@ -112,11 +115,11 @@ async fn place(tx: &mut Tx, project: ProjectId, priority: i64, requires: &str) -
     let whose_turn = whose_turn(tx.dialect(), "$2", "$3");
     let (now, own) = composed(format!(
         "SELECT COALESCE({whose_turn}, (SELECT MAX(turn) FROM (
-                    SELECT (SELECT MIN(turn) FROM tasks
-                            WHERE state = 'queued' AND priority = $2) AS turn
+                    SELECT (SELECT turn FROM tasks WHERE state = 'queued' AND priority = $2
+                            ORDER BY turn LIMIT 1) AS turn
                     UNION ALL
-                    SELECT (SELECT MAX(turn) FROM tasks
-                            WHERE state = 'running' AND priority = $2)) AS turns), 0),
+                    SELECT (SELECT turn FROM tasks WHERE state = 'running' AND priority = $2
+                            ORDER BY turn DESC LIMIT 1)) AS turns), 0),
                 COALESCE((SELECT turn + cost_us FROM tasks
                           WHERE state = 'queued' AND project_id = $1 AND priority = $2
                           ORDER BY turn DESC LIMIT 1), 0)"

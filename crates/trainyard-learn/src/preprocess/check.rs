@@ -7,6 +7,7 @@ use super::scale::{PowerMethod, ScaleSpec};
 use super::spec::{CategoricalSpec, PreprocessSpec, UnseenCategory};
 use super::treatment::{Treatment, plural};
 use super::{MAX_FEATURES, shown};
+use crate::nearest::nearest;
 use crate::optim::fields::{Field, Range};
 use crate::problem::Problem;
 use crate::table::ColumnType;
@@ -38,7 +39,7 @@ impl PreprocessSpec {
                 let problem = Problem::new(pointer, format!("there is no column {}", shown(name)));
                 let names = columns.iter().map(|(column, _)| column.as_str());
                 problems.push(match nearest(name, names) {
-                    Some(nearest) => problem.suggest(format!("did you mean {}?", shown(nearest))),
+                    Some(nearest) => problem.suggest(nearest),
                     None => problem,
                 });
             }
@@ -207,17 +208,4 @@ fn check_category(spec: &CategoricalSpec) -> Vec<Problem> {
         }
     }
     problems
-}
-
-/// The name most like `given`, if any is like it at all.
-fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    /// Longer texts are no slips of a name, and likeness costs the square of the length.
-    const MAX_BYTES: usize = 400;
-    let lower = given.to_lowercase();
-    names
-        .filter(|name| name.len().max(given.len()) <= MAX_BYTES)
-        .map(|name| (strsim::jaro_winkler(&lower, &name.to_lowercase()), name))
-        .filter(|(likeness, _)| *likeness >= 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
 }

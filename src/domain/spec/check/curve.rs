@@ -10,7 +10,7 @@ use crate::domain::dataset::Warning;
 pub(super) const MAX_FITS: usize = 100_000;
 
 /// Parts of a spec that do not change which rows are trained and tested on.
-pub(super) const VARIED: [&str; 6] =
+pub(crate) const VARIED: [&str; 6] =
     ["model", "optimizer", "loss", "training", "preprocess", "target_transform"];
 
 /// Checks all but the values of a parameter, which are whole specs each; returns the least rows that
@@ -115,7 +115,12 @@ fn check_sizes(sizes: &[f64], n_train: usize, problems: &mut Vec<Problem>) -> us
             smallest = smallest.min(rows_of(size, n_train));
             continue;
         };
-        problems.push(Problem::new(format!("/curve/sizes/{index}"), detail));
+        let way_out = match is_share(sizes[0]) {
+            true => "shares only, such as 0.5 and 1.0".to_owned(),
+            false => format!("numbers of rows only, from 2 to {n_train}"),
+        };
+        let problem = Problem::new(format!("/curve/sizes/{index}"), detail);
+        problems.push(problem.suggest(way_out));
     }
     smallest
 }

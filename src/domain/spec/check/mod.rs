@@ -24,7 +24,9 @@ use super::{CheckedJob, Estimate, JobRequest, JobSpec, ModelSpec};
 use crate::domain::dataset::{Dataset, Warning};
 use crate::domain::labels::Labels;
 use crate::domain::limits::Limits;
+pub(crate) use curve::VARIED;
 pub(crate) use features::weight_column;
+pub(crate) use network::default_optimizer;
 use target::Target;
 
 const MAX_METADATA_BYTES: usize = 16 << 10;

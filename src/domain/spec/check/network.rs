@@ -126,7 +126,8 @@ pub(super) fn check(
     Some(Resolved { model, optimizer, loss, training, estimate, warnings })
 }
 
-fn default_optimizer() -> OptimizerSpec {
+/// How a network learns if nothing is said of it.
+pub(crate) fn default_optimizer() -> OptimizerSpec {
     OptimizerSpec::Adam(AdamSpec::default())
 }
 

@@ -23,12 +23,11 @@ pub(super) fn check(
     problems: &mut Vec<Problem>,
 ) -> usize {
     let Some(search) = &request.search else { return n_train };
-    let Some(cv) = &request.cv else {
-        let detail = "is scored on folds that it has not seen, and there is no `cv`";
-        let problem = Problem::new("/search", detail);
-        problems.push(problem.suggest(r#""cv": {"type": "kfold", "n_splits": 5}"#));
-        return n_train;
-    };
+    if request.cv.is_none() {
+        // What is wrong with a `cv` that was not understood is known at this place.
+        let problem = Problem::new("/cv", "is required: a search is scored on folds of its own");
+        problems.push(problem.suggest(r#"{"type": "kfold", "n_splits": 5}"#));
+    }
     if request.curve.is_some() {
         let problem = Problem::new("/search", "a curve is of one model, and a search tries many");
         problems.push(problem.suggest("leave out one of the two"));
@@ -65,7 +64,7 @@ pub(super) fn check(
         let detail = format!("`{}` is not in `scoring`", metric.name());
         problems.push(Problem::new("/search/metric", detail).suggest("put it there"));
     }
-    let mut found = inner_split(&search.cv, cv, n_train);
+    let mut found = inner_split(&search.cv, request.cv.as_ref(), n_train);
     if search.cv.is_stratified() && target.is_some_and(|t| !matches!(t, Target::Classes(_))) {
         let detail = "stratified folds share out classes, and the target holds none";
         found.push(Problem::new("/type", detail).suggest("kfold or repeated_kfold"));
@@ -96,7 +95,7 @@ pub(super) fn warning(request: &JobRequest) -> Option<Warning> {
 }
 
 /// What is wrong with the inner split, as far as it can be told without the outer folds' rows.
-fn inner_split(inner: &SplitSpec, outer: &SplitSpec, n_train: usize) -> Vec<Problem> {
+fn inner_split(inner: &SplitSpec, outer: Option<&SplitSpec>, n_train: usize) -> Vec<Problem> {
     if matches!(inner, SplitSpec::Predefined { .. }) {
         let detail =
             "predefined folds are of all rows, and inner ones of each fold's training rows";
@@ -104,11 +103,11 @@ fn inner_split(inner: &SplitSpec, outer: &SplitSpec, n_train: usize) -> Vec<Prob
     }
     let mut found = inner.check();
     let columns = [
-        ("groups", inner.group_column(), outer.group_column()),
-        ("time", inner.time_column(), outer.time_column()),
+        ("groups", inner.group_column(), outer.map(SplitSpec::group_column)),
+        ("time", inner.time_column(), outer.map(SplitSpec::time_column)),
     ];
     for (field, of_inner, of_outer) in columns {
-        if let Some(name) = of_inner
+        if let (Some(name), Some(of_outer)) = (of_inner, of_outer)
             && of_outer != Some(name)
         {
             let detail = "is not the column that the job's `cv` splits by, whose folds would then not \
