@@ -182,6 +182,9 @@ fn report(job: Job, out: &mut dyn Write, err: &mut dyn Write) -> Result<(), Subm
     if !table.is_empty() {
         writeln!(out, "\n{table}")?;
     }
+    for warning in &result.warnings {
+        writeln!(err, "warning: {warning}")?;
+    }
     match &result.model_id {
         Some(model_id) => writeln!(out, "model {model_id}")?,
         None if result.curve.is_some() => writeln!(err, "no model: a curve keeps none")?,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::error::{ClientError, printable};
+use crate::domain::suggest::shown;
 
 /// A stored dataset.
 #[derive(Clone, Debug, Deserialize)]
@@ -120,6 +121,9 @@ pub struct JobResult {
     /// The points of a curve.
     #[serde(default)]
     pub curve: Option<Curve>,
+    /// What the user should know about how it went.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 /// The points of a learning curve or of a validation curve.
@@ -217,8 +221,11 @@ impl Job {
 impl std::fmt::Display for Warning {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.column {
-            Some(column) => write!(f, "column {column:?}: {}", printable(&self.detail)),
-            None => f.write_str(&printable(&self.detail)),
+            // Most sentences name it already.
+            Some(column) if !self.detail.contains(&shown(column)) => {
+                write!(f, "column {}: {}", shown(column), printable(&self.detail))
+            }
+            _ => f.write_str(&printable(&self.detail)),
         }
     }
 }

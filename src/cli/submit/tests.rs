@@ -61,6 +61,10 @@ fn success() -> Reply {
                 "cv": {"accuracy": {"mean": 0.95, "std": 0.01}},
                 "folds": [{"repeat": 0, "fold": 0, "scores": {"accuracy": 0.95}}],
                 "model_id": "mdl_5",
+                "warnings": [
+                    {"code": "constant_scores", "detail": "all folds are alike"},
+                    {"code": "scales", "column": "x\"2", "detail": "column \"x\\\"2\": is small"},
+                ],
             },
         }),
     )
@@ -78,6 +82,8 @@ fn a_file_and_a_spec_become_scores_and_a_model() {
     for line in ["uploaded as ds_9, 150 rows", "warning: column \"x1\": is large", "0.250 s"] {
         assert!(outcome.err.contains(line), "{}", outcome.err);
     }
+    let of_result = "0.250 s\nwarning: all folds are alike\nwarning: column \"x\\\"2\": is small\n";
+    assert!(outcome.err.ends_with(of_result), "{}", outcome.err);
     let asked = fake.asked();
     let spec: Value = serde_json::from_str(&asked[1].body).unwrap();
     assert_eq!(spec, json!({"target": "y", "dataset_id": "ds_9"}));
