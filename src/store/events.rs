@@ -23,7 +23,8 @@ pub struct Event {
     pub kind: String,
     /// More about it, by type. Of `resumed`: which fit goes on (`kind`, `repeat`, `fold` and `point`, as
     /// `/checkpoints` has them), after which `epoch`, having taken `spent_s`, in which `attempt` of its
-    /// task. Of `unpaused`: the `status` that the job has now.
+    /// task. Of `retrying`: which fit is made again, after which `attempt`, and the `reason`; what keeps many
+    /// fits from being made at once is told of the first. Of `unpaused`: the `status` that the job has now.
     #[schema(value_type = Object)]
     pub data: Value,
 }

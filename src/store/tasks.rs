@@ -270,8 +270,8 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let now = tx.now().await?;
         let skip_locked = tx.dialect().for_update_skip_locked();
-        let rows: Vec<(i64, String, i64, i64)> = composed(format!(
-            "SELECT id, job_id, attempt, max_attempts FROM tasks
+        let rows: Vec<(i64, String, String, i64, i64, i64)> = composed(format!(
+            "SELECT id, job_id, kind, idx, attempt, max_attempts FROM tasks
              WHERE state = 'running' AND ($1 OR lease_until < $2) ORDER BY id{skip_locked}",
         ))
         .bind(all)
@@ -279,7 +279,7 @@ impl Store {
         .all(&mut tx)
         .await?;
         let mut jobs = BTreeSet::new();
-        for (id, job_id, attempt, max_attempts) in &rows {
+        for (id, job_id, kind, idx, attempt, max_attempts) in &rows {
             let job: JobId = parsed("job id", job_id)?;
             let Some((project, status)) = project_and_status(&mut tx, job).await? else { continue };
             jobs.insert(job);
@@ -292,7 +292,8 @@ impl Store {
                 let available_at = now.0 + if all { 0 } else { BACKOFF_MS * attempt };
                 requeue(&mut tx, *id, publish::again(status), available_at).await?;
                 forget_progress(&mut tx, *id).await?;
-                let data = json!({"reason": "worker_lost", "attempt": attempt});
+                let mut data = json!({"reason": "worker_lost", "attempt": attempt});
+                checkpoints::tell_fit_by(&mut tx, &mut data, (job, kind, *idx)).await?;
                 events::append(&mut tx, (project, job), now, "retrying", data).await?;
             } else {
                 end_task(&mut tx, *id, "failed").await?;

@@ -80,6 +80,25 @@ async fn a_task_that_keeps_losing_its_worker_ends_its_job(on: Database) {
     assert!(yard.claim(60_000, 1_000_000).await.is_empty());
 }
 
+async fn what_is_tried_again_says_which_fit_it_is(on: Database) {
+    let yard = Yard::new(on).await;
+    let tasks = yard.claim_again().await;
+    let retry = |task| finished(task, Outcome::Retry(JobError::new("dataset_unreadable", "x")));
+    assert_eq!(yard.store.publish(&[retry(&tasks[2])]).await.unwrap(), [Accepted]);
+    assert_eq!(yard.store.take_back_leases().await.unwrap(), 3);
+    yard.change("UPDATE tasks SET available_at = 0 WHERE state = 'queued'").await;
+    let tasks = yard.claim_again().await;
+    assert_eq!(yard.store.publish(&folds(&tasks)).await.unwrap(), [Accepted; 4]);
+    assert_eq!(yard.claim_again().await.len(), 1);
+    assert_eq!(yard.store.take_back_leases().await.unwrap(), 1);
+    let events = yard.store.events(PROJECT, yard.job, 0, 100).await.unwrap();
+    let retrying = events.iter().filter(|event| event.kind == "retrying").map(|event| &event.data);
+    let told: Vec<_> =
+        retrying.map(|data| json!([data["kind"], data["repeat"], data["fold"]])).collect();
+    let fold = |number: u32| json!(["fold", 0, number]);
+    assert_eq!(told, [fold(2), fold(0), fold(1), fold(3), json!(["refit", null, null])]);
+}
+
 async fn what_meets_an_outage_is_tried_until_it_is_over(on: Database) {
     let yard = Yard::new(on).await;
     for _ in 0..4 {
@@ -274,6 +293,7 @@ on_both! {
     a_late_result_is_refused_and_the_second_worker_publishes_once,
     a_renewed_lease_is_not_reaped_and_a_lost_one_is_not_renewed,
     a_task_that_keeps_losing_its_worker_ends_its_job,
+    what_is_tried_again_says_which_fit_it_is,
     what_meets_an_outage_is_tried_until_it_is_over,
     what_is_handed_back_was_never_tried,
     what_is_handed_back_waits_from_then_on,

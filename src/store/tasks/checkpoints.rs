@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::publish::leases;
 use super::{ClaimedTask, JobContext, TaskKind};
@@ -50,21 +50,63 @@ impl Resumed {
     /// Notes in its job which fit goes on, and from where.
     pub(super) async fn note(&self, tx: &mut Tx, at: Timestamp) -> Result<()> {
         let Self { job, idx, attempt, from } = self;
-        let n_fits: i64 = sql("SELECT COUNT(*) FROM tasks WHERE job_id = $1 AND kind = 'fold'")
-            .bind(job.id.to_string())
-            .scalar(&mut *tx)
-            .await?;
-        let place = idx.map(|idx| job.spec.place(idx, n_fits.unsigned_abs() as usize));
         let mut data = json!({
-            "attempt": attempt, "kind": kind_of(place), "repeat": place.map(|place| place.repeat),
-            "fold": place.map(|place| place.fold), "epoch": from.epoch,
-            "spent_s": from.spent_ms as f64 / 1e3,
+            "attempt": attempt, "epoch": from.epoch, "spent_s": from.spent_ms as f64 / 1e3,
         });
-        if let Some(point) = place.and_then(|place| place.point) {
-            data["point"] = point.into();
-        }
+        let n_fits = n_fits(tx, job.id).await?;
+        tell_fit(&mut data, idx.map(|idx| job.spec.place(idx, n_fits)));
         events::append(tx, (job.project, job.id), at, "resumed", data).await
     }
+}
+
+/// How many fits of folds a job has.
+async fn n_fits(tx: &mut Tx, job: JobId) -> Result<usize> {
+    let n_fits: i64 = sql("SELECT COUNT(*) FROM tasks WHERE job_id = $1 AND kind = 'fold'")
+        .bind(job.to_string())
+        .scalar(tx)
+        .await?;
+    Ok(n_fits.unsigned_abs() as usize)
+}
+
+/// Adds to an event's data which fit it is about.
+fn tell_fit(data: &mut Value, place: Option<Place>) {
+    data["kind"] = json!(kind_of(place));
+    data["repeat"] = json!(place.map(|place| place.repeat));
+    data["fold"] = json!(place.map(|place| place.fold));
+    if let Some(point) = place.and_then(|place| place.point) {
+        data["point"] = point.into();
+    }
+}
+
+/// Adds to an event's data which fit of its job a claimed task makes.
+pub(super) async fn tell_fit_of(tx: &mut Tx, data: &mut Value, task: &ClaimedTask) -> Result<()> {
+    let place = match task.kind {
+        TaskKind::Fold { idx } => Some(task.job.spec.place(idx, n_fits(tx, task.job.id).await?)),
+        TaskKind::Reduce { .. } => None,
+    };
+    tell_fit(data, place);
+    Ok(())
+}
+
+/// The same by the task's kind and number. Of a job that only another version can read nothing is added:
+/// its tasks are taken back all the same.
+pub(super) async fn tell_fit_by(
+    tx: &mut Tx,
+    data: &mut Value,
+    (job, kind, idx): (JobId, &str, i64),
+) -> Result<()> {
+    if kind != "fold" {
+        tell_fit(data, None);
+        return Ok(());
+    }
+    let spec: String = sql("SELECT resolved_spec FROM jobs WHERE id = $1")
+        .bind(job.to_string())
+        .scalar(&mut *tx)
+        .await?;
+    if let Ok(spec) = from_json::<JobSpec>("resolved_spec", &spec) {
+        tell_fit(data, Some(spec.place(idx as usize, n_fits(tx, job).await?)));
+    }
+    Ok(())
 }
 
 fn kind_of(place: Option<Place>) -> FitKind {

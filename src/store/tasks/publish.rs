@@ -462,10 +462,11 @@ async fn add(tx: &mut Tx, item: &Finished, tally: &mut Tally) -> Result<()> {
         Outcome::Retry(error) | Outcome::Away(error) => {
             forget_progress(tx, task.id).await?;
             let JobError { code, detail, .. } = error;
-            let data = json!({"reason": code, "detail": detail, "attempt": task.attempt});
             // What is away fails many tasks alike, again and again: it is told once a publication.
             let is_told = |told: &(&str, Value)| told.0 == "retrying" && told.1["reason"] == *code;
             if matches!(outcome, Outcome::Retry(_)) || !tally.events.iter().any(is_told) {
+                let mut data = json!({"reason": code, "detail": detail, "attempt": task.attempt});
+                checkpoints::tell_fit_of(tx, &mut data, task).await?;
                 tally.events.push(("retrying", data));
             }
         }
