@@ -175,16 +175,17 @@ pub async fn fsck(store: &Store, blobs: &Blobs) -> Result<Vec<String>, UpkeepErr
     let mut names: Vec<String> = store.blobs_in_use().await?.into_iter().collect();
     names.sort_unstable();
     for name in names {
-        match blobs.check(&name).await {
-            Ok(()) => {}
-            Err(error) if error.is_missing() => {
-                // One that was named a moment ago and is no more is no loss.
-                if store.blobs_in_use().await?.contains(&name) {
-                    findings.push(format!("blob {name} is missing"));
-                }
-            }
-            Err(error @ BlobError::Changed { .. }) => findings.push(error.to_string()),
+        let wrong = match blobs.check(&name).await {
+            Ok(()) => continue,
+            Err(error) if error.is_missing() => format!("blob {name} is missing"),
+            Err(error @ BlobError::Changed { .. }) => error.to_string(),
             Err(error) => return Err(error.into()),
+        };
+        let mut namers = store.namers(&name).await?;
+        namers.sort_unstable();
+        // One that was named a moment ago and is no more is no loss.
+        if !namers.is_empty() {
+            findings.push(format!("{wrong}; named by {}", namers.join(", ")));
         }
     }
     Ok(findings)

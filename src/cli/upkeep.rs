@@ -95,7 +95,11 @@ pub(super) fn fsck(stored: &Stored) -> ExitCode {
         if findings.is_empty() {
             return Ok(("all is well".to_owned(), ExitCode::SUCCESS));
         }
-        Ok((findings.join("\n"), ExitCode::FAILURE))
+        let n_problems = match findings.len() {
+            1 => "1 problem".to_owned(),
+            many => format!("{many} problems"),
+        };
+        Ok((format!("{}\n{n_problems}", findings.join("\n")), ExitCode::FAILURE))
     })
 }
 

@@ -93,6 +93,14 @@ impl Store {
         Ok(names.into_iter().collect())
     }
 
+    /// What names a blob, in words and in no order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn namers(&self, blob: &str) -> Result<Vec<String>> {
+        sql(NAMERS).bind(blob).column(&self.db).await
+    }
+
     /// The right to sweep, unless another process has it. It ends with the connection, should this process
     /// be killed.
     ///
@@ -155,6 +163,11 @@ impl std::fmt::Debug for Snapshot {
 
 const BLOBS_IN_USE: &str = "SELECT sha256 FROM datasets UNION SELECT sha256 FROM models
                             UNION SELECT sha256 FROM checkpoints";
+
+const NAMERS: &str = "SELECT 'dataset ' || id FROM datasets WHERE sha256 = $1
+    UNION ALL SELECT 'model ' || id || ' of ' || job_id FROM models WHERE sha256 = $1
+    UNION ALL SELECT 'a saved fit of ' || tasks.job_id FROM checkpoints
+              JOIN tasks ON tasks.id = checkpoints.task_id WHERE sha256 = $1";
 
 /// A backup's: a saved fit's bytes go when the next are there, and without it the fit begins anew.
 const BLOBS_OF_RESULTS: &str = "SELECT sha256 FROM datasets UNION SELECT sha256 FROM models";

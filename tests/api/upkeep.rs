@@ -18,6 +18,10 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+fn shown(id: &Value) -> &str {
+    id.as_str().unwrap()
+}
+
 /// The model of a small job, and what it predicts.
 fn model(process: &Process) -> (String, Value) {
     let dataset = process.api.demo_dataset();
@@ -178,12 +182,16 @@ fn fsck_tells_everything_that_is_wrong() {
     let folder = data.display().to_string();
     let checked = trainyard(&["fsck", "--data-dir", &folder]);
     assert!(checked.status.success(), "while it is used: {}", text(&checked.stdout));
+    let all = |path: &str| process.api.get(path).expect(200)["data"].as_array().unwrap().clone();
+    let (datasets, models) = (all("/v1/datasets"), all("/v1/models"));
     drop(process);
     let blobs = blobs(&data);
     // The model of the second job is the first's, apart from its name; the dataset is the same.
     assert!(blobs.len() >= 2, "{blobs:?}");
-    std::fs::remove_file(&blobs[0]).unwrap();
     std::fs::write(&blobs[1], b"other bytes").unwrap();
+    for blob in blobs.iter().filter(|blob| **blob != blobs[1]) {
+        std::fs::remove_file(blob).unwrap();
+    }
     let database = let_one_task_fail(&data.join("trainyard.db"));
     assert_eq!(database, 1);
     let checked = trainyard(&["fsck", "--data-dir", &folder]);
@@ -193,6 +201,14 @@ fn fsck_tells_everything_that_is_wrong() {
     assert!(found.contains(&format!("blob {} is missing", name(&blobs[0]))), "{found}");
     assert!(found.contains(&format!("blob {} has changed", name(&blobs[1]))), "{found}");
     assert!(found.contains("succeeded, with a task that did not: job_"), "{found}");
+    for dataset in datasets {
+        assert!(found.contains(&format!("dataset {}", shown(&dataset["id"]))), "{found}");
+    }
+    for model in models {
+        let named = format!("model {} of {}", shown(&model["id"]), shown(&model["job_id"]));
+        assert!(found.contains(&named), "{found}");
+    }
+    assert!(found.ends_with(&format!("\n{} problems\n", blobs.len() + 1)), "{found}");
     assert!(!trainyard(&["fsck", "--data-dir", "nowhere"]).status.success());
 }
 
@@ -270,6 +286,13 @@ fn a_backup_of_postgresql_is_of_one_state_and_comes_back() {
     assert!(checked.status.success(), "{}", text(&checked.stdout));
     let process = Process::start_with(&directory.path().join("again"), &stored);
     assert_eq!(predicted(&process, &model), expected);
+    drop(process);
+    for blob in blobs(&backup) {
+        std::fs::remove_file(blob).unwrap();
+    }
+    let found = text(&trainyard(&[&["fsck"], &stored[..]].concat()).stdout);
+    assert!(found.contains("is missing; named by dataset ds_"), "{found}");
+    assert!(found.contains(&format!("model {model} of job_")), "{found}");
 }
 
 #[tokio::test]
