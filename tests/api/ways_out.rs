@@ -244,9 +244,9 @@ fn a_check_of_what_is_not_there_says_so_and_makes_nothing() {
 
 /// Where each problem is, and what is suggested for it.
 fn ways_out(problem: &Value) -> Vec<(&str, &str)> {
-    let errors = problem["errors"].as_array().unwrap();
-    let text = |error: &'_ Value, name: &str| error[name].as_str().unwrap_or_default();
-    errors.iter().map(|error| (text(error, "pointer"), text(error, "suggestion"))).collect()
+    let errors = problem["errors"].as_array().unwrap().iter();
+    let ways = errors.map(|error| (error["pointer"].as_str(), error["suggestion"].as_str()));
+    ways.map(|(at, way_out)| (at.unwrap(), way_out.unwrap_or_default())).collect()
 }
 
 #[test]
