@@ -10,6 +10,15 @@ use crate::domain::ids::{DatasetId, ProjectId, WebhookId};
 use crate::domain::job::JobStatus;
 use crate::domain::webhook::DeliveryState;
 
+impl Store {
+    /// Changes what is stored, for a test that is not about the store.
+    pub(crate) async fn change(&self, text: &str) {
+        let mut tx = self.db.begin().await.unwrap();
+        composed(text.to_owned()).execute(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+}
+
 /// Stores in both databases, or in the one that is there; empty, with a folder that goes with them.
 async fn stores() -> (Vec<Store>, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();

@@ -83,7 +83,6 @@ impl Latest {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use sqlx::{Connection as _, Executor as _, SqliteConnection};
     use trainyard_learn::training::History;
 
     use super::super::search::tests::World;
@@ -115,14 +114,13 @@ mod tests {
         let store = &world.runner.resources.store;
         let (reporter, reports) = channel(1);
         world.runner.runtime.block_on(async {
-            let mut database = SqliteConnection::connect(&world.database()).await.unwrap();
             let refuses = "CREATE TRIGGER refuses BEFORE UPDATE OF progress ON tasks
                            BEGIN SELECT RAISE(ABORT, 'not now'); END";
-            database.execute(refuses).await.unwrap();
+            store.change(refuses).await;
             let shown = tokio::spawn(show(store.clone(), reports));
             assert!(reporter.send(report(&tasks[0], 0.2, Some(history(1)))));
             tokio::time::sleep(REPORT_EVERY / 2).await;
-            database.execute("DROP TRIGGER refuses").await.unwrap();
+            store.change("DROP TRIGGER refuses").await;
 
             // Within the second epoch there is nothing new to tell of the first.
             assert!(reporter.send(report(&tasks[0], 0.3, None)));

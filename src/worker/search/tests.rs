@@ -118,7 +118,7 @@ pub(in crate::worker) struct World {
     signal: Signal,
     // Dropped after what runs on it.
     runtime: Runtime,
-    directory: tempfile::TempDir,
+    _directory: tempfile::TempDir,
 }
 
 const PROJECT: ProjectId = ProjectId::DEFAULT;
@@ -160,7 +160,7 @@ impl World {
         let checkpoints = Checkpoints::new(resources.clone(), handle.clone());
         let runner = Runner::new(resources, handle, 1, reporter);
         let (crew, signal) = (Crew::new(1), Signal::default());
-        Self { breaking, runner, crew, checkpoints, signal, runtime, directory }
+        Self { breaking, runner, crew, checkpoints, signal, runtime, _directory: directory }
     }
 
     /// The tasks that can run now.
@@ -176,11 +176,6 @@ impl World {
             requirements: &[String::new()],
         };
         self.runtime.block_on(self.runner.resources.store.claim(&request)).unwrap()
-    }
-
-    /// Where its database is.
-    pub(in crate::worker) fn database(&self) -> String {
-        format!("sqlite:{}", self.directory.path().join("t.db").display())
     }
 
     /// What a training of the task is given, that began so long ago.
