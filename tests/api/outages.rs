@@ -51,6 +51,15 @@ fn ends_well(api: &Api, job: &str) -> Value {
     ended
 }
 
+/// Waits until jobs can be looked at again: at first a database that begins anew refuses everybody.
+fn until_back(api: &Api, job: &str) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while n_succeeded(api, job).is_none() {
+        assert!(Instant::now() < deadline, "the database is not back");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn work_goes_on_when_postgresql_is_back() {
     let _alone = alone();
@@ -92,6 +101,7 @@ fn an_outage_longer_than_a_lease_uses_up_no_attempt() {
     postgres.stop();
     thread::sleep(2 * LEASE);
     postgres.restart();
+    until_back(&api.api, &job);
     ends_well(&api.api, &job);
     drop((api, workers));
     cluster.is_well();
@@ -153,6 +163,7 @@ fn an_outage_while_a_model_is_calibrated_uses_up_no_attempt() {
     let mut held = Held::table(&cluster.database_url, "folds");
     held.until_asked("length(predictions)");
     postgres.restart();
+    until_back(api, &job);
     let ended = api.finished(&job);
     assert_eq!(ended["status"], "succeeded", "{ended}");
     drop(processes);
@@ -178,6 +189,7 @@ fn an_outage_while_a_model_is_looked_up_uses_up_no_attempt() {
     let worker = cluster.start("second", "worker");
     held.until_asked("FROM models");
     postgres.restart();
+    until_back(&api.api, &job);
     let ended = api.api.finished(&job);
     assert_eq!(ended["status"], "succeeded", "{ended}");
     drop((api, worker));
