@@ -155,7 +155,7 @@ fn an_outage_while_a_model_is_calibrated_uses_up_no_attempt() {
     let api = &processes[0].api;
     let job = api.submit(&json!({
         "dataset_id": api.demo_dataset(), "target": "y", "max_attempts": 1,
-        "model": {"type": "mlp", "hidden": [64, 32]}, "training": {"epochs": 300},
+        "model": {"type": "mlp", "hidden": [64, 32]}, "training": {"epochs": 2000},
         "cv": {"type": "stratified_kfold", "n_splits": 2}, "calibration": "platt"
     }));
     let last = |job: &Value| job["tasks"]["succeeded"] == 2 && job["tasks"]["running"] == 1;
