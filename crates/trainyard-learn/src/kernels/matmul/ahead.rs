@@ -16,12 +16,10 @@ pub(super) struct Ahead {
     /// Of the run.
     next_line: usize,
     lines_per_tile: usize,
-    n_left: usize,
 }
 
 /// Values in a cache line.
 const LINE: usize = 16;
-const LINE_BYTES: usize = LINE * size_of::<f32>();
 
 impl Ahead {
     /// The panel of `n_runs` runs, to be there after `n_tiles` tiles.
@@ -32,12 +30,9 @@ impl Ahead {
         run_len: usize,
         n_tiles: usize,
     ) -> Self {
-        // A run that does not begin with a line ends in one more.
-        let is_aligned = run_stride.is_multiple_of(LINE) && run.addr().is_multiple_of(LINE_BYTES);
-        let lines_per_run = run_len.div_ceil(LINE) + usize::from(!is_aligned);
-        let n_left = n_runs * lines_per_run;
-        let lines_per_tile = n_left.div_ceil(n_tiles);
-        Self { run, run_stride, lines_per_run, next_line: 0, lines_per_tile, n_left }
+        let lines_per_run = run_len.div_ceil(LINE);
+        let lines_per_tile = (n_runs * lines_per_run).div_ceil(n_tiles);
+        Self { run, run_stride, lines_per_run, next_line: 0, lines_per_tile }
     }
 
     /// Asks for as many lines as fall to one tile.
@@ -46,9 +41,7 @@ impl Ahead {
     /// As for `V`. (An address need not be one that may be read.)
     #[inline(always)]
     pub(super) unsafe fn fetch<V: Vector>(&mut self) {
-        let n_lines = self.lines_per_tile.min(self.n_left);
-        self.n_left -= n_lines;
-        for _ in 0..n_lines {
+        for _ in 0..self.lines_per_tile {
             // SAFETY: the caller's.
             unsafe { V::fetch(self.run.wrapping_add(self.next_line * LINE)) };
             self.next_line += 1;
