@@ -321,8 +321,8 @@ pub(super) fn values<const N: usize>(
     Statement { args, ..composed(format!("{before} SELECT * FROM {added} WHERE TRUE {after}")) }
 }
 
-/// One row or more, of integers, texts and bytes, for a FROM, `AS added` with columns `column1`, `column2` and so on, and
-/// the values of the `$1`, … in it. The first column of none is null.
+/// One row or more, of integers, texts and bytes, for a FROM, `AS added` with columns `column1`, `column2` and
+/// so on, and the values of the `$1`, … in it. The first column of no row is null.
 ///
 /// A connection knows statements that it has seen, and reads and plans each other anew: so PostgreSQL is given
 /// an array for each column, whatever the number of rows, which it also reads with less effort. For SQLite

@@ -5,12 +5,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use trainyard::domain::ids::{DatasetId, JobId, WorkerId};
 use trainyard::domain::job::{JobPhase, JobResult, JobStatus};
-use trainyard::domain::labels::Labels;
 use trainyard::domain::worker::WorkerStatus;
 use trainyard::store::StoreError;
 use trainyard::store::jobs::{JobFilter, Submitted};
 use trainyard::store::tasks::Published::{Accepted, Refused};
-use trainyard::store::tasks::{ClaimRequest, ClaimedTask, Outcome, TaskKind};
+use trainyard::store::tasks::{ClaimedTask, Outcome, TaskKind};
 use trainyard::store::workers::NewWorker;
 
 use crate::support::World;
@@ -79,19 +78,8 @@ async fn a_worker_takes_what_its_labels_and_memory_are_enough_for(on: Database) 
     let yard = empty(on).await;
     let gpu = yard.submit_with(PROJECT, 2, json!({"requires": {"gpu": "true"}})).await;
     let any = yard.submit(2).await;
-    let claim = async |labels: &str, max_memory_bytes| {
-        let labels: Labels = labels.parse().unwrap();
-        let request = ClaimRequest {
-            worker: "test",
-            lease_token: yard.clock.new_uuid().to_string(),
-            lease_ms: 60_000,
-            budget_us: 1,
-            max_tasks: 1,
-            max_memory_bytes,
-            may_be_last_try: true,
-            requirements: &labels.subsets(),
-        };
-        yard.store.claim(&request).await.unwrap().first().map(|task| task.job.id)
+    let claim = async |labels, max_memory_bytes| {
+        yard.next_for(labels, max_memory_bytes).await.map(|task| task.job.id)
     };
     assert_eq!(claim("", 10).await, None, "too small a worker");
     assert_eq!(claim("gpu=false,zone=a", i64::MAX).await, Some(any));

@@ -3,7 +3,7 @@
 use serde_json::json;
 use trainyard::domain::ids::{JobId, WorkerId};
 use trainyard::domain::labels::Labels;
-use trainyard::store::tasks::{ClaimRequest, ClaimedTask};
+use trainyard::store::tasks::ClaimedTask;
 use trainyard::store::workers::NewWorker;
 
 use crate::scheduling::{empty, next, publish};
@@ -152,27 +152,11 @@ async fn large(yard: &Yard) {
     assert_eq!(yard.change(&large).await, 3);
 }
 
-/// The job of the next task, for a worker of these labels and this memory.
-async fn next_for(yard: &Yard, labels: &str, max_memory_bytes: i64) -> ClaimedTask {
-    let labels: Labels = labels.parse().unwrap();
-    let request = ClaimRequest {
-        worker: "test",
-        lease_token: yard.clock.new_uuid().to_string(),
-        lease_ms: 60_000,
-        budget_us: 1,
-        max_tasks: 1,
-        max_memory_bytes,
-        may_be_last_try: true,
-        requirements: &labels.subsets(),
-    };
-    yard.store.claim(&request).await.unwrap().remove(0)
-}
-
 /// Of whose the next six are for such a worker.
 async fn next_six_for(yard: &Yard, labels: &str, max_memory_bytes: i64, job: JobId) -> usize {
     let mut n = 0;
     for _ in 0..6 {
-        n += usize::from(next_for(yard, labels, max_memory_bytes).await.job.id == job);
+        n += usize::from(yard.next_for(labels, max_memory_bytes).await.unwrap().job.id == job);
     }
     n
 }
@@ -194,7 +178,7 @@ async fn what_is_too_large_lets_nobody_pass(on: Database) {
         large(&yard).await;
         let works = yard.submit(20).await;
         for _ in 0..10 {
-            let task = next_for(&yard, "", LARGE - 1).await;
+            let task = yard.next_for("", LARGE - 1).await.unwrap();
             assert_eq!(task.job.id, works);
             // Whoever could take it is busy; where there is nobody, nothing need run to tell.
             if !is_for_somebody {
@@ -211,7 +195,7 @@ async fn a_new_line_begins_where_the_others_are(on: Database) {
     let other = yard.other_project().await;
     let gpu = yard.submit_with(PROJECT, 20, json!({"requires": {"gpu": "true"}})).await;
     for _ in 0..10 {
-        let task = next_for(&yard, "gpu=true", i64::MAX).await;
+        let task = yard.next_for("gpu=true", i64::MAX).await.unwrap();
         publish(&yard, &task).await;
     }
     yard.submit_with(other, 20, json!({})).await;

@@ -11,6 +11,7 @@ use trainyard::domain::clock::Clock;
 use trainyard::domain::dataset::{Content, Dataset, TableBytes};
 use trainyard::domain::ids::{DatasetId, JobId, ProjectId};
 use trainyard::domain::job::{FitSummary, FoldResult, Job};
+use trainyard::domain::labels::Labels;
 use trainyard::domain::limits::Limits;
 use trainyard::domain::predictions::FoldPredictions;
 use trainyard::domain::spec::check;
@@ -278,6 +279,22 @@ impl Yard {
             requirements: &[String::new()],
         };
         self.store.claim(&request).await.unwrap()
+    }
+
+    /// The next task, for a worker of these labels and this memory.
+    pub async fn next_for(&self, labels: &str, max_memory_bytes: i64) -> Option<ClaimedTask> {
+        let labels: Labels = labels.parse().unwrap();
+        let request = ClaimRequest {
+            worker: "test",
+            lease_token: self.clock.new_uuid().to_string(),
+            lease_ms: 60_000,
+            budget_us: 1,
+            max_tasks: 1,
+            max_memory_bytes,
+            may_be_last_try: true,
+            requirements: &labels.subsets(),
+        };
+        self.store.claim(&request).await.unwrap().into_iter().next()
     }
 
     pub async fn hand_back(&self, tasks: &[ClaimedTask]) {
