@@ -91,6 +91,11 @@ pub struct JobRequest {
     /// keeps no model.
     #[serde(default)]
     pub refit: Option<bool>,
+    /// Whether to score also on the rows that were trained on, which costs a prediction of each of them
+    /// (as scikit-learn's `return_train_score`). A `curve` is of these scores too, and needs them.
+    #[serde(default = "default_return_train_score")]
+    #[schema(default = true)]
+    pub return_train_score: bool,
     /// The seed of everything random: of a network's initial weights, batches and dropout, and of a
     /// `cv` that shuffles and names no seed itself. (A perceptron has its own `random_state`, with
     /// scikit-learn's default of 0.)
@@ -262,6 +267,9 @@ pub struct JobSpec {
     pub scoring: Vec<Scorer>,
     /// Whether to train a model on all rows in the end.
     pub refit: bool,
+    /// Whether to score also on the rows that were trained on.
+    #[serde(default = "default_return_train_score")]
+    pub return_train_score: bool,
     /// The seed of a `cv` that shuffles and names no seed itself.
     pub random_state: u32,
     /// How the network learns; null for a perceptron.
@@ -323,6 +331,11 @@ pub struct JobSpec {
     /// The client's own.
     #[schema(value_type = Object)]
     pub metadata: Map<String, Value>,
+}
+
+/// Scores on the rows trained on tell whether a model has learned them by heart.
+fn default_return_train_score() -> bool {
+    true
 }
 
 /// How often a task is tried, if nothing else is asked for.

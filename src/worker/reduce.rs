@@ -54,6 +54,7 @@ pub(super) fn reduce(
         Some(_) => (BTreeMap::new(), BTreeMap::new()),
         None => scores_of(&job.spec.scoring, folds),
     };
+    let cv_train = if job.spec.return_train_score { cv_train } else { BTreeMap::new() };
     // The folds have rows of their own.
     let mut result = JobResult {
         cv,
@@ -126,11 +127,13 @@ pub(super) fn reduce(
         preprocessor: Some(&trained.preprocessor),
         target_transform: trained.target_transform.as_ref(),
     };
-    let (predicted, _) = predict(job, data, learned, &rows, crew)?;
-    let (scorers, weights) = (&job.spec.scoring, data.scoring_weights_of(&rows));
-    let scores = predicted.scores(scorers, &data.truth, job.classes.len(), weights.as_deref());
-    result.warnings.extend(warnings::undefined_in_training(scorers, &scores));
-    result.train = by_name(scorers, &scores);
+    if job.spec.return_train_score {
+        let (predicted, _) = predict(job, data, learned, &rows, crew)?;
+        let (scorers, weights) = (&job.spec.scoring, data.scoring_weights_of(&rows));
+        let scores = predicted.scores(scorers, &data.truth, job.classes.len(), weights.as_deref());
+        result.warnings.extend(warnings::undefined_in_training(scorers, &scores));
+        result.train = by_name(scorers, &scores);
+    }
     let (stored_after, sha256) = runner
         .runtime
         .block_on(stored)

@@ -374,10 +374,12 @@ fn fold(
     let weights = data.scoring_weights_of(&split.test);
     let scores = scored(&predicted, &truth, weights.as_deref());
     let ill_defined = predicted.ill_defined(scorers, &truth, n_classes, weights.as_deref());
-    let train_scores = {
+    let train_scores = if job.spec.return_train_score {
         let (predicted, _) = predict(job, data, fitted.learned(), &split.train, crew)?;
         let weights = data.scoring_weights_of(&split.train);
         scored(&predicted, &data.truth_of(&split.train), weights.as_deref())
+    } else {
+        reduce::Scores::new()
     };
     let score_s = score.elapsed().as_secs_f64();
     let Fit { summary, history, .. } = fitted;

@@ -227,6 +227,38 @@ fn without_refit_there_are_scores_and_no_model() {
 }
 
 #[test]
+fn without_scores_of_training_rows_the_model_is_the_same() {
+    let world = World::new();
+    let dataset = world.api.demo_dataset();
+    let run = |changes: &Value| {
+        let mut spec = demo_spec(&dataset);
+        spec.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        world.api.run(&spec)
+    };
+    let model = |job: &Value| {
+        let id = job["result"]["model_id"].as_str().unwrap();
+        world.api.get(&format!("/v1/models/{id}")).expect(200)
+    };
+    let (with, without) = (run(&json!({})), run(&json!({"return_train_score": false})));
+    assert_eq!(with["resolved_spec"]["return_train_score"], true);
+    assert_eq!(without["resolved_spec"]["return_train_score"], false);
+    let result = &without["result"];
+    assert_eq!(result["cv"], with["result"]["cv"]);
+    assert_eq!((&result["train"], &result["cv_train"]), (&json!({}), &json!({})));
+    assert!(result["folds"].as_array().unwrap().iter().all(|fold| fold["train_scores"].is_null()));
+    assert!(with["result"]["train"]["accuracy"].is_f64());
+    assert!(with["result"]["cv_train"]["accuracy"]["mean"].is_f64());
+    assert!(with["result"]["folds"][0]["train_scores"]["accuracy"].is_f64());
+    assert_eq!(model(&with)["sha256"], model(&without)["sha256"]);
+    assert_eq!(model(&without)["train"], json!({}));
+
+    let alone = run(&json!({"return_train_score": false, "cv": null}));
+    let warning = &alone["warnings"][0];
+    assert_eq!(warning["code"], "no_cross_validation");
+    assert!(warning["detail"].as_str().unwrap().contains("nothing says how good"), "{warning}");
+}
+
+#[test]
 fn events_tell_what_happened_in_order() {
     let world = World::new();
     let dataset = world.api.demo_dataset();

@@ -186,6 +186,10 @@ fn curves_that_cannot_be_drawn_say_all_that_is_wrong() {
         (learning(json!([-1])), vec!["/curve/sizes/0"]),
         (with(learning(json!([0.5])), json!({"cv": null})), vec!["/curve"]),
         (with(learning(json!([0.5])), json!({"refit": true})), vec!["/refit"]),
+        (
+            with(learning(json!([0.5])), json!({"return_train_score": false})),
+            vec!["/return_train_score"],
+        ),
         (with(learning(json!([0.5])), json!({"calibration": "platt"})), vec!["/calibration"]),
         (validation("model.eta0", json!([])), vec!["/curve/values"]),
         (validation("model.eta0", json!([1.0, 1.0])), vec!["/curve/values/1"]),

@@ -19,7 +19,7 @@ pub struct JobResult {
     /// Scores over the test folds, by scorer; empty without cross-validation, and of a curve.
     pub cv: BTreeMap<String, ScoreSummary>,
     /// The same on the rows that each fold trained on: far above `cv`, the model has learned its rows
-    /// by heart.
+    /// by heart. Empty with `return_train_score` false.
     #[serde(default)]
     pub cv_train: BTreeMap<String, ScoreSummary>,
     /// Each fold, in order; left out of lists of jobs.
@@ -34,7 +34,8 @@ pub struct JobResult {
     /// The points of the curve that the spec asks for; null of other jobs.
     #[serde(default)]
     pub curve: Option<DrawnCurve>,
-    /// Scores of the refitted model on the rows it was trained on; empty without a refit.
+    /// Scores of the refitted model on the rows it was trained on; empty without a refit, and with
+    /// `return_train_score` false.
     pub train: BTreeMap<String, Option<f64>>,
     /// The refit: how it went; null without one.
     pub refit: Option<RefitResult>,
@@ -186,8 +187,8 @@ pub struct FoldResult {
     pub n_test: u32,
     /// Scores on the test rows, by scorer; null where a scorer is undefined.
     pub scores: BTreeMap<String, Option<f64>>,
-    /// The same on the rows trained on; null where undefined, and absent of jobs of versions that
-    /// did not keep them.
+    /// The same on the rows trained on; null where undefined, and absent with `return_train_score` false
+    /// and of jobs of versions that did not keep them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub train_scores: BTreeMap<String, Option<f64>>,
     /// Seconds that predicting and scoring both took.

@@ -125,6 +125,7 @@ pub fn evaluation(
         curve: None,
         search: None,
         refit: false,
+        return_train_score: false,
         priority: request.priority,
         requires: request.requires,
         max_parallel: None,

@@ -30,6 +30,10 @@ pub(super) fn check(
         problems
             .push(problem.suggest("leave it out, and train the model you choose in another job"));
     }
+    if !request.return_train_score {
+        let detail = "a curve is of scores on the rows trained on, beside those on others";
+        problems.push(Problem::new("/return_train_score", detail).suggest("leave it out"));
+    }
     let of_one_model = [
         ("/calibration", request.calibration.is_some()),
         ("/threshold", request.threshold.is_some()),

@@ -106,10 +106,12 @@ pub fn check(
         return Err(vec![problem]);
     }
     if request.cv.is_none() {
-        warnings.push(Warning::new(
-            "no_cross_validation",
-            "without `cv` the only scores are those on the training rows, which flatter the model",
-        ));
+        let scores = if request.return_train_score {
+            "the only scores are those on the training rows, which flatter the model"
+        } else {
+            "and with `return_train_score` false nothing says how good the model is"
+        };
+        warnings.push(Warning::new("no_cross_validation", format!("without `cv` {scores}")));
     }
     let names = request.target.names();
     warnings.extend(findings::warnings(&target, names, &features, dataset));
@@ -137,6 +139,7 @@ pub fn check(
         cv: request.cv.map(|cv| cv.with_default_seed(request.random_state)),
         scoring,
         refit: request.refit.unwrap_or(request.curve.is_none()),
+        return_train_score: request.return_train_score,
         random_state: request.random_state,
         optimizer,
         loss,
