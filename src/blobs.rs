@@ -3,9 +3,12 @@
 //! Bytes are durable before a row names them; a blob that no row names is swept after a day (by `sweep`), which
 //! is long enough for whoever is about to name it. Knows nothing of what the bytes mean.
 
+mod error;
+mod parts;
+
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::Seek;
+use std::io::{self, Seek, Write};
 use std::ops::Range;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
@@ -27,9 +30,12 @@ use object_store::{
 };
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
+use tokio::runtime::Handle;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 use url::Url;
 
+pub use self::error::BlobError;
+use self::parts::{Parts, Written};
 use crate::causes::with_causes;
 use crate::domain::clock::Clock;
 
@@ -42,67 +48,6 @@ pub struct Blobs {
     part_bytes: usize,
     /// Where copies lie of what is to be a file and is none; the system's place if not told.
     scratch: Option<PathBuf>,
-}
-
-/// Why a blob could not be written or read.
-#[derive(Debug, thiserror::Error)]
-pub enum BlobError {
-    /// There is no such store.
-    #[error("the artifact URL: {0}")]
-    Url(String),
-    /// The store failed.
-    #[error("blob store: {0}")]
-    Store(#[from] object_store::Error),
-    /// Reading or writing failed.
-    #[error("blob: {0}")]
-    Io(#[from] std::io::Error),
-    /// The bytes are not those that the name stands for.
-    #[error("blob {name} has changed: its SHA-256 is {found}")]
-    Changed {
-        /// Its name.
-        name: String,
-        /// What it hashes to.
-        found: String,
-    },
-    /// More bytes than allowed.
-    #[error("more than {0} bytes")]
-    TooLarge(u64),
-    /// The sender stopped before the end.
-    #[error("the body broke off: {0}")]
-    BrokenOff(String),
-}
-
-impl BlobError {
-    /// Whether there is no such blob.
-    pub fn is_missing(&self) -> bool {
-        matches!(self, Self::Store(object_store::Error::NotFound { .. }))
-    }
-
-    /// Whether a store elsewhere does not answer now, or not as it should.
-    pub fn is_unreachable(&self) -> bool {
-        let error = match self {
-            Self::Store(error) => Some(error),
-            Self::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref()),
-            _ => None,
-        };
-        let Some(object_store::Error::Generic { store, .. }) = error else { return false };
-        ["S3", "GCS", "MicrosoftAzure"].contains(store)
-    }
-
-    /// Whether the disk is full.
-    pub fn is_disk_full(&self) -> bool {
-        let mut source: Option<&(dyn std::error::Error + 'static)> = Some(self);
-        while let Some(error) = source {
-            if error
-                .downcast_ref::<std::io::Error>()
-                .is_some_and(|e| e.kind() == std::io::ErrorKind::StorageFull)
-            {
-                return true;
-            }
-            source = error.source();
-        }
-        false
-    }
 }
 
 /// Bytes that were received and have no name yet; [`Blobs::keep`] or [`Blobs::discard`] them.
@@ -123,6 +68,8 @@ const WRITE_BUFFER_BYTES: usize = 1 << 20;
 
 /// S3 takes a large object in parts of at least 5 MiB, and at most 10,000 of them.
 const PART_BYTES: usize = 8 << 20;
+/// Of one object, at once.
+const MOST_PARTS: usize = 8;
 
 impl Blobs {
     /// Blobs in a directory, each write synced to the disk.
@@ -178,14 +125,25 @@ impl Blobs {
     /// When it is too large or breaks off, or the store fails.
     pub async fn stage<E: std::fmt::Display>(
         &self,
+        body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+        limit: u64,
+    ) -> Result<Staged, BlobError> {
+        self.stage_in_parts(body, limit, MOST_PARTS).await
+    }
+
+    /// The same with so many parts on their way at once.
+    async fn stage_in_parts<E: std::fmt::Display>(
+        &self,
         mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
         limit: u64,
+        most_parts: usize,
     ) -> Result<Staged, BlobError> {
         let path = Path::from_iter([STAGING.to_owned(), self.clock.new_uuid().to_string()]);
         let mut hash = Sha256::new();
         let mut size_bytes = 0;
         let mut writer =
-            BufWriter::with_capacity(Arc::clone(&self.store), path.clone(), self.part_bytes);
+            BufWriter::with_capacity(Arc::clone(&self.store), path.clone(), self.part_bytes)
+                .with_max_concurrency(most_parts);
         let received = async {
             while let Some(chunk) = body.next().await {
                 let chunk = chunk.map_err(|error| BlobError::BrokenOff(error.to_string()))?;
@@ -259,6 +217,35 @@ impl Blobs {
         let name = hex(&Sha256::digest(&bytes));
         self.store.put(&path_of(&name), bytes.into()).await?;
         Ok(name)
+    }
+
+    /// Stores what `write` writes under its hash, which is returned with how many bytes it is; they are
+    /// durable then, and never in memory but for a part. For threads that are not the runtime's.
+    ///
+    /// # Errors
+    /// When `write` or the store fails; nothing stays.
+    pub fn write(
+        &self,
+        runtime: &Handle,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(String, u64), BlobError> {
+        let mut parts = Parts::new(self, runtime);
+        let written = write(&mut parts);
+        match parts.finish(written)? {
+            Written::Whole(bytes) => {
+                let size_bytes = bytes.len() as u64;
+                Ok((runtime.block_on(self.put(bytes))?, size_bytes))
+            }
+            Written::Staged(staged) => {
+                let (name, size_bytes) = (staged.sha256.clone(), staged.size_bytes);
+                let kept = runtime.block_on(async {
+                    let kept = self.keep(&staged).await;
+                    self.discard(staged).await;
+                    kept
+                });
+                kept.map(|()| (name, size_bytes))
+            }
+        }
     }
 
     /// A whole blob, its hash checked.
@@ -338,11 +325,7 @@ impl Blobs {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn open_staged(
-        &self,
-        staged: &Staged,
-        runtime: &tokio::runtime::Handle,
-    ) -> Result<File, BlobError> {
+    pub fn open_staged(&self, staged: &Staged, runtime: &Handle) -> Result<File, BlobError> {
         self.open_path(&staged.path, runtime)
     }
 
@@ -350,11 +333,28 @@ impl Blobs {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn open(&self, name: &str, runtime: &tokio::runtime::Handle) -> Result<File, BlobError> {
+    pub fn open(&self, name: &str, runtime: &Handle) -> Result<File, BlobError> {
         self.open_path(&path_of(name), runtime)
     }
 
-    fn open_path(&self, path: &Path, runtime: &tokio::runtime::Handle) -> Result<File, BlobError> {
+    /// The same, its hash checked.
+    ///
+    /// # Errors
+    /// When the store fails or the bytes have changed.
+    pub fn open_checked(&self, name: &str, runtime: &Handle) -> Result<File, BlobError> {
+        let mut file = self.open(name, runtime)?;
+        let mut hash = Sha256::new();
+        io::copy(&mut file, &mut hash)?;
+        file.rewind()?;
+        let found = hex(&hash.finalize());
+        if found == name {
+            Ok(file)
+        } else {
+            Err(BlobError::Changed { name: name.to_owned(), found })
+        }
+    }
+
+    fn open_path(&self, path: &Path, runtime: &Handle) -> Result<File, BlobError> {
         let found = runtime.block_on(self.store.get(path))?;
         match found.payload {
             GetResultPayload::File(file, _) => Ok(file),
@@ -501,85 +501,4 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use futures_util::stream;
-
-    fn blobs() -> (Blobs, tempfile::TempDir) {
-        let directory = tempfile::tempdir().unwrap();
-        (Blobs::local(directory.path(), Clock::system()).unwrap(), directory)
-    }
-
-    fn files(directory: &tempfile::TempDir) -> usize {
-        fn count(path: &FilePath) -> usize {
-            std::fs::read_dir(path)
-                .unwrap()
-                .map(|entry| {
-                    let path = entry.unwrap().path();
-                    if path.is_dir() { count(&path) } else { 1 }
-                })
-                .sum()
-        }
-        count(directory.path())
-    }
-
-    #[tokio::test]
-    async fn a_stream_becomes_a_named_blob() {
-        let (blobs, directory) = blobs();
-        let body = stream::iter([Ok::<_, String>(Bytes::from("ab")), Ok(Bytes::from("c"))]);
-        let staged = blobs.stage(body, 3).await.unwrap();
-        // SHA-256 of "abc", from FIPS 180-2.
-        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!((staged.sha256.as_str(), staged.size_bytes), (abc, 3));
-        blobs.keep(&staged).await.unwrap();
-        assert_eq!(blobs.get(abc).await.unwrap(), "abc");
-        // Once more, should the first have been in vain, and where it was not.
-        blobs.delete(abc).await.unwrap();
-        blobs.keep_again(&staged).await.unwrap();
-        blobs.keep_again(&staged).await.unwrap();
-        blobs.discard(staged).await;
-        assert_eq!((blobs.get(abc).await.unwrap(), files(&directory)), ("abc".into(), 1));
-    }
-
-    #[tokio::test]
-    async fn nothing_stays_of_a_body_that_is_too_large_or_breaks_off() {
-        let (blobs, directory) = blobs();
-        let large = stream::repeat_with(|| Ok::<_, String>(Bytes::from(vec![0; 1 << 20]))).take(5);
-        let error = blobs.stage(large, (4 << 20) + 1).await.unwrap_err();
-        assert!(matches!(error, BlobError::TooLarge(_)));
-        let broken =
-            stream::iter([Ok(Bytes::from(vec![0; 3 << 20])), Err("connection reset".to_owned())]);
-        assert!(blobs.stage(broken, u64::MAX).await.is_err());
-        assert_eq!(files(&directory), 0);
-    }
-
-    #[tokio::test]
-    async fn changed_bytes_are_noticed() {
-        let (blobs, directory) = blobs();
-        let name = blobs.put(b"model".to_vec()).await.unwrap();
-        let path = directory.path().join("blobs").join(&name[..2]).join(&name);
-        std::fs::write(path, "MODEL").unwrap();
-        assert!(matches!(blobs.get(&name).await, Err(BlobError::Changed { .. })));
-    }
-
-    #[tokio::test]
-    async fn what_is_young_or_in_use_is_not_old() {
-        let directory = tempfile::tempdir().unwrap();
-        let tomorrow = Clock::new(|| {
-            #[expect(clippy::disallowed_methods, reason = "the files' own clock, a day on")]
-            let now = std::time::SystemTime::now();
-            now + SWEEP_AGE + Duration::from_secs(60)
-        });
-        let blobs = Blobs::local(directory.path(), tomorrow).unwrap();
-        let used = blobs.put(b"used".to_vec()).await.unwrap();
-        let unused = blobs.put(b"unused".to_vec()).await.unwrap();
-        let today = Blobs { clock: Clock::system(), ..blobs.clone() };
-        assert_eq!(today.old(&HashSet::new()).await.unwrap(), [""; 0]);
-        let old = blobs.old(&HashSet::from([used.clone()])).await.unwrap();
-        assert_eq!(old, [unused.as_str()]);
-        assert!(!today.delete_old(&unused).await.unwrap(), "it was stored again");
-        assert!(blobs.delete_old(&unused).await.unwrap());
-        assert!(blobs.get(&unused).await.unwrap_err().is_missing());
-        assert_eq!(blobs.get(&used).await.unwrap(), "used");
-    }
-}
+mod tests;

@@ -1,11 +1,54 @@
 //! Saves the state of a fit where the next attempt of its task finds it.
 
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use trainyard_learn::training::SavedFit;
 
 use super::Resources;
 use crate::store::tasks::{Checkpoint, ClaimedTask, Saved};
+
+/// What was saved, as far as it is not taken off: a file, which may be large.
+#[derive(Debug)]
+pub(super) struct State {
+    file: File,
+    n_bytes: u64,
+}
+
+impl State {
+    /// All of a file from its beginning on.
+    fn of(file: File) -> io::Result<Self> {
+        let n_bytes = file.metadata()?.len();
+        Ok(Self { file, n_bytes })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.n_bytes == 0
+    }
+
+    /// The last so many bytes, and what is before them; nothing where there are fewer or they cannot be read.
+    pub(super) fn split_last(self, n: usize) -> Option<(Self, Vec<u8>)> {
+        let n_bytes = self.n_bytes.checked_sub(n as u64)?;
+        let mut last = vec![0; n];
+        self.file.read_exact_at(&mut last, n_bytes).ok()?;
+        Some((Self { n_bytes, ..self }, last))
+    }
+
+    /// For a fit that goes on from it.
+    pub(super) fn into_saved(self) -> SavedFit {
+        SavedFit { bytes: Box::new(self.file.take(self.n_bytes)), n_bytes: self.n_bytes }
+    }
+
+    /// All of it in memory; for what is known to be small.
+    pub(super) fn into_bytes(self) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.file.take(self.n_bytes).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+}
 
 /// Where tasks are saved, and how often.
 #[derive(Debug)]
@@ -32,14 +75,13 @@ impl Checkpoints {
 
     /// What an earlier attempt saved, and how long the task had taken; none where there is none or it cannot
     /// be read: the fit then begins anew, and ends in the same.
-    pub(super) fn load(&self, task: &ClaimedTask) -> Option<(Vec<u8>, Duration)> {
+    pub(super) fn load(&self, task: &ClaimedTask) -> Option<(State, Duration)> {
         let Checkpoint { sha256, spent_ms, .. } = task.checkpoint.as_ref()?;
-        match self.runtime.block_on(self.resources.blobs.get(sha256)) {
-            Ok(bytes) => {
-                let spent = Duration::from_millis(spent_ms.unsigned_abs());
-                let mut state = Vec::from(bytes);
-                state.truncate(state.len().checked_sub(MARK_BYTES)?);
-                Some((state, spent))
+        let opened = self.resources.blobs.open_checked(sha256, &self.runtime);
+        match opened.and_then(|file| Ok(State::of(file)?)) {
+            Ok(marked) => {
+                let (state, _) = marked.split_last(MARK_BYTES)?;
+                Some((state, Duration::from_millis(spent_ms.unsigned_abs())))
             }
             Err(error) => {
                 tracing::warn!(%error, task = task.id, "a checkpoint cannot be read");
@@ -48,31 +90,35 @@ impl Checkpoints {
         }
     }
 
-    /// Saves a state with how long the task has taken, of a search with its inner fits, and, if known, the
-    /// fit's last whole epoch; where that fails the one before stays.
+    /// Saves the state that `write` writes with how long the task has taken, of a search with its inner fits,
+    /// and, if known, the fit's last whole epoch; where that fails the one before stays.
     pub(super) fn save(
         &self,
         task: &ClaimedTask,
-        state: Vec<u8>,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
         (spent, epoch): (Duration, Option<u32>),
     ) {
         let Resources { store, blobs, clock, .. } = &self.resources;
-        let bytes = marked(state, clock.new_uuid().into_bytes());
-        let saved = self.runtime.block_on(async {
-            let size_bytes = bytes.len() as u64;
-            let sha256 = blobs.put(bytes).await.map_err(|error| error.to_string())?;
+        let mark: [u8; MARK_BYTES] = clock.new_uuid().into_bytes();
+        let written = blobs.write(&self.runtime, |to| {
+            write(to)?;
+            to.write_all(&mark)
+        });
+        let saved = written.map_err(|error| error.to_string()).and_then(|(sha256, size_bytes)| {
             let spent_ms = spent.as_millis() as i64;
             let checkpoint = Checkpoint { sha256: sha256.clone(), spent_ms, epoch };
             let saved = store.save_checkpoint(task, &checkpoint, size_bytes);
-            let saved = store.within(PATIENCE, saved).await;
-            let unused = match saved.map_err(|error| error.to_string())? {
-                Saved::Yes { replaced } => replaced,
-                Saved::Refused => Some(sha256),
-            };
-            match unused {
-                Some(unused) => blobs.delete(&unused).await.map_err(|error| error.to_string()),
-                None => Ok(()),
-            }
+            self.runtime.block_on(async {
+                let saved = store.within(PATIENCE, saved).await;
+                let unused = match saved.map_err(|error| error.to_string())? {
+                    Saved::Yes { replaced } => replaced,
+                    Saved::Refused => Some(sha256),
+                };
+                match unused {
+                    Some(unused) => blobs.delete(&unused).await.map_err(|error| error.to_string()),
+                    None => Ok(()),
+                }
+            })
         });
         if let Err(error) = saved {
             tracing::warn!(error, task = task.id, "a checkpoint could not be saved");
@@ -80,28 +126,32 @@ impl Checkpoints {
     }
 }
 
-fn marked(mut state: Vec<u8>, mark: [u8; MARK_BYTES]) -> Vec<u8> {
-    // A full vector would double, and the estimate has no room for a large state twice more.
-    state.reserve_exact(MARK_BYTES);
-    state.extend(mark);
-    state
-}
-
 #[cfg(test)]
-mod tests {
-    use super::super::series::tests::series;
+pub(super) mod tests {
+    use std::io::Seek;
+
     use super::*;
 
+    /// A state of these bytes.
+    pub(in crate::worker) fn state(bytes: &[u8]) -> State {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file.rewind().unwrap();
+        State::of(file).unwrap()
+    }
+
     #[test]
-    fn what_is_told_behind_a_state_makes_it_no_larger_than_that() {
-        let state = vec![7; 1_000_000];
-        // Of a fit of its own, and of one of a search's.
-        let packed = series(vec![Some(0.5)]).pack(state.clone(), Duration::ZERO);
-        for state in [state, packed] {
-            let n_bytes = state.len() + MARK_BYTES;
-            let marked = marked(state, [1; MARK_BYTES]);
-            assert_eq!(marked.len(), n_bytes);
-            assert!(marked.capacity() < n_bytes + 100, "{} bytes", marked.capacity());
-        }
+    fn a_state_is_what_is_before_what_was_told_behind_it() {
+        let (rest, last) = state(b"state of a fit, told").split_last(6).unwrap();
+        assert_eq!(last, b", told");
+        let (rest, last) = rest.split_last(7).unwrap();
+        assert_eq!(last, b" of a fit"[2..]);
+        let mut bytes = Vec::new();
+        let SavedFit { bytes: mut saved, n_bytes } = rest.into_saved();
+        saved.read_to_end(&mut bytes).unwrap();
+        assert_eq!((bytes.as_slice(), n_bytes), (&b"state o"[..], 7));
+        assert!(state(b"ab").split_last(3).is_none());
+        let (nothing, _) = state(b"ab").split_last(2).unwrap();
+        assert!(nothing.is_empty() && nothing.into_bytes() == Some(vec![]));
     }
 }

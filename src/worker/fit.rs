@@ -19,6 +19,7 @@ use trainyard_learn::training::{
     self, End, FitError, Fitted, History, Observer as _, TrainingSpec, hold_out,
 };
 
+use super::checkpoint::State;
 use super::observe::{Context, Watch};
 use super::prepare::{Prepared, Unprepared};
 use super::run::Failure;
@@ -214,7 +215,7 @@ impl perceptron::Observer for PerceptronWatch<'_> {
     }
 
     fn resume(&mut self) -> Option<Vec<u8>> {
-        self.0.resume()
+        self.0.resume().and_then(State::into_bytes)
     }
 
     fn began_anew(&mut self) {
@@ -228,7 +229,7 @@ impl perceptron::Observer for PerceptronWatch<'_> {
     fn checkpoint(&mut self, after: Epoch, state: Vec<u8>) {
         // Of several weight vectors each has epochs of its own.
         let epoch = (after.n_problems == 1).then_some(after.epoch as u32);
-        self.0.save(epoch, state);
+        self.0.save(epoch, |to| to.write_all(&state));
     }
 }
 

@@ -2,11 +2,12 @@
 //! reports of how it goes out.
 
 use std::cell::Cell;
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use trainyard_learn::training::{Control, History, Observer, TrainingSpec};
+use trainyard_learn::training::{Control, FitState, History, Observer, SavedFit, TrainingSpec};
 
-use super::checkpoint::Checkpoints;
+use super::checkpoint::{Checkpoints, State};
 use super::queue::{Signal, Stop};
 use super::report::{REPORT_EVERY, Reporter};
 use super::run::Cores;
@@ -131,20 +132,34 @@ impl<'a> Watch<'a> {
         share((done, epochs), self.spent + elapsed, self.max_seconds())
     }
 
-    /// Saves the fit's state after this epoch, where its number says how far the fit is.
-    pub(super) fn save(&mut self, epoch: Option<u32>, state: Vec<u8>) {
+    /// What an earlier attempt has saved.
+    pub(super) fn resume(&mut self) -> Option<State> {
+        let (state, spent) = match self.context.series {
+            None => self.context.checkpoints.load(self.context.task)?,
+            Some(series) => series.take()?,
+        };
+        self.spent = spent;
+        Some(state)
+    }
+
+    /// Saves the fit's state that `write` writes, after this epoch, where its number says how far the fit is.
+    pub(super) fn save(
+        &mut self,
+        epoch: Option<u32>,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) {
         let elapsed = self.started.elapsed();
-        let (state, epoch) = match self.context.series {
-            None => (state, epoch),
-            Some(series) => {
-                let packed = series.pack(state, self.spent + elapsed);
-                (packed, epoch.filter(|_| series.is_at_its_last()))
-            }
+        let series = self.context.series;
+        let told = series.map(|series| series.told(self.spent + elapsed)).unwrap_or_default();
+        let epoch = epoch.filter(|_| series.is_none_or(Series::is_at_its_last));
+        let with_told = |to: &mut dyn Write| {
+            write(to)?;
+            to.write_all(&told)
         };
         let spent = self.of_task(elapsed);
-        self.context.checkpoints.save(self.context.task, state, (spent, epoch));
+        self.context.checkpoints.save(self.context.task, with_told, (spent, epoch));
         self.saved = Instant::now();
-        if let Some(series) = self.context.series {
+        if let Some(series) = series {
             series.set_saved(self.saved);
         }
     }
@@ -159,13 +174,8 @@ impl Observer for Watch<'_> {
         self.context.cores.share()
     }
 
-    fn resume(&mut self) -> Option<Vec<u8>> {
-        let (state, spent) = match self.context.series {
-            None => self.context.checkpoints.load(self.context.task)?,
-            Some(series) => series.take()?,
-        };
-        self.spent = spent;
-        Some(state)
+    fn resume(&mut self) -> Option<SavedFit> {
+        Some(Watch::resume(self)?.into_saved())
     }
 
     fn began_anew(&mut self) {
@@ -183,8 +193,8 @@ impl Observer for Watch<'_> {
         self.context.is_saving_due(self.saved.elapsed())
     }
 
-    fn checkpoint(&mut self, epoch: u32, state: Vec<u8>) {
-        self.save(Some(epoch), state);
+    fn checkpoint(&mut self, epoch: u32, state: &FitState<'_>) {
+        self.save(Some(epoch), |to| state.write_to(to));
     }
 
     fn step(&mut self, done: f64, history: &History) -> Control {
@@ -295,7 +305,7 @@ mod tests {
         let (reporter, _) = report::channel(1);
         for (minutes, is_over) in [(9, false), (11, true)] {
             // Between two fits, of which the next begins at its beginning.
-            let state = series(vec![Some(0.5)]).pack(vec![], Duration::ZERO);
+            let state = series(vec![Some(0.5)]).told(Duration::ZERO);
             let task = world.next_from(&task, state, Duration::from_secs(60 * minutes));
             let context = world.context(&task, &reporter, Duration::ZERO);
             let series = Series::resume(context, 4);
@@ -312,13 +322,14 @@ mod tests {
         let minutes = |n: u64| Duration::from_secs(60 * n);
         // Of fifteen minutes the fit that runs had taken so many.
         for (of_fit, is_over) in [(0, true), (4, true), (8, false), (15, false)] {
-            let state = series(vec![Some(0.5)]).pack(vec![255], minutes(of_fit));
+            let told = series(vec![Some(0.5)]).told(minutes(of_fit));
+            let state = [vec![255], told].concat();
             let task = world.next_from(&task, state, minutes(15));
             let context = world.context(&task, &reporter, Duration::ZERO);
             let series = Series::resume(context, 4);
             let context = Context { series: Some(&series), ..context };
             let mut watch = Watch::new(context, Instant::now(), None);
-            assert_eq!(watch.resume(), Some(vec![255]));
+            assert_eq!(watch.resume().and_then(State::into_bytes), Some(vec![255]));
             assert!(watch.must_stop(), "the task has taken more than the ten minutes it may");
             watch.began_anew();
             assert_eq!(watch.must_stop(), is_over, "{of_fit} minutes for nothing");

@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
+use super::checkpoint::State;
 use super::observe::{Context, Pace};
 
 /// The first of what is told behind a fit's state: its layout's version. It changes with any type that is
@@ -19,7 +20,7 @@ pub(super) struct Series {
     /// How long earlier attempts of the task had taken.
     spent: Cell<Duration>,
     /// The state of the fit that comes next and how long it had taken, until that goes on from it.
-    next: RefCell<Option<(Vec<u8>, Duration)>>,
+    next: RefCell<Option<(State, Duration)>>,
     /// When the task began or was last saved.
     saved: Cell<Instant>,
     /// When the task reports.
@@ -30,7 +31,7 @@ impl Series {
     /// Where an earlier attempt of the task has left it, or its beginning.
     pub(super) fn resume(context: Context<'_>, n_inner: usize) -> Self {
         let loaded = context.checkpoints.load(context.task);
-        let found = loaded.and_then(|(bytes, spent)| Some((unpack(bytes, n_inner)?, spent)));
+        let found = loaded.and_then(|(state, spent)| Some((unpack(state, n_inner)?, spent)));
         let ((scores, next), spent) = found.unwrap_or_default();
         let (spent, next, saved) = (Cell::new(spent), RefCell::new(next), Cell::new(context.begun));
         Self { n_inner, scores, spent, next, saved, pace: Pace::default() }
@@ -48,9 +49,9 @@ impl Series {
             context.report(self.span().0, None);
         }
         if context.is_saving_due(self.saved.get().elapsed()) {
-            let state = self.pack(Vec::new(), Duration::ZERO);
+            let told = self.told(Duration::ZERO);
             let spent = self.spent.get() + context.begun.elapsed();
-            context.checkpoints.save(context.task, state, (spent, None));
+            context.checkpoints.save(context.task, |to| to.write_all(&told), (spent, None));
             self.saved.set(Instant::now());
         }
     }
@@ -82,7 +83,7 @@ impl Series {
     }
 
     /// From where the fit that begins goes on, and how long it had taken.
-    pub(super) fn take(&self) -> Option<(Vec<u8>, Duration)> {
+    pub(super) fn take(&self) -> Option<(State, Duration)> {
         self.next.take()
     }
 
@@ -96,27 +97,24 @@ impl Series {
         self.saved.set(now);
     }
 
-    /// The task's state: that of the fit that runs, nothing between two, and behind it what is told here.
-    pub(super) fn pack(&self, mut state: Vec<u8>, taken: Duration) -> Vec<u8> {
+    /// What is told behind the state of the fit that runs, which has taken so long; between two there is none.
+    pub(super) fn told(&self, taken: Duration) -> Vec<u8> {
         // It fails on maps of unknown length and the like, of which there are none; nothing is no state.
         let told = postcard::to_stdvec(&(VERSION, self.n_inner, &self.scores, taken));
-        let told = told.unwrap_or_default();
-        let length = (told.len() as u32).to_le_bytes();
-        // The state may be large, and room for half as much again is not what the estimate has.
-        state.reserve_exact(told.len() + length.len());
-        state.extend(told);
-        state.extend(length);
-        state
+        let mut told = told.unwrap_or_default();
+        told.extend((told.len() as u32).to_le_bytes());
+        told
     }
 }
 
-type Unpacked = (Vec<Option<f64>>, Option<(Vec<u8>, Duration)>);
+type Unpacked = (Vec<Option<f64>>, Option<(State, Duration)>);
 
-/// What [`Series::pack`] has packed, or nothing where it was packed by another version or for another search.
-fn unpack(mut bytes: Vec<u8>, n_inner: usize) -> Option<Unpacked> {
-    let (rest, length) = bytes.split_last_chunk()?;
-    let from = rest.len().checked_sub(u32::from_le_bytes(*length) as usize)?;
-    let (version, told): (u32, _) = postcard::take_from_bytes(&rest[from..]).ok()?;
+/// A fit's state and what [`Series::told`] has told behind it, or nothing where that was of another version or
+/// of another search.
+fn unpack(state: State, n_inner: usize) -> Option<Unpacked> {
+    let (rest, length) = state.split_last(size_of::<u32>())?;
+    let (state, told) = rest.split_last(u32::from_le_bytes(length.try_into().ok()?) as usize)?;
+    let (version, told): (u32, _) = postcard::take_from_bytes(&told).ok()?;
     if version != VERSION {
         return None;
     }
@@ -125,13 +123,13 @@ fn unpack(mut bytes: Vec<u8>, n_inner: usize) -> Option<Unpacked> {
     if n != n_inner || scores.len() > n_inner || !left.is_empty() {
         return None;
     }
-    bytes.truncate(from);
-    let next = (!bytes.is_empty()).then_some((bytes, taken));
+    let next = (!state.is_empty()).then_some((state, taken));
     Some((scores, next))
 }
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::checkpoint::tests::state;
     use super::*;
 
     /// One of four inner fits, of which some have ended.
@@ -145,30 +143,32 @@ pub(super) mod tests {
     fn what_is_no_state_of_the_search_is_passed_over() {
         let scores = vec![Some(0.1 + 0.2), None, Some(-0.0)];
         let taken = Duration::from_millis(1_234);
-        let packed = series(scores.clone()).pack(vec![7; 100], taken);
-        let (found, next) = unpack(packed.clone(), 4).unwrap();
+        let packed = [vec![7; 100], series(scores.clone()).told(taken)].concat();
+        let unpack = |bytes: &[u8], n_inner| unpack(state(bytes), n_inner);
+        let (found, next) = unpack(&packed, 4).unwrap();
         let bits = |scores: &[Option<f64>]| -> Vec<_> {
             scores.iter().map(|score| score.map(f64::to_bits)).collect()
         };
+        let next = next.map(|(state, taken)| (state.into_bytes().unwrap(), taken));
         assert_eq!((bits(&found), next), (bits(&scores), Some((vec![7; 100], taken))));
-        let (_, next) = unpack(series(scores).pack(vec![], Duration::ZERO), 4).unwrap();
-        assert_eq!(next, None, "between two fits there is no state");
+        let (_, next) = unpack(&series(scores).told(Duration::ZERO), 4).unwrap();
+        assert!(next.is_none(), "between two fits there is no state");
 
-        assert!(unpack(packed.clone(), 5).is_none(), "of another search");
-        assert!(unpack(series(vec![None; 5]).pack(vec![], taken), 4).is_none(), "too many");
+        assert!(unpack(&packed, 5).is_none(), "of another search");
+        assert!(unpack(&series(vec![None; 5]).told(taken), 4).is_none(), "too many");
         for n in [0, 1, 3, 4, 99, 100, packed.len() - 1] {
-            assert!(unpack(packed[..n].to_vec(), 4).is_none(), "{n} bytes");
+            assert!(unpack(&packed[..n], 4).is_none(), "{n} bytes");
         }
         for at in 100..packed.len() {
             for bit in 0..8 {
                 let mut damaged = packed.clone();
                 damaged[at] ^= 1 << bit;
                 // Numbers may be others; nothing panics, and there are never more than there are fits.
-                assert!(unpack(damaged, 4).is_none_or(|(scores, _)| scores.len() <= 4));
+                assert!(unpack(&damaged, 4).is_none_or(|(scores, _)| scores.len() <= 4));
             }
         }
         let mut other = packed;
         other[100] += 1;
-        assert!(unpack(other, 4).is_none(), "of another version");
+        assert!(unpack(&other, 4).is_none(), "of another version");
     }
 }

@@ -1,5 +1,7 @@
 //! A fit that is broken off and goes on from its saved state ends in the bits of one that is not.
 
+use std::io::Cursor;
+
 use serde_json::{Value, json};
 use trainyard_learn::kernels::Crew;
 use trainyard_learn::losses::LossSpec;
@@ -8,8 +10,8 @@ use trainyard_learn::network::{MlpSpec, Network};
 use trainyard_learn::optim::OptimizerSpec;
 use trainyard_learn::random::stream::Stream;
 use trainyard_learn::training::{
-    Control, Examples, Fit, FitError, Fitted, History, Observer, Target, TrainingSpec, Unobserved,
-    fit,
+    Control, Examples, Fit, FitError, FitState, Fitted, History, Observer, SavedFit, Target,
+    TrainingSpec, Unobserved, fit,
 };
 
 const OPTIMIZERS: [&str; 14] = [
@@ -101,8 +103,10 @@ impl Observer for Killed {
         self.threads
     }
 
-    fn resume(&mut self) -> Option<Vec<u8>> {
-        self.saved.take()
+    fn resume(&mut self) -> Option<SavedFit> {
+        let saved = self.saved.take()?;
+        let n_bytes = saved.len() as u64;
+        Some(SavedFit { bytes: Box::new(Cursor::new(saved)), n_bytes })
     }
 
     fn began_anew(&mut self) {
@@ -113,8 +117,10 @@ impl Observer for Killed {
         self.n_left == 0
     }
 
-    fn checkpoint(&mut self, _: u32, state: Vec<u8>) {
-        self.saved = Some(state);
+    fn checkpoint(&mut self, _: u32, state: &FitState<'_>) {
+        let mut saved = Vec::new();
+        state.write_to(&mut saved).expect("it is written to memory");
+        self.saved = Some(saved);
     }
 
     fn step(&mut self, _: f64, _: &History) -> Control {

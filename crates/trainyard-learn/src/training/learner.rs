@@ -3,19 +3,18 @@
 
 use std::ops::Range;
 
-use serde::{Deserialize, Serialize};
-
 use super::batches::Batches;
 use super::outputs::{Scratch, validate, weight_of};
 use super::record::{LayerNorms, Summary};
 use super::scored::{Said, judge, keep_probabilities, n_probabilities};
+use super::state::Memory;
 use super::tally::Tally;
 use super::weights::{BLOCK, apply, blend, penalize, shrink_columns};
 use super::{Examples, Fit, Target};
 use crate::kernels::{Crew, Values};
 use crate::losses::{TargetRows, Weights};
 use crate::network::{Pass, Training};
-use crate::optim::{Optimizer, State};
+use crate::optim::Optimizer;
 use crate::random::stream::{Stream, derive};
 use crate::schedule::{Progress, Schedule};
 
@@ -39,43 +38,6 @@ pub(super) struct Learner<'a> {
     tensors: Vec<Range<usize>>,
 }
 
-/// All that one step leaves to the next. Random numbers are not part of it: the seed and a count name
-/// each of them.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Memory {
-    parameters: Values,
-    buffers: Vec<f32>,
-    /// The averaged parameters, if they are wanted.
-    average: Option<Values>,
-    state: State,
-    /// Steps and portions of batches since the fit began.
-    n_steps: u64,
-    n_portions: u64,
-    learning_rate: f64,
-    tally: Tally,
-    first_loss: Option<f64>,
-    /// The units of all activations: what of them moved in the epoch's last steps, if these have begun.
-    alive: Vec<bool>,
-    has_looked: bool,
-}
-
-impl Memory {
-    /// Whether both are of fits of the same form.
-    fn is_like(&self, other: &Self) -> bool {
-        let lengths = |memory: &Self| {
-            let Tally { classes, values, probabilities, .. } = &memory.tally;
-            (
-                memory.parameters.len(),
-                memory.buffers.len(),
-                memory.average.as_ref().map(|average| average.len()),
-                memory.state.slots.each_ref().map(|slot| slot.len()),
-                [classes.len(), values.len(), probabilities.len(), memory.alive.len()],
-            )
-        };
-        lengths(self) == lengths(other)
-    }
-}
-
 /// The rows that are computed at once.
 struct Batch {
     /// How many, at the most.
@@ -92,48 +54,32 @@ struct Validation {
 }
 
 impl<'a> Learner<'a> {
-    pub(super) fn new(fit: &'a Fit<'a>, examples: &'a Examples<'a>, batches: &Batches) -> Self {
+    /// Of a fit that goes on from this memory.
+    pub(super) fn new(
+        fit: &'a Fit<'a>,
+        examples: &'a Examples<'a>,
+        batches: &Batches,
+        memory: Memory,
+    ) -> Self {
         let network = fit.network;
-        let n = network.n_parameters();
-        let parameters = fit.initial.map_or_else(|| network.initial(fit.seed), Values::from);
-        let optimizer = fit.optimizer.build();
         let base = fit.optimizer.learning_rate();
         let (n_steps, epochs) = (batches.n_steps() as u64, u64::from(fit.training.epochs));
         // Over a batch norm a batch cannot be divided.
         let n_rows = batches.capacity(!network.has_batch_norm());
-        let n_train = examples.train.len();
-        let (n_classes, n_values, seen) = match examples.target {
-            Target::Classes { .. } => (n_rows, 0, (n_train, 0)),
+        let (n_classes, n_values) = match examples.target {
+            Target::Classes { .. } => (n_rows, 0),
             Target::Values { n_outputs, .. } | Target::Labels { n_outputs, .. } => {
-                (0, n_rows * n_outputs, (0, n_train * n_outputs))
+                (0, n_rows * n_outputs)
             }
         };
         let n_validation = examples.validation.len();
         let n_probabilities = n_probabilities(fit, examples.target);
-        let memory = Memory {
-            average: fit.training.averaging.map(|_| parameters.clone()),
-            parameters,
-            buffers: network.initial_buffers(),
-            state: optimizer.new_state(n),
-            n_steps: 0,
-            n_portions: 0,
-            learning_rate: base,
-            tally: Tally {
-                classes: vec![0; seen.0],
-                values: vec![0.0; seen.1],
-                probabilities: vec![0.0; n_train * n_probabilities],
-                ..Tally::default()
-            },
-            first_loss: None,
-            alive: vec![false; network.activations().iter().map(|(_, units)| units).sum()],
-            has_looked: false,
-        };
         Self {
             fit,
             examples,
             memory,
-            gradients: Values::zeros(n),
-            optimizer,
+            gradients: Values::zeros(network.n_parameters()),
+            optimizer: fit.optimizer.build(),
             schedule: fit.optimizer.schedule().start(base, n_steps, epochs),
             scratch: Scratch::new(network, n_rows_at_once(n_rows, n_validation), true),
             batch: Batch {
@@ -150,33 +96,14 @@ impl<'a> Learner<'a> {
         }
     }
 
-    /// What a later [`resume`](Self::resume) goes on from.
+    /// What a later learner of the same fit goes on from.
     pub(super) fn memory(&self) -> (&Memory, &Progress) {
         (&self.memory, self.schedule.progress())
     }
 
-    /// Goes on from the memory of another learner of the same fit; says whether it is one.
-    /// Where so many rows of the epoch were seen, if that is known.
-    pub(super) fn resume(
-        &mut self,
-        memory: Memory,
-        schedule: Progress,
-        n_seen: Option<usize>,
-    ) -> bool {
-        let fits = memory.is_like(&self.memory)
-            && n_seen.is_none_or(|n_seen| n_seen == memory.tally.n_seen);
-        if fits {
-            self.memory = memory;
-            self.schedule.resume(schedule);
-        }
-        fits
-    }
-
-    /// Whether these can be the parameters and buffers of this fit, or are none yet.
-    pub(super) fn is_like(&self, (parameters, buffers): &(Values, Vec<f32>)) -> bool {
-        let Memory { parameters: own, buffers: own_buffers, .. } = &self.memory;
-        let none = parameters.is_empty() && buffers.is_empty();
-        none || parameters.len() == own.len() && buffers.len() == own_buffers.len()
+    /// Goes on from the schedule's progress.
+    pub(super) fn resume(&mut self, schedule: Progress) {
+        self.schedule.resume(schedule);
     }
 
     pub(super) fn begin_epoch(&mut self) {

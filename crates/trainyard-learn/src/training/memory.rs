@@ -6,32 +6,41 @@ use super::learner::n_rows_at_once;
 use crate::network::Network;
 use crate::optim::OptimizerSpec;
 
-/// The most bytes that a fit of `n_rows` rows takes beside the rows themselves; with `saves`, where its
-/// state is saved on the way.
+/// The most bytes that a fit of `n_rows` rows takes beside the rows themselves.
 ///
 /// As many times the parameters as there are vectors of their length: the parameters, their gradients,
-/// up to three that the optimizer remembers, the averaged ones and the best ones; to save them, once more
-/// all but the gradients. Three times the values of a batch in every layer. And for each row its place in
+/// up to three that the optimizer remembers, the averaged ones and the best ones. Three times the values of a batch in every layer. And for each row its place in
 /// the order, what is predicted of it, and what the scorers make of that.
 pub fn memory_bytes(
     network: &Network,
     optimizer: &OptimizerSpec,
     training: &TrainingSpec,
     (batch_size, n_rows): (usize, usize),
-    saves: bool,
 ) -> u64 {
-    let n_vectors = n_vectors(optimizer, training);
-    let of_parameters = if saves { 2 * n_vectors - 1 } else { n_vectors };
     let portion = if network.has_batch_norm() { batch_size } else { batch_size.min(MAX_PORTION) };
     let n_validation = if training.validation_share() > 0.0 { n_rows } else { 0 };
     let at_once = n_rows_at_once(portion.min(n_rows), n_validation) as u64;
     let of_batch =
         (network.n_activations() as u64 + network.n_inputs() as u64).saturating_mul(at_once);
     let of_rows = n_rows as u64 * (BYTES_OF_ROW + BYTES_OF_OUTPUT * network.n_outputs() as u64);
-    (4 * of_parameters)
+    (4 * n_vectors(optimizer, training))
         .saturating_mul(network.n_parameters() as u64)
         .saturating_add(of_batch.saturating_mul(3 * 4))
         .saturating_add(of_rows)
+}
+
+/// The most bytes that the state of such a fit is written to.
+pub fn state_bytes(
+    network: &Network,
+    optimizer: &OptimizerSpec,
+    training: &TrainingSpec,
+    n_rows: usize,
+) -> u64 {
+    // All but the gradients, and what an epoch's rows were taken for.
+    let of_parameters =
+        (4 * (n_vectors(optimizer, training) - 1)).saturating_mul(network.n_parameters() as u64);
+    let of_rows = n_rows as u64 * (BYTES_OF_ROW + BYTES_OF_OUTPUT * network.n_outputs() as u64);
+    of_parameters.saturating_add(of_rows)
 }
 
 /// A row's place, class, target and decision, each once or twice.

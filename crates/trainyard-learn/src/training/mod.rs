@@ -20,6 +20,7 @@ mod record;
 mod rows;
 pub(crate) mod scored;
 mod spec;
+mod state;
 mod stopping;
 mod tally;
 pub mod weights;
@@ -32,16 +33,18 @@ use crate::optim::OptimizerSpec;
 use crate::random::stream::{Stream, derive};
 
 use batches::Batches;
-use checkpoint::Place;
+pub use checkpoint::{FitState, SavedFit};
+use checkpoint::{Place, Saved};
 pub use history::History;
 pub use hold_out::hold_out;
 use learner::Learner;
-pub use memory::memory_bytes;
+pub use memory::{memory_bytes, state_bytes};
 pub use outputs::outputs;
 use outputs::weight_of;
 use record::Record;
 pub use rows::{Rows, StoredRows};
 pub use spec::{Averaging, EarlyStopping, GradientNoise, TrainingSpec};
+use state::Memory;
 use stopping::Stopping;
 
 /// What to train and how; all of it checked.
@@ -136,7 +139,7 @@ pub trait Observer {
     /// from there, and ends with the same bits as one that was never broken off. What is no such state,
     /// as another version may have saved it, is passed over: the fit begins at its beginning, and says so to
     /// [`began_anew`](Self::began_anew).
-    fn resume(&mut self) -> Option<Vec<u8>> {
+    fn resume(&mut self) -> Option<SavedFit> {
         None
     }
 
@@ -149,9 +152,8 @@ pub trait Observer {
         false
     }
 
-    /// Called with the state where it was wanted, and the last whole epoch before it, or 0:
-    /// what [`memory_bytes`] counts of it. It has room for a few bytes more, which whoever stores it may add.
-    fn checkpoint(&mut self, _after: u32, _state: Vec<u8>) {}
+    /// Called with the state where it was wanted, and the last whole epoch before it, or 0.
+    fn checkpoint(&mut self, _after: u32, _state: &FitState<'_>) {}
 
     /// Called after every epoch with all that is known of the fit so far.
     fn epoch(&mut self, _epoch: u32, _history: &History) -> Control {
@@ -245,20 +247,27 @@ pub fn fit(
     let training = fit.training;
     let batches = Batches::new(examples.train.len(), fit);
     let mut order = examples.train.to_vec();
-    // Before anything else is there, so that a state and its bytes take no more than a fit that saves.
-    let given = observer.resume();
-    let is_given = given.is_some();
-    let saved = given.and_then(|bytes| checkpoint::read(&bytes));
-    let mut learner = Learner::new(fit, examples, &batches);
     let mut record = Record::new(fit, examples);
     let mut stopping = Stopping::new(training.early_stopping.as_ref());
-    let found = saved.and_then(|saved| {
-        checkpoint::resume(saved, &batches, &mut learner, &mut stopping, &mut record)
-    });
-    if is_given && found.is_none() {
+    // Before anything else is there, which a state takes the place of.
+    let given = observer.resume();
+    let is_given = given.is_some();
+    let saved = given.and_then(Saved::read);
+    let saved = saved.filter(|saved| saved.is_of((fit, examples), &batches, &record));
+    if is_given && saved.is_none() {
         observer.began_anew();
     }
-    let mut place = found.unwrap_or(Place { epoch: 1, step: 0 });
+    let mut place = Place { epoch: 1, step: 0 };
+    let mut learner;
+    if let Some(saved) = saved {
+        learner = Learner::new(fit, examples, &batches, saved.memory);
+        learner.resume(saved.schedule);
+        stopping.resume(saved.judged);
+        record.history = saved.history;
+        place = saved.place;
+    } else {
+        learner = Learner::new(fit, examples, &batches, Memory::new(fit, examples));
+    }
     let mut epochs = place.epoch - 1;
     let mut end = End::Completed;
     for epoch in place.epoch..=training.epochs {
@@ -274,8 +283,8 @@ pub fn fit(
         for step in first..n_steps {
             if observer.wants_checkpoint() {
                 let place = Place { epoch, step };
-                let state = checkpoint::save(place, &learner, &stopping, &record.history);
-                observer.checkpoint(epoch - 1, state);
+                let state = FitState::new(place, &learner, &stopping, &record.history);
+                observer.checkpoint(epoch - 1, &state);
             }
             let done = f64::from(epoch - 1) + step as f64 / n_steps as f64;
             match observer.step(done, &record.history) {

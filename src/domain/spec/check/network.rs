@@ -373,6 +373,9 @@ fn probabilities(loss: &LossSpec, scoring: &[Scorer], problems: &mut Vec<Problem
 const SECONDS_PER_STEP: f64 = 8e-6;
 const FLOPS_PER_SECOND: f64 = 4e10;
 
+/// While a fit's state is saved, at most so much of it is on its way: eight parts, as stores elsewhere take them.
+const IN_FLIGHT: u64 = 8 * (8 << 20);
+
 fn estimate(
     network: &Network,
     optimizer: &OptimizerSpec,
@@ -390,8 +393,9 @@ fn estimate(
     // The final model is trained on all rows.
     let n_rows = data.dataset.n_rows();
     let batch_size = training.batch_size.map_or(n_rows, |size| size as usize);
-    let fit = training::memory_bytes(network, optimizer, training, (batch_size, n_rows), true);
-    let memory_bytes = (table + prepared).saturating_add(fit);
+    let fit = training::memory_bytes(network, optimizer, training, (batch_size, n_rows));
+    let state = training::state_bytes(network, optimizer, training, n_rows);
+    let memory_bytes = (table + prepared).saturating_add(fit).saturating_add(state.min(IN_FLIGHT));
     let steps = (data.n_train as f64 / batch as f64).ceil() * f64::from(training.epochs);
     let flops = network.flops() as f64 * data.n_train as f64 * f64::from(training.epochs);
     let seconds = steps * SECONDS_PER_STEP + flops / FLOPS_PER_SECOND;
