@@ -4,9 +4,9 @@
 //! is long enough for whoever is about to name it. Knows nothing of what the bytes mean.
 
 mod error;
+mod old;
 mod parts;
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::ops::Range;
@@ -25,12 +25,13 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{
-    BackoffConfig, GetOptions, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt,
-    ObjectStoreScheme, RetryConfig,
+    BackoffConfig, GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt, ObjectStoreScheme,
+    RetryConfig,
 };
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::io::{StreamReader, SyncIoBridge};
 use url::Url;
 
@@ -46,6 +47,8 @@ pub struct Blobs {
     clock: Clock,
     /// How much of a stream is written at once.
     part_bytes: usize,
+    /// Of a store that is one: it lists no files that are not whole.
+    folder: Option<PathBuf>,
     /// Where copies lie of what is to be a file and is none; the system's place if not told.
     scratch: Option<PathBuf>,
 }
@@ -79,8 +82,8 @@ impl Blobs {
     pub fn local(directory: &FilePath, clock: Clock) -> Result<Self, BlobError> {
         let store = LocalFileSystem::new_with_prefix(directory)?.with_fsync(true);
         let part_bytes = WRITE_BUFFER_BYTES;
-        let (store, scratch) = (Arc::new(store), None);
-        Ok(Self { store, clock, part_bytes, scratch })
+        let (store, folder) = (Arc::new(store), Some(directory.to_owned()));
+        Ok(Self { store, clock, part_bytes, folder, scratch: None })
     }
 
     /// Blobs at a URL: `file:///folder`, `s3://bucket/folder`, `gs://…` or `az://…`. Who may use a
@@ -108,8 +111,7 @@ impl Blobs {
 
     /// Blobs in a store as it is.
     pub fn over(store: Arc<dyn ObjectStore>, clock: Clock) -> Self {
-        let (part_bytes, scratch) = (PART_BYTES, None);
-        Self { store, clock, part_bytes, scratch }
+        Self { store, clock, part_bytes: PART_BYTES, folder: None, scratch: None }
     }
 
     /// The same, with copies in this directory, on a disk that has room for them.
@@ -128,30 +130,32 @@ impl Blobs {
         body: impl Stream<Item = Result<Bytes, E>> + Unpin,
         limit: u64,
     ) -> Result<Staged, BlobError> {
-        self.stage_in_parts(body, limit, MOST_PARTS).await
+        let (mut hash, mut size_bytes) = (Sha256::new(), 0);
+        let seen = |chunk: &Bytes| {
+            size_bytes += chunk.len() as u64;
+            hash.update(chunk);
+            if size_bytes > limit { Err(BlobError::TooLarge(limit)) } else { Ok(()) }
+        };
+        let path = self.receive(body, MOST_PARTS, seen).await?;
+        Ok(Staged { path, sha256: hex(&hash.finalize()), size_bytes })
     }
 
-    /// The same with so many parts on their way at once.
-    async fn stage_in_parts<E: std::fmt::Display>(
+    /// Where the bytes of a stream lie then, with so many parts on their way at once; `seen` is told of each
+    /// chunk and may refuse it. Nothing stays when it fails.
+    async fn receive<E: std::fmt::Display>(
         &self,
         mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
-        limit: u64,
         most_parts: usize,
-    ) -> Result<Staged, BlobError> {
+        mut seen: impl FnMut(&Bytes) -> Result<(), BlobError>,
+    ) -> Result<Path, BlobError> {
         let path = Path::from_iter([STAGING.to_owned(), self.clock.new_uuid().to_string()]);
-        let mut hash = Sha256::new();
-        let mut size_bytes = 0;
         let mut writer =
             BufWriter::with_capacity(Arc::clone(&self.store), path.clone(), self.part_bytes)
                 .with_max_concurrency(most_parts);
         let received = async {
             while let Some(chunk) = body.next().await {
                 let chunk = chunk.map_err(|error| BlobError::BrokenOff(error.to_string()))?;
-                size_bytes += chunk.len() as u64;
-                if size_bytes > limit {
-                    return Err(BlobError::TooLarge(limit));
-                }
-                hash.update(&chunk);
+                seen(&chunk)?;
                 writer.put(chunk).await?;
             }
             Ok(())
@@ -164,7 +168,7 @@ impl Blobs {
                 return Err(error);
             }
         }
-        Ok(Staged { path, sha256: hex(&hash.finalize()), size_bytes })
+        Ok(path)
     }
 
     /// Gives staged bytes their name. They are durable when this returns, and stay staged until they are
@@ -220,28 +224,33 @@ impl Blobs {
     }
 
     /// Stores what `write` writes under its hash, which is returned with how many bytes it is; they are
-    /// durable then, and never in memory but for a part. For threads that are not the runtime's.
+    /// durable then. Of large bytes no more than eight parts are in memory. For threads that are not the
+    /// runtime's.
     ///
     /// # Errors
-    /// When `write` or the store fails; nothing stays.
+    /// When `write` or the store fails, or they take longer than `within`; nothing stays.
     pub fn write(
         &self,
         runtime: &Handle,
+        within: Duration,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(String, u64), BlobError> {
-        let mut parts = Parts::new(self, runtime);
+        let deadline = Instant::now() + within;
+        let mut parts = Parts::new(self, runtime, deadline);
         let written = write(&mut parts);
         match parts.finish(written)? {
             Written::Whole(bytes) => {
                 let size_bytes = bytes.len() as u64;
-                Ok((runtime.block_on(self.put(bytes))?, size_bytes))
+                let put = async { timeout_at(deadline, self.put(bytes)).await };
+                let name = runtime.block_on(put).map_err(|_| too_long())??;
+                Ok((name, size_bytes))
             }
             Written::Staged(staged) => {
                 let (name, size_bytes) = (staged.sha256.clone(), staged.size_bytes);
                 let kept = runtime.block_on(async {
-                    let kept = self.keep(&staged).await;
+                    let kept = timeout_at(deadline, self.keep(&staged)).await;
                     self.discard(staged).await;
-                    kept
+                    kept.map_err(|_| too_long())?
                 });
                 kept.map(|()| (name, size_bytes))
             }
@@ -372,21 +381,6 @@ impl Blobs {
         }
     }
 
-    /// Deletes what an earlier life left half received. Right only at start, and where nobody else
-    /// uses the store.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn clear_staging(&self) -> Result<usize, BlobError> {
-        let mut found = self.store.list(Some(&Path::from(STAGING)));
-        let mut n_deleted = 0;
-        while let Some(object) = found.try_next().await? {
-            self.store.delete(&object.location).await?;
-            n_deleted += 1;
-        }
-        Ok(n_deleted)
-    }
-
     /// Writes, reads and deletes a few bytes: better now than with a user's data.
     ///
     /// # Errors
@@ -397,62 +391,6 @@ impl Blobs {
         self.store.get(&path).await?.bytes().await?;
         self.store.delete(&path).await?;
         Ok(())
-    }
-
-    /// Deletes what was half received more than a day ago: it will not be asked for again.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn sweep_staging(&self) -> Result<usize, BlobError> {
-        let mut found = self.store.list(Some(&Path::from(STAGING)));
-        let mut n_deleted = 0;
-        while let Some(object) = found.try_next().await? {
-            if self.is_old(&object) {
-                self.store.delete(&object.location).await?;
-                n_deleted += 1;
-            }
-        }
-        Ok(n_deleted)
-    }
-
-    /// The names of blobs that are older than a day and not `in_use`.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn old(&self, in_use: &HashSet<String>) -> Result<Vec<String>, BlobError> {
-        let mut found = self.store.list(Some(&Path::from(BLOBS)));
-        let mut old = Vec::new();
-        while let Some(object) = found.try_next().await? {
-            let Some(name) = object.location.filename() else { continue };
-            if !in_use.contains(name) && self.is_old(&object) {
-                old.push(name.to_owned());
-            }
-        }
-        Ok(old)
-    }
-
-    /// Deletes a blob if it still is older than a day, and says whether it is gone: who stores bytes that are
-    /// there already makes them young.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn delete_old(&self, name: &str) -> Result<bool, BlobError> {
-        let path = path_of(name);
-        match self.store.head(&path).await {
-            Ok(object) if self.is_old(&object) => {
-                self.store.delete(&path).await?;
-                Ok(true)
-            }
-            Ok(_) => Ok(false),
-            // An earlier call has, of which nobody knew.
-            Err(object_store::Error::NotFound { .. }) => Ok(true),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn is_old(&self, object: &ObjectMeta) -> bool {
-        let youngest = self.clock.now().0 - SWEEP_AGE.as_millis() as i64;
-        object.last_modified.timestamp_millis() < youngest
     }
 }
 
@@ -489,6 +427,10 @@ fn path_of(name: &str) -> Path {
     // Two levels, because some file systems slow down on a folder of a million entries.
     let folder = name.get(..2).unwrap_or_default();
     Path::from_iter([BLOBS, folder, name])
+}
+
+fn too_long() -> BlobError {
+    BlobError::Io(io::Error::new(io::ErrorKind::TimedOut, "it has taken too long"))
 }
 
 /// Bytes in hexadecimal.

@@ -5,26 +5,34 @@ use std::io::{self, Write};
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, StreamExt};
+use object_store::path::Path;
+use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc::{self, Sender};
+use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
-use super::{BlobError, Blobs, Staged};
+use super::{BlobError, Blobs, Staged, hex, too_long};
 
 /// At once; with those that wait and what a store's client copies, eight are in memory.
 const MOST_PARTS: usize = 2;
 
-type Part = Result<Bytes, io::Error>;
-type Staging = JoinHandle<Result<Staged, BlobError>>;
+/// A part, or that there is none any more; one who says neither has broken off.
+type Message = Option<Bytes>;
+type Receiving = JoinHandle<Result<Path, BlobError>>;
 
 /// Takes bytes and hands them on in parts; what fits in one stays here. For threads that are not the
 /// runtime's.
 pub(super) struct Parts<'a> {
     blobs: &'a Blobs,
     runtime: &'a Handle,
+    deadline: Instant,
     part: Vec<u8>,
-    /// Where full parts go, and what becomes of them.
-    staging: Option<(Sender<Part>, Staging)>,
+    /// Of the parts that were handed on.
+    hash: Sha256,
+    size_bytes: u64,
+    /// Where parts go, and what becomes of them.
+    receiving: Option<(Sender<Message>, Receiving)>,
 }
 
 /// What was written.
@@ -35,48 +43,70 @@ pub(super) enum Written {
 }
 
 impl<'a> Parts<'a> {
-    pub(super) fn new(blobs: &'a Blobs, runtime: &'a Handle) -> Self {
-        Self { blobs, runtime, part: Vec::new(), staging: None }
+    /// Until the deadline.
+    pub(super) fn new(blobs: &'a Blobs, runtime: &'a Handle, deadline: Instant) -> Self {
+        let (part, hash) = (Vec::new(), Sha256::new());
+        Self { blobs, runtime, deadline, part, hash, size_bytes: 0, receiving: None }
     }
 
     fn hand_on(&mut self) -> io::Result<()> {
         let (blobs, runtime) = (self.blobs, self.runtime);
-        let (sender, _) = self.staging.get_or_insert_with(|| {
+        let (sender, _) = self.receiving.get_or_insert_with(|| {
             let (sender, parts) = mpsc::channel(1);
             let blobs = blobs.clone();
-            let stage =
-                async move { blobs.stage_in_parts(streamed(parts), u64::MAX, MOST_PARTS).await };
-            (sender, runtime.spawn(stage.boxed()))
+            let receive =
+                async move { blobs.receive(streamed(parts), MOST_PARTS, |_| Ok(())).await };
+            (sender, runtime.spawn(receive.boxed()))
         });
-        let part = Bytes::from(std::mem::take(&mut self.part));
-        // Nobody takes it where staging has failed; `finish` says why.
-        runtime.block_on(sender.send(Ok(part))).map_err(|_| io::ErrorKind::BrokenPipe.into())
+        self.hash.update(&self.part);
+        self.size_bytes += self.part.len() as u64;
+        let part = Some(Bytes::from(std::mem::take(&mut self.part)));
+        match runtime.block_on(async { timeout_at(self.deadline, sender.send(part)).await }) {
+            Ok(Ok(())) => Ok(()),
+            // Nobody takes it where receiving has failed; `finish` says why.
+            Ok(Err(_)) => Err(io::ErrorKind::BrokenPipe.into()),
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        }
     }
 
     /// Everything was written, or an error broke it off: nothing of it stays then.
     pub(super) fn finish(mut self, written: io::Result<()>) -> Result<Written, BlobError> {
-        let written = match &self.staging {
+        let written = match &self.receiving {
             Some(_) if written.is_ok() && !self.part.is_empty() => self.hand_on(),
             _ => written,
         };
-        let Some((sender, staged)) = self.staging else {
+        let Some((sender, mut receiving)) = self.receiving else {
             written?;
             return Ok(Written::Whole(self.part));
         };
-        let staged = self.runtime.block_on(async {
-            if let Err(error) = &written {
-                // It has ended by itself where nobody takes this.
-                let _ = sender.send(Err(error.kind().into())).await;
+        let received = self.runtime.block_on(timeout_at_end(self.deadline, async {
+            if written.is_ok() {
+                // Nobody takes it where receiving has failed.
+                let _ = sender.send(None).await;
             }
             drop(sender);
-            staged.await.map_err(|error| BlobError::Io(io::Error::other(error)))?
-        });
-        // Why staging failed says more than that nobody took the parts.
-        let staged = staged.map_err(|error| match (error, written) {
-            (BlobError::BrokenOff(_), Err(first)) => BlobError::Io(first),
-            (error, _) => error,
-        })?;
-        Ok(Written::Staged(staged))
+            (&mut receiving).await.map_err(|error| BlobError::Io(io::Error::other(error)))?
+        }));
+        let Some(received) = received else {
+            // It ends some time, and what it has received then is nobody's.
+            let blobs = self.blobs.clone();
+            let forget = async move {
+                if let Ok(Ok(path)) = receiving.await {
+                    blobs.discard(Staged { path, sha256: String::new(), size_bytes: 0 }).await;
+                }
+            };
+            self.runtime.spawn(forget.boxed());
+            return Err(too_long());
+        };
+        match (received, written) {
+            (Ok(path), Ok(())) => {
+                let (sha256, size_bytes) = (hex(&self.hash.finalize()), self.size_bytes);
+                Ok(Written::Staged(Staged { path, sha256, size_bytes }))
+            }
+            // Receiving has failed only because the writer did.
+            (Err(BlobError::BrokenOff(_)) | Ok(_), Err(error)) => Err(BlobError::Io(error)),
+            (Err(error), _) => Err(error),
+        }
     }
 }
 
@@ -96,7 +126,20 @@ impl Write for Parts<'_> {
     }
 }
 
-fn streamed(parts: mpsc::Receiver<Part>) -> BoxStream<'static, Part> {
-    stream::unfold(parts, |mut parts| async { parts.recv().await.map(|part| (part, parts)) })
-        .boxed()
+/// What a future comes to, if that is before the deadline.
+async fn timeout_at_end<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
+    timeout_at(deadline, future).await.ok()
+}
+
+/// The parts until it is said that there is none any more; an error where nobody says so.
+fn streamed(parts: Receiver<Message>) -> BoxStream<'static, io::Result<Bytes>> {
+    let next = |parts: Option<Receiver<Message>>| async {
+        let mut parts = parts?;
+        match parts.recv().await {
+            Some(Some(part)) => Some((Ok(part), Some(parts))),
+            Some(None) => None,
+            None => Some((Err(io::ErrorKind::UnexpectedEof.into()), None)),
+        }
+    };
+    stream::unfold(Some(parts), next).boxed()
 }

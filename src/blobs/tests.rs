@@ -1,5 +1,16 @@
-use super::*;
+use std::collections::HashSet;
+
+use async_trait::async_trait;
 use futures_util::stream;
+use object_store::memory::InMemory;
+use object_store::{
+    CopyOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, PutMultipartOptions,
+    PutOptions, PutPayload, PutResult, UploadPart,
+};
+
+use super::*;
+
+const WITHIN: Duration = Duration::from_secs(30);
 
 fn blobs() -> (Blobs, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
@@ -79,17 +90,201 @@ async fn what_is_young_or_in_use_is_not_old() {
     assert_eq!(blobs.get(&used).await.unwrap(), "used");
 }
 
+/// A store in memory that fails one kind of call, or never answers it.
+#[derive(Debug, Default)]
+struct Failing {
+    inner: Arc<InMemory>,
+    /// The part, from 1, that is not stored.
+    part: Option<usize>,
+    completes: bool,
+    copies: bool,
+    hangs: bool,
+}
+
+#[derive(Debug)]
+struct FailingUpload {
+    inner: Box<dyn MultipartUpload>,
+    n_parts: usize,
+    part: Option<usize>,
+    completes: bool,
+    hangs: bool,
+}
+
+fn refused(what: &str) -> object_store::Error {
+    object_store::Error::Generic { store: "Failing", source: what.into() }
+}
+
+#[async_trait]
+impl MultipartUpload for FailingUpload {
+    fn put_part(&mut self, part: PutPayload) -> UploadPart {
+        self.n_parts += 1;
+        if self.part != Some(self.n_parts) {
+            return self.inner.put_part(part);
+        }
+        let hangs = self.hangs;
+        Box::pin(async move {
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            Err(refused("a part"))
+        })
+    }
+
+    async fn complete(&mut self) -> Result<PutResult, object_store::Error> {
+        if self.completes { self.inner.complete().await } else { Err(refused("the end")) }
+    }
+
+    async fn abort(&mut self) -> Result<(), object_store::Error> {
+        self.inner.abort().await
+    }
+}
+
+impl std::fmt::Display for Failing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Failing")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Failing {
+    async fn put_opts(
+        &self,
+        at: &Path,
+        bytes: PutPayload,
+        options: PutOptions,
+    ) -> Result<PutResult, object_store::Error> {
+        self.inner.put_opts(at, bytes, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        at: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>, object_store::Error> {
+        let inner = self.inner.put_multipart_opts(at, options).await?;
+        let Self { part, completes, hangs, .. } = *self;
+        Ok(Box::new(FailingUpload { inner, n_parts: 0, part, completes, hangs }))
+    }
+
+    async fn get_opts(
+        &self,
+        at: &Path,
+        options: GetOptions,
+    ) -> Result<GetResult, object_store::Error> {
+        self.inner.get_opts(at, options).await
+    }
+
+    fn delete_stream(
+        &self,
+        paths: BoxStream<'static, Result<Path, object_store::Error>>,
+    ) -> BoxStream<'static, Result<Path, object_store::Error>> {
+        self.inner.delete_stream(paths)
+    }
+
+    fn list(
+        &self,
+        prefix: Option<&Path>,
+    ) -> BoxStream<'static, Result<ObjectMeta, object_store::Error>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(
+        &self,
+        prefix: Option<&Path>,
+    ) -> Result<ListResult, object_store::Error> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(
+        &self,
+        from: &Path,
+        to: &Path,
+        options: CopyOptions,
+    ) -> Result<(), object_store::Error> {
+        if self.copies {
+            self.inner.copy_opts(from, to, options).await
+        } else {
+            Err(refused("a copy"))
+        }
+    }
+}
+
+#[test]
+fn whatever_call_fails_says_so_and_nothing_stays() {
+    let runtime = runtime();
+    let whole = || Failing { completes: true, copies: true, ..Failing::default() };
+    let cases = [
+        (whole(), None),
+        (Failing { part: Some(1), ..whole() }, Some("a part")),
+        (Failing { part: Some(5), ..whole() }, Some("a part")),
+        (Failing { completes: false, ..whole() }, Some("the end")),
+        (Failing { copies: false, ..whole() }, Some("a copy")),
+        (Failing { part: Some(2), hangs: true, ..whole() }, Some("too long")),
+    ];
+    for (store, reason) in cases {
+        let (inner, within) = (Arc::clone(&store.inner), if store.hangs { 1 } else { 30 });
+        let blobs = Blobs { part_bytes: 5 << 20, ..Blobs::over(Arc::new(store), Clock::system()) };
+        let write = |to: &mut dyn Write| (0..50).try_for_each(|i| to.write_all(&[i; 1 << 20]));
+        let written = blobs.write(runtime.handle(), Duration::from_secs(within), write);
+        match (written, reason) {
+            (Ok((_, size_bytes)), None) => assert_eq!(size_bytes, 50 << 20),
+            (Err(error), Some(reason)) => {
+                let found = with_causes(&error);
+                assert!(found.contains(reason), "{found} is not {reason}");
+            }
+            (written, reason) => panic!("{written:?} is not {reason:?}"),
+        }
+        let stored = runtime.block_on(inner.list(None).try_collect::<Vec<_>>()).unwrap();
+        assert_eq!(stored.len(), usize::from(reason.is_none()), "{reason:?}: {stored:?}");
+    }
+}
+
+#[test]
+fn what_was_on_its_way_when_a_process_was_killed_goes_too() {
+    let (blobs, directory) = blobs();
+    let runtime = runtime();
+    let name = runtime.block_on(blobs.put(b"whole".to_vec())).unwrap();
+    let at = |path: &str| directory.path().join(path);
+    let plant = || {
+        std::fs::create_dir_all(at("staging")).unwrap();
+        for path in ["staging/half#1", "staging/other#12", "staging/whole", "staging/not#one"] {
+            std::fs::write(at(path), "half").unwrap();
+        }
+        std::fs::write(at(&format!("blobs/{}/{name}#1", &name[..2])), "half").unwrap();
+    };
+    plant();
+    assert_eq!(runtime.block_on(blobs.sweep_staging()).unwrap(), 0, "they are young");
+    let tomorrow = Clock::new(|| {
+        #[expect(clippy::disallowed_methods, reason = "the files' own clock, a day on")]
+        let now = std::time::SystemTime::now();
+        now + SWEEP_AGE + Duration::from_secs(60)
+    });
+    let later = Blobs { clock: tomorrow, ..blobs.clone() };
+    for clear in [false, true] {
+        plant();
+        let cleared =
+            async { if clear { blobs.clear_staging().await } else { later.sweep_staging().await } };
+        // What is no number is somebody's name.
+        assert_eq!((runtime.block_on(cleared).unwrap(), files(&directory)), (5, 1), "{clear}");
+    }
+    assert_eq!(runtime.block_on(blobs.get(&name)).unwrap(), "whole");
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
 #[test]
 fn what_is_written_is_a_blob_however_large() {
     let (blobs, directory) = blobs();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let runtime = runtime();
     let part = blobs.part_bytes;
     for (n, len) in [0, 3, part - 1, part, part + 1, 5 * part, 5 * part + 7].into_iter().enumerate()
     {
         let bytes: Vec<u8> = (0..len).map(|i| (i / 3 + n) as u8).collect();
         let write =
             |to: &mut dyn Write| bytes.chunks(100_000).try_for_each(|some| to.write_all(some));
-        let (name, size_bytes) = blobs.write(runtime.handle(), write).unwrap();
+        let (name, size_bytes) = blobs.write(runtime.handle(), WITHIN, write).unwrap();
         assert_eq!((name.as_str(), size_bytes), (&*hex(&Sha256::digest(&bytes)), len as u64));
         assert_eq!(runtime.block_on(blobs.get(&name)).unwrap(), bytes);
         let mut found = Vec::new();
@@ -105,14 +300,14 @@ fn what_is_written_is_a_blob_however_large() {
             to.write_all(&vec![7; len])?;
             Err(io::Error::other("the fit's own"))
         };
-        let error = blobs.write(runtime.handle(), broken).unwrap_err();
+        let error = blobs.write(runtime.handle(), WITHIN, broken).unwrap_err();
         assert_eq!((error.to_string().as_str(), files(&directory)), ("blob: the fit's own", 0));
     }
     std::fs::remove_dir_all(directory.path().join("staging")).unwrap();
     std::fs::write(directory.path().join("staging"), "no folder").unwrap();
     for len in [2 * part, 9 * part] {
         let write = |to: &mut dyn Write| to.write_all(&vec![7; len]);
-        let error = blobs.write(runtime.handle(), write).unwrap_err();
+        let error = blobs.write(runtime.handle(), WITHIN, write).unwrap_err();
         assert!(matches!(error, BlobError::Store(_) | BlobError::Io(_)), "{error:?}");
         assert!(!error.to_string().contains("broken pipe"), "{error}");
     }
@@ -121,8 +316,8 @@ fn what_is_written_is_a_blob_however_large() {
 #[test]
 fn a_changed_blob_is_not_opened() {
     let (blobs, directory) = blobs();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
-    let (name, _) = blobs.write(runtime.handle(), |to| to.write_all(b"state")).unwrap();
+    let runtime = runtime();
+    let (name, _) = blobs.write(runtime.handle(), WITHIN, |to| to.write_all(b"state")).unwrap();
     let path = directory.path().join("blobs").join(&name[..2]).join(&name);
     std::fs::write(path, "STATE").unwrap();
     let opened = blobs.open_checked(&name, runtime.handle());

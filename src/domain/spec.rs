@@ -92,7 +92,8 @@ pub struct JobRequest {
     #[serde(default)]
     pub refit: Option<bool>,
     /// Whether to score also on the rows that were trained on, which costs a prediction of each of them
-    /// (as scikit-learn's `return_train_score`). A `curve` is of these scores too, and needs them.
+    /// (as scikit-learn's `return_train_score`). The scores of each epoch, which cost little, are at `/metrics`
+    /// of the job either way. A `curve` is of these scores too, and needs them.
     #[serde(default = "default_return_train_score")]
     #[schema(default = true)]
     pub return_train_score: bool,

@@ -33,21 +33,37 @@ impl State {
     pub(super) fn split_last(self, n: usize) -> Option<(Self, Vec<u8>)> {
         let n_bytes = self.n_bytes.checked_sub(n as u64)?;
         let mut last = vec![0; n];
-        self.file.read_exact_at(&mut last, n_bytes).ok()?;
+        let read = self.file.read_exact_at(&mut last, n_bytes);
+        read.inspect_err(unreadable).ok()?;
         Some((Self { n_bytes, ..self }, last))
     }
 
     /// For a fit that goes on from it.
     pub(super) fn into_saved(self) -> SavedFit {
-        SavedFit { bytes: Box::new(self.file.take(self.n_bytes)), n_bytes: self.n_bytes }
+        let n_bytes = self.n_bytes;
+        SavedFit { bytes: Box::new(Told(self.file.take(n_bytes))), n_bytes }
     }
 
     /// All of it in memory; for what is known to be small.
     pub(super) fn into_bytes(self) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.file.take(self.n_bytes).read_to_end(&mut bytes).ok()?;
+        let read = self.file.take(self.n_bytes).read_to_end(&mut bytes);
+        read.inspect_err(unreadable).ok()?;
         Some(bytes)
     }
+}
+
+/// A reader whose errors are told of: to a fit what cannot be read is no state, whatever the reason.
+struct Told<R>(R);
+
+impl<R: Read> Read for Told<R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        self.0.read(to).inspect_err(unreadable)
+    }
+}
+
+fn unreadable(error: &io::Error) {
+    tracing::warn!(%error, "a checkpoint cannot be read");
 }
 
 /// Where tasks are saved, and how often.
@@ -60,8 +76,9 @@ pub(super) struct Checkpoints {
 /// A blob's bytes end with so many that no other blob has, so that it is nobody else's.
 pub(super) const MARK_BYTES: usize = 16;
 
-/// The fit stands still until its state is noted, and does without where that takes longer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The fit stands still while its state is written and noted, and does without where that takes longer.
+const WRITTEN: Duration = Duration::from_secs(60);
+const NOTED: Duration = Duration::from_secs(5);
 
 impl Checkpoints {
     pub(super) fn new(resources: Resources, runtime: Handle) -> Self {
@@ -100,7 +117,7 @@ impl Checkpoints {
     ) {
         let Resources { store, blobs, clock, .. } = &self.resources;
         let mark: [u8; MARK_BYTES] = clock.new_uuid().into_bytes();
-        let written = blobs.write(&self.runtime, |to| {
+        let written = blobs.write(&self.runtime, WRITTEN, |to| {
             write(to)?;
             to.write_all(&mark)
         });
@@ -109,7 +126,7 @@ impl Checkpoints {
             let checkpoint = Checkpoint { sha256: sha256.clone(), spent_ms, epoch };
             let saved = store.save_checkpoint(task, &checkpoint, size_bytes);
             self.runtime.block_on(async {
-                let saved = store.within(PATIENCE, saved).await;
+                let saved = store.within(NOTED, saved).await;
                 let unused = match saved.map_err(|error| error.to_string())? {
                     Saved::Yes { replaced } => replaced,
                     Saved::Refused => Some(sha256),

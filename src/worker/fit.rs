@@ -215,7 +215,7 @@ impl perceptron::Observer for PerceptronWatch<'_> {
     }
 
     fn resume(&mut self) -> Option<Vec<u8>> {
-        self.0.resume().and_then(State::into_bytes)
+        self.0.saved_state().and_then(State::into_bytes)
     }
 
     fn began_anew(&mut self) {

@@ -133,7 +133,7 @@ impl<'a> Watch<'a> {
     }
 
     /// What an earlier attempt has saved.
-    pub(super) fn resume(&mut self) -> Option<State> {
+    pub(super) fn saved_state(&mut self) -> Option<State> {
         let (state, spent) = match self.context.series {
             None => self.context.checkpoints.load(self.context.task)?,
             Some(series) => series.take()?,
@@ -152,8 +152,9 @@ impl<'a> Watch<'a> {
         let series = self.context.series;
         let told = series.map(|series| series.told(self.spent + elapsed)).unwrap_or_default();
         let epoch = epoch.filter(|_| series.is_none_or(Series::is_at_its_last));
+        let signal = self.context.signal;
         let with_told = |to: &mut dyn Write| {
-            write(to)?;
+            write(&mut Wanted { to, signal })?;
             to.write_all(&told)
         };
         let spent = self.of_task(elapsed);
@@ -175,7 +176,7 @@ impl Observer for Watch<'_> {
     }
 
     fn resume(&mut self) -> Option<SavedFit> {
-        Some(Watch::resume(self)?.into_saved())
+        Some(self.saved_state()?.into_saved())
     }
 
     fn began_anew(&mut self) {
@@ -214,6 +215,27 @@ impl Observer for Watch<'_> {
         let elapsed = self.started.elapsed();
         self.report_after(elapsed, self.share(epoch.into(), elapsed), Some(history));
         Control::Continue
+    }
+}
+
+/// Writes until the task is cancelled or lost, which is looked at between two parts.
+struct Wanted<'a> {
+    to: &'a mut dyn Write,
+    signal: &'a Signal,
+}
+
+impl Write for Wanted<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.signal.stop() {
+            Some(Stop::Cancelled | Stop::LeaseLost) => {
+                Err(io::Error::other("nobody wants it any more"))
+            }
+            Some(Stop::Shutdown | Stop::Paused) | None => self.to.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
     }
 }
 
@@ -329,7 +351,7 @@ mod tests {
             let series = Series::resume(context, 4);
             let context = Context { series: Some(&series), ..context };
             let mut watch = Watch::new(context, Instant::now(), None);
-            assert_eq!(watch.resume().and_then(State::into_bytes), Some(vec![255]));
+            assert_eq!(watch.saved_state().and_then(State::into_bytes), Some(vec![255]));
             assert!(watch.must_stop(), "the task has taken more than the ten minutes it may");
             watch.began_anew();
             assert_eq!(watch.must_stop(), is_over, "{of_fit} minutes for nothing");
@@ -351,6 +373,22 @@ mod tests {
         let mut between = Series::resume(context, 4);
         between.add(Some(0.5), context);
         assert_eq!(progress(), 0.2);
+    }
+
+    #[test]
+    fn a_state_is_written_until_nobody_wants_it() {
+        for (stop, is_written) in [
+            (None, true),
+            (Some(Stop::Shutdown), true),
+            (Some(Stop::Paused), true),
+            (Some(Stop::Cancelled), false),
+            (Some(Stop::LeaseLost), false),
+        ] {
+            let (signal, mut to) = (Signal::default(), Vec::new());
+            stop.into_iter().for_each(|stop| signal.raise(stop));
+            let written = Wanted { to: &mut to, signal: &signal }.write_all(b"state");
+            assert_eq!((written.is_ok(), to.len()), (is_written, if is_written { 5 } else { 0 }));
+        }
     }
 
     #[test]

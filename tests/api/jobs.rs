@@ -255,7 +255,7 @@ fn without_scores_of_training_rows_the_model_is_the_same() {
     let alone = run(&json!({"return_train_score": false, "cv": null}));
     let warning = &alone["warnings"][0];
     assert_eq!(warning["code"], "no_cross_validation");
-    assert!(warning["detail"].as_str().unwrap().contains("nothing says how good"), "{warning}");
+    assert!(warning["detail"].as_str().unwrap().contains("has no score"), "{warning}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //!
 //! `RESUMES` in the environment says how often each is killed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::rounds::{alone, report, rounds, seed};
 use crate::support::Api;
 
 /// Each trains for some seconds.
-fn families() -> [(&'static str, Value); 4] {
+fn families() -> [(&'static str, Value); 5] {
     let layers = json!([
         {"type": "dense", "units": 48}, {"type": "batch_norm"}, {"type": "activation", "activation": "relu"},
         {"type": "dropout", "rate": 0.2}, {"type": "dense", "units": 24}, {"type": "activation", "activation": "tanh"},
@@ -40,6 +40,8 @@ fn families() -> [(&'static str, Value); 4] {
             ),
         ),
         ("network", trained(json!({"type": "network", "layers": layers}), "rmsprop", 2_500)),
+        // Its state is written in several parts.
+        ("large", trained(json!({"type": "mlp", "hidden": [600, 600]}), "adam", 60)),
     ]
 }
 
@@ -58,6 +60,19 @@ fn model(api: &Api, job: &str) -> String {
     let model = job["result"]["model_id"].as_str().unwrap();
     let model = api.get(&format!("/v1/models/{model}")).expect(200);
     model["sha256"].as_str().unwrap().to_owned()
+}
+
+/// Files that are not whole, under a data directory.
+fn unfinished(data: &Path) -> Vec<String> {
+    let folders = [vec![data.join("staging")], entries(&data.join("blobs"))].concat();
+    let files = folders.iter().flat_map(|folder| entries(folder));
+    let names = files.map(|path| path.display().to_string());
+    names.filter(|name| name.contains("staging") || name.contains('#')).collect()
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    entries.map(|entry| entry.unwrap().path()).collect()
 }
 
 fn start(data: &Path) -> Process {
@@ -85,6 +100,7 @@ fn bit_identical(name: &str, family: &Value) {
         let events = events["data"].as_array().unwrap();
         let n_resumed = events.iter().filter(|event| event["type"] == "resumed").count();
         assert_eq!(n_resumed, 1, "{name} began anew: {events:?}");
+        assert_eq!(unfinished(&data), [""; 0], "{name}");
     }
     report(&format!("resume after a kill: {name}"), n, "model files bit-identical");
 }
@@ -178,4 +194,4 @@ macro_rules! families {
         }
     };
 }
-families!(perceptron, linear, mlp, network);
+families!(perceptron, linear, mlp, network, large);

@@ -81,7 +81,10 @@ impl Write for Noting<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.to.write(bytes).map_err(|error| {
             let kind = error.kind();
-            self.error = Some(error);
+            // One who is only interrupted is asked again.
+            if kind != io::ErrorKind::Interrupted {
+                self.error.get_or_insert(error);
+            }
             kind.into()
         })
     }

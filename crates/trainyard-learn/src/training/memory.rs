@@ -29,7 +29,8 @@ pub fn memory_bytes(
         .saturating_add(of_rows)
 }
 
-/// The most bytes that the state of such a fit is written to.
+/// About the most bytes that the state of such a fit is written to; its buffers and its history come to little
+/// beside them, unless the network is small.
 pub fn state_bytes(
     network: &Network,
     optimizer: &OptimizerSpec,

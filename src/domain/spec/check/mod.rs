@@ -109,7 +109,7 @@ pub fn check(
         let scores = if request.return_train_score {
             "the only scores are those on the training rows, which flatter the model"
         } else {
-            "and with `return_train_score` false nothing says how good the model is"
+            "and with `return_train_score` false the final model has no score"
         };
         warnings.push(Warning::new("no_cross_validation", format!("without `cv` {scores}")));
     }
