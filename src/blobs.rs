@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use futures_util::{Stream, StreamExt, TryStreamExt};
+use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt};
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::buffered::BufWriter;
@@ -31,11 +31,11 @@ use object_store::{
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, timeout_at};
 use tokio_util::io::{StreamReader, SyncIoBridge};
 use url::Url;
 
 pub use self::error::BlobError;
+pub use self::parts::Until;
 use self::parts::{Parts, Written};
 use crate::causes::with_causes;
 use crate::domain::clock::Clock;
@@ -161,7 +161,14 @@ impl Blobs {
             Ok(())
         };
         match received.await {
-            Ok(()) => writer.shutdown().await?,
+            Ok(()) => {
+                let ended = writer.shutdown().await;
+                // Where a folder's last call fails, its file stays.
+                if let (Err(_), Some(folder)) = (&ended, &self.folder) {
+                    old::forget(folder, &path).await;
+                }
+                ended?;
+            }
             Err(error) => {
                 // The first error says why; one of the clean-up would hide it.
                 let _ = writer.abort().await;
@@ -228,31 +235,27 @@ impl Blobs {
     /// runtime's.
     ///
     /// # Errors
-    /// When `write` or the store fails, or they take longer than `within`; nothing stays.
+    /// When `write` or the store fails, or this has waited long enough. What was written goes then, or is swept.
     pub fn write(
         &self,
         runtime: &Handle,
-        within: Duration,
+        until: Until<'_>,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(String, u64), BlobError> {
-        let deadline = Instant::now() + within;
-        let mut parts = Parts::new(self, runtime, deadline);
+        let mut parts = Parts::new(self, runtime, until);
         let written = write(&mut parts);
         match parts.finish(written)? {
             Written::Whole(bytes) => {
                 let size_bytes = bytes.len() as u64;
-                let put = async { timeout_at(deadline, self.put(bytes)).await };
-                let name = runtime.block_on(put).map_err(|_| too_long())??;
+                let name = runtime.block_on(until.wait(self.put(bytes)))??;
                 Ok((name, size_bytes))
             }
             Written::Staged(staged) => {
                 let (name, size_bytes) = (staged.sha256.clone(), staged.size_bytes);
-                let kept = runtime.block_on(async {
-                    let kept = timeout_at(deadline, self.keep(&staged)).await;
-                    self.discard(staged).await;
-                    kept.map_err(|_| too_long())?
-                });
-                kept.map(|()| (name, size_bytes))
+                let kept = runtime.block_on(until.wait(self.keep(&staged)));
+                let blobs = self.clone();
+                runtime.spawn(async move { blobs.discard(staged).await }.boxed());
+                kept?.map(|()| (name, size_bytes))
             }
         }
     }
@@ -427,10 +430,6 @@ fn path_of(name: &str) -> Path {
     // Two levels, because some file systems slow down on a folder of a million entries.
     let folder = name.get(..2).unwrap_or_default();
     Path::from_iter([BLOBS, folder, name])
-}
-
-fn too_long() -> BlobError {
-    BlobError::Io(io::Error::new(io::ErrorKind::TimedOut, "it has taken too long"))
 }
 
 /// Bytes in hexadecimal.

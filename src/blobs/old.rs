@@ -10,6 +10,7 @@ use futures_util::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 use tokio::task::spawn_blocking;
+use uuid::Uuid;
 
 use super::{BLOBS, BlobError, Blobs, STAGING, SWEEP_AGE, path_of};
 
@@ -35,14 +36,17 @@ impl Blobs {
         let mut found = self.store.list(Some(&Path::from(STAGING)));
         let mut n_deleted = 0;
         while let Some(object) = found.try_next().await? {
-            if object.last_modified.timestamp_millis() < before_ms {
+            // A store that was named could hold what is somebody else's.
+            let name = object.location.filename().unwrap_or_default();
+            let is_own = is_staged(name) && object.location == Path::from_iter([STAGING, name]);
+            if is_own && object.last_modified.timestamp_millis() < before_ms {
                 self.store.delete(&object.location).await?;
                 n_deleted += 1;
             }
         }
         let Some(folder) = self.folder.clone() else { return Ok(n_deleted) };
         let deleted = spawn_blocking(move || delete_unfinished(&folder, before_ms)).await;
-        Ok(n_deleted + deleted.map_err(io::Error::other)??)
+        Ok(n_deleted + deleted.map_err(io::Error::other)?)
     }
 
     /// The names of blobs that are older than a day and not `in_use`.
@@ -54,7 +58,8 @@ impl Blobs {
         let mut old = Vec::new();
         while let Some(object) = found.try_next().await? {
             let Some(name) = object.location.filename() else { continue };
-            if !in_use.contains(name) && self.is_old(&object) {
+            let is_own = is_blob(name) && object.location == path_of(name);
+            if is_own && !in_use.contains(name) && self.is_old(&object) {
                 old.push(name.to_owned());
             }
         }
@@ -89,48 +94,70 @@ impl Blobs {
     }
 }
 
+fn is_staged(name: &str) -> bool {
+    Uuid::try_parse(name).is_ok()
+}
+
+fn is_blob(name: &str) -> bool {
+    name.len() == 64 && is_hex(name)
+}
+
+fn is_hex(name: &str) -> bool {
+    name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// Deletes the files in a store's folder that were last written to before then and never became whole: the store
 /// writes to `name#1` (or another number) before it gives a file its name, and lists no such file, so that
-/// those of a process that was killed would stay for ever.
-fn delete_unfinished(folder: &FilePath, before_ms: i64) -> io::Result<usize> {
-    let mut folders = vec![folder.join(STAGING), folder.join(BLOBS)];
-    folders.extend(entries(&folder.join(BLOBS))?);
-    let mut n_deleted = 0;
-    for path in
-        folders.iter().map(|folder| entries(folder)).collect::<io::Result<Vec<_>>>()?.concat()
-    {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let number = name.rsplit_once('#').map(|(_, number)| number.parse::<u64>());
-        if !matches!(number, Some(Ok(_))) {
-            continue;
-        }
-        // Who writes to it may have ended meanwhile.
-        let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-        match fs::metadata(&path).and_then(|file| file.modified()) {
-            Ok(modified) if millis(modified) < before_ms => match fs::remove_file(&path) {
-                Err(error) if !gone(&error) => return Err(error),
-                removed => n_deleted += usize::from(removed.is_ok()),
-            },
-            Err(error) if !gone(&error) => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(n_deleted)
+/// those of a process that was killed would stay for ever. One that cannot be looked at or deleted stays.
+fn delete_unfinished(folder: &FilePath, before_ms: i64) -> usize {
+    let blobs = entries(&folder.join(BLOBS)).filter(|(_, name)| name.len() == 2 && is_hex(name));
+    let in_blobs = blobs.flat_map(|(path, _)| entries(&path));
+    let unfinished = in_blobs
+        .filter(|(_, name)| is_unfinished(name, is_blob))
+        .chain(entries(&folder.join(STAGING)).filter(|(_, name)| is_unfinished(name, is_staged)));
+    unfinished.filter(|(path, _)| was_deleted(path, before_ms)).count()
 }
 
-/// What is in a folder; nothing where there is none.
-fn entries(folder: &FilePath) -> io::Result<Vec<PathBuf>> {
-    match fs::read_dir(folder) {
-        Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect(),
-        Err(error)
-            if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&error.kind()) =>
-        {
-            Ok(Vec::new())
-        }
+/// Deletes what was to become a staged file.
+pub(super) async fn forget(folder: &FilePath, staged: &Path) {
+    let Some(name) = staged.filename().map(str::to_owned) else { return };
+    let folder = folder.join(STAGING);
+    let forget = move || {
+        let is_it = |known: &str| known == name;
+        let files = entries(&folder).filter(|(_, known)| is_unfinished(known, is_it));
+        files.filter(|(path, _)| was_deleted(path, i64::MAX)).count()
+    };
+    // What stays is swept.
+    let _ = spawn_blocking(forget).await;
+}
+
+fn is_unfinished(name: &str, is_name: impl Fn(&str) -> bool) -> bool {
+    name.split_once('#').is_some_and(|(name, number)| {
+        is_name(name) && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+fn was_deleted(path: &FilePath, before_ms: i64) -> bool {
+    let is_old = |modified: SystemTime| {
+        let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
+        (since.as_millis() as i64) < before_ms
+    };
+    let deleted = match fs::metadata(path).and_then(|file| file.modified()) {
+        Ok(modified) if is_old(modified) => fs::remove_file(path),
+        Ok(_) => return false,
         Err(error) => Err(error),
+    };
+    // Who wrote to it may have ended meanwhile.
+    if let Err(error) = &deleted
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(%error, path = %path.display(), "a file that is not whole stays");
     }
+    deleted.is_ok()
 }
 
-fn millis(time: SystemTime) -> i64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64
+/// What is in a folder, with its names; nothing where there is none or it cannot be read.
+fn entries(folder: &FilePath) -> impl Iterator<Item = (PathBuf, String)> + use<> {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    entries.filter_map(|entry| Some((entry.path(), entry.file_name().into_string().ok()?)))
 }

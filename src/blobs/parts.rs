@@ -1,6 +1,9 @@
 //! Large bytes on their way to a store while others are still being written.
 
+use std::fmt;
 use std::io::{self, Write};
+use std::pin::pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
@@ -10,9 +13,9 @@ use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout};
 
-use super::{BlobError, Blobs, Staged, hex, too_long};
+use super::{BlobError, Blobs, Staged, hex};
 
 /// At once; with those that wait and what a store's client copies, eight are in memory.
 const MOST_PARTS: usize = 2;
@@ -26,13 +29,48 @@ type Receiving = JoinHandle<Result<Path, BlobError>>;
 pub(super) struct Parts<'a> {
     blobs: &'a Blobs,
     runtime: &'a Handle,
-    deadline: Instant,
+    until: Until<'a>,
     part: Vec<u8>,
     /// Of the parts that were handed on.
     hash: Sha256,
     size_bytes: u64,
     /// Where parts go, and what becomes of them.
     receiving: Option<(Sender<Message>, Receiving)>,
+}
+
+/// How long somebody waits for a store.
+#[derive(Clone, Copy)]
+pub struct Until<'a> {
+    /// For each part, and for the end, at most.
+    pub patience: Duration,
+    /// And no longer than this says.
+    pub is_wanted: &'a dyn Fn() -> bool,
+}
+
+impl Until<'_> {
+    /// How often it is asked whether it is wanted.
+    const EVERY: Duration = Duration::from_millis(100);
+
+    /// What the future comes to, if that is soon enough.
+    pub(super) async fn wait<T>(&self, future: impl Future<Output = T>) -> io::Result<T> {
+        let deadline = Instant::now() + self.patience;
+        let mut future = pin!(future);
+        while (self.is_wanted)() {
+            if let Ok(found) = timeout(Self::EVERY, &mut future).await {
+                return Ok(found);
+            }
+            if Instant::now() >= deadline {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the store takes too long"));
+            }
+        }
+        Err(io::Error::other("nobody wants it any more"))
+    }
+}
+
+impl fmt::Debug for Until<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Until").field("patience", &self.patience).finish_non_exhaustive()
+    }
 }
 
 /// What was written.
@@ -43,10 +81,9 @@ pub(super) enum Written {
 }
 
 impl<'a> Parts<'a> {
-    /// Until the deadline.
-    pub(super) fn new(blobs: &'a Blobs, runtime: &'a Handle, deadline: Instant) -> Self {
+    pub(super) fn new(blobs: &'a Blobs, runtime: &'a Handle, until: Until<'a>) -> Self {
         let (part, hash) = (Vec::new(), Sha256::new());
-        Self { blobs, runtime, deadline, part, hash, size_bytes: 0, receiving: None }
+        Self { blobs, runtime, until, part, hash, size_bytes: 0, receiving: None }
     }
 
     fn hand_on(&mut self) -> io::Result<()> {
@@ -61,12 +98,9 @@ impl<'a> Parts<'a> {
         self.hash.update(&self.part);
         self.size_bytes += self.part.len() as u64;
         let part = Some(Bytes::from(std::mem::take(&mut self.part)));
-        match runtime.block_on(async { timeout_at(self.deadline, sender.send(part)).await }) {
-            Ok(Ok(())) => Ok(()),
-            // Nobody takes it where receiving has failed; `finish` says why.
-            Ok(Err(_)) => Err(io::ErrorKind::BrokenPipe.into()),
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
-        }
+        // Nobody takes it where receiving has failed; `finish` says why.
+        let sent = runtime.block_on(self.until.wait(sender.send(part)))?;
+        sent.map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 
     /// Everything was written, or an error broke it off: nothing of it stays then.
@@ -79,33 +113,36 @@ impl<'a> Parts<'a> {
             written?;
             return Ok(Written::Whole(self.part));
         };
-        let received = self.runtime.block_on(timeout_at_end(self.deadline, async {
-            if written.is_ok() {
+        let received = match written {
+            Ok(()) => self.runtime.block_on(self.until.wait(async {
                 // Nobody takes it where receiving has failed.
                 let _ = sender.send(None).await;
-            }
-            drop(sender);
-            (&mut receiving).await.map_err(|error| BlobError::Io(io::Error::other(error)))?
-        }));
-        let Some(received) = received else {
-            // It ends some time, and what it has received then is nobody's.
-            let blobs = self.blobs.clone();
-            let forget = async move {
-                if let Ok(Ok(path)) = receiving.await {
-                    blobs.discard(Staged { path, sha256: String::new(), size_bytes: 0 }).await;
-                }
-            };
-            self.runtime.spawn(forget.boxed());
-            return Err(too_long());
+                (&mut receiving).await.map_err(|error| BlobError::Io(io::Error::other(error)))?
+            })),
+            // Receiving may have failed first, which says more.
+            Err(error) if receiving.is_finished() => self.runtime.block_on(async {
+                let received = (&mut receiving).await;
+                Ok(received.unwrap_or(Err(BlobError::Io(error))))
+            }),
+            Err(error) => Err(error),
         };
-        match (received, written) {
-            (Ok(path), Ok(())) => {
+        match received {
+            Ok(Ok(path)) => {
                 let (sha256, size_bytes) = (hex(&self.hash.finalize()), self.size_bytes);
                 Ok(Written::Staged(Staged { path, sha256, size_bytes }))
             }
-            // Receiving has failed only because the writer did.
-            (Err(BlobError::BrokenOff(_)) | Ok(_), Err(error)) => Err(BlobError::Io(error)),
-            (Err(error), _) => Err(error),
+            Ok(Err(error)) => Err(error),
+            Err(error) => {
+                // It ends by itself, now that nobody sends, and what it has received is nobody's.
+                let blobs = self.blobs.clone();
+                let forget = async move {
+                    if let Ok(Ok(path)) = receiving.await {
+                        blobs.discard(Staged { path, sha256: String::new(), size_bytes: 0 }).await;
+                    }
+                };
+                self.runtime.spawn(forget.boxed());
+                Err(BlobError::Io(error))
+            }
         }
     }
 }
@@ -124,11 +161,6 @@ impl Write for Parts<'_> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// What a future comes to, if that is before the deadline.
-async fn timeout_at_end<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
-    timeout_at(deadline, future).await.ok()
 }
 
 /// The parts until it is said that there is none any more; an error where nobody says so.

@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use futures_util::stream;
@@ -10,7 +11,7 @@ use object_store::{
 
 use super::*;
 
-const WITHIN: Duration = Duration::from_secs(30);
+const PATIENT: Until<'static> = Until { patience: Duration::from_secs(60), is_wanted: &|| true };
 
 fn blobs() -> (Blobs, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
@@ -99,6 +100,7 @@ struct Failing {
     completes: bool,
     copies: bool,
     hangs: bool,
+    n_aborted: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -108,6 +110,7 @@ struct FailingUpload {
     part: Option<usize>,
     completes: bool,
     hangs: bool,
+    n_aborted: Arc<AtomicUsize>,
 }
 
 fn refused(what: &str) -> object_store::Error {
@@ -135,6 +138,7 @@ impl MultipartUpload for FailingUpload {
     }
 
     async fn abort(&mut self) -> Result<(), object_store::Error> {
+        self.n_aborted.fetch_add(1, Ordering::Relaxed);
         self.inner.abort().await
     }
 }
@@ -162,8 +166,9 @@ impl ObjectStore for Failing {
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>, object_store::Error> {
         let inner = self.inner.put_multipart_opts(at, options).await?;
-        let Self { part, completes, hangs, .. } = *self;
-        Ok(Box::new(FailingUpload { inner, n_parts: 0, part, completes, hangs }))
+        let (Self { part, completes, hangs, .. }, n_aborted) = (self, self.n_aborted.clone());
+        let (part, completes, hangs) = (*part, *completes, *hangs);
+        Ok(Box::new(FailingUpload { inner, n_parts: 0, part, completes, hangs, n_aborted }))
     }
 
     async fn get_opts(
@@ -213,20 +218,23 @@ impl ObjectStore for Failing {
 fn whatever_call_fails_says_so_and_nothing_stays() {
     let runtime = runtime();
     let whole = || Failing { completes: true, copies: true, ..Failing::default() };
-    let cases = [
-        (whole(), None),
-        (Failing { part: Some(1), ..whole() }, Some("a part")),
-        (Failing { part: Some(5), ..whole() }, Some("a part")),
-        (Failing { completes: false, ..whole() }, Some("the end")),
-        (Failing { copies: false, ..whole() }, Some("a copy")),
-        (Failing { part: Some(2), hangs: true, ..whole() }, Some("too long")),
+    let hangs = || Failing { part: Some(2), hangs: true, ..whole() };
+    let (wanted, unwanted) = (|| true, || false);
+    let cases: [(Failing, (u64, &dyn Fn() -> bool), Option<&str>, usize); 7] = [
+        (whole(), (60, &wanted), None, 0),
+        (Failing { part: Some(1), ..whole() }, (60, &wanted), Some("a part"), 1),
+        (Failing { part: Some(5), ..whole() }, (60, &wanted), Some("a part"), 1),
+        (Failing { completes: false, ..whole() }, (60, &wanted), Some("the end"), 1),
+        (Failing { copies: false, ..whole() }, (60, &wanted), Some("a copy"), 0),
+        (hangs(), (1, &wanted), Some("too long"), 0),
+        (hangs(), (60, &unwanted), Some("nobody wants it"), 0),
     ];
-    for (store, reason) in cases {
-        let (inner, within) = (Arc::clone(&store.inner), if store.hangs { 1 } else { 30 });
+    for (store, (seconds, is_wanted), reason, n_aborted) in cases {
+        let (inner, aborted) = (Arc::clone(&store.inner), Arc::clone(&store.n_aborted));
         let blobs = Blobs { part_bytes: 5 << 20, ..Blobs::over(Arc::new(store), Clock::system()) };
         let write = |to: &mut dyn Write| (0..50).try_for_each(|i| to.write_all(&[i; 1 << 20]));
-        let written = blobs.write(runtime.handle(), Duration::from_secs(within), write);
-        match (written, reason) {
+        let until = Until { patience: Duration::from_secs(seconds), is_wanted };
+        match (blobs.write(runtime.handle(), until, write), reason) {
             (Ok((_, size_bytes)), None) => assert_eq!(size_bytes, 50 << 20),
             (Err(error), Some(reason)) => {
                 let found = with_causes(&error);
@@ -234,9 +242,21 @@ fn whatever_call_fails_says_so_and_nothing_stays() {
             }
             (written, reason) => panic!("{written:?} is not {reason:?}"),
         }
-        let stored = runtime.block_on(inner.list(None).try_collect::<Vec<_>>()).unwrap();
-        assert_eq!(stored.len(), usize::from(reason.is_none()), "{reason:?}: {stored:?}");
+        let stored = || runtime.block_on(inner.list(None).try_collect::<Vec<_>>()).unwrap().len();
+        eventually(|| stored() == usize::from(reason.is_none()));
+        assert_eq!(aborted.load(Ordering::Relaxed), n_aborted, "{reason:?}");
     }
+}
+
+/// What is tidied up is tidied up beside.
+fn eventually(is_so: impl Fn() -> bool) {
+    for _ in 0..1_000 {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("it never was so");
 }
 
 #[test]
@@ -245,12 +265,30 @@ fn what_was_on_its_way_when_a_process_was_killed_goes_too() {
     let runtime = runtime();
     let name = runtime.block_on(blobs.put(b"whole".to_vec())).unwrap();
     let at = |path: &str| directory.path().join(path);
+    let staged = Clock::system().new_uuid();
+    let prefix = &name[..2];
+    let ours = [
+        format!("staging/{staged}#1"),
+        format!("staging/{staged}#12"),
+        format!("staging/{staged}"),
+        format!("blobs/{prefix}/{name}#1"),
+    ];
+    // What has other names is somebody else's.
+    let others = [
+        "staging/whole".to_owned(),
+        "staging/half#1".to_owned(),
+        format!("staging/{staged}#x"),
+        format!("staging/{staged}#"),
+        format!("staging/folder/{staged}"),
+        format!("blobs/{name}#1"),
+        format!("blobs/{prefix}/other#1"),
+        format!("blobs/other/{name}#1"),
+    ];
     let plant = || {
-        std::fs::create_dir_all(at("staging")).unwrap();
-        for path in ["staging/half#1", "staging/other#12", "staging/whole", "staging/not#one"] {
-            std::fs::write(at(path), "half").unwrap();
+        for path in ours.iter().chain(&others).map(|path| at(path)) {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "half").unwrap();
         }
-        std::fs::write(at(&format!("blobs/{}/{name}#1", &name[..2])), "half").unwrap();
     };
     plant();
     assert_eq!(runtime.block_on(blobs.sweep_staging()).unwrap(), 0, "they are young");
@@ -264,10 +302,13 @@ fn what_was_on_its_way_when_a_process_was_killed_goes_too() {
         plant();
         let cleared =
             async { if clear { blobs.clear_staging().await } else { later.sweep_staging().await } };
-        // What is no number is somebody's name.
-        assert_eq!((runtime.block_on(cleared).unwrap(), files(&directory)), (5, 1), "{clear}");
+        assert_eq!(runtime.block_on(cleared).unwrap(), ours.len(), "{clear}");
+        assert!(ours.iter().all(|path| !at(path).exists()), "{clear}");
+        assert!(others.iter().all(|path| at(path).exists()), "{clear}");
     }
     assert_eq!(runtime.block_on(blobs.get(&name)).unwrap(), "whole");
+    let old = runtime.block_on(later.old(&HashSet::new())).unwrap();
+    assert_eq!(old, [name], "of other names there is no blob");
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -284,13 +325,14 @@ fn what_is_written_is_a_blob_however_large() {
         let bytes: Vec<u8> = (0..len).map(|i| (i / 3 + n) as u8).collect();
         let write =
             |to: &mut dyn Write| bytes.chunks(100_000).try_for_each(|some| to.write_all(some));
-        let (name, size_bytes) = blobs.write(runtime.handle(), WITHIN, write).unwrap();
+        let (name, size_bytes) = blobs.write(runtime.handle(), PATIENT, write).unwrap();
         assert_eq!((name.as_str(), size_bytes), (&*hex(&Sha256::digest(&bytes)), len as u64));
         assert_eq!(runtime.block_on(blobs.get(&name)).unwrap(), bytes);
         let mut found = Vec::new();
         let mut file = blobs.open_checked(&name, runtime.handle()).unwrap();
         io::Read::read_to_end(&mut file, &mut found).unwrap();
-        assert_eq!((found, files(&directory)), (bytes, n + 1));
+        assert!(found == bytes, "{len} bytes");
+        eventually(|| files(&directory) == n + 1);
     }
     let path = directory.path().join("blobs");
     std::fs::remove_dir_all(path).unwrap();
@@ -300,14 +342,15 @@ fn what_is_written_is_a_blob_however_large() {
             to.write_all(&vec![7; len])?;
             Err(io::Error::other("the fit's own"))
         };
-        let error = blobs.write(runtime.handle(), WITHIN, broken).unwrap_err();
-        assert_eq!((error.to_string().as_str(), files(&directory)), ("blob: the fit's own", 0));
+        let error = blobs.write(runtime.handle(), PATIENT, broken).unwrap_err();
+        assert_eq!(error.to_string(), "blob: the fit's own");
+        eventually(|| files(&directory) == 0);
     }
     std::fs::remove_dir_all(directory.path().join("staging")).unwrap();
     std::fs::write(directory.path().join("staging"), "no folder").unwrap();
     for len in [2 * part, 9 * part] {
         let write = |to: &mut dyn Write| to.write_all(&vec![7; len]);
-        let error = blobs.write(runtime.handle(), WITHIN, write).unwrap_err();
+        let error = blobs.write(runtime.handle(), PATIENT, write).unwrap_err();
         assert!(matches!(error, BlobError::Store(_) | BlobError::Io(_)), "{error:?}");
         assert!(!error.to_string().contains("broken pipe"), "{error}");
     }
@@ -317,7 +360,7 @@ fn what_is_written_is_a_blob_however_large() {
 fn a_changed_blob_is_not_opened() {
     let (blobs, directory) = blobs();
     let runtime = runtime();
-    let (name, _) = blobs.write(runtime.handle(), WITHIN, |to| to.write_all(b"state")).unwrap();
+    let (name, _) = blobs.write(runtime.handle(), PATIENT, |to| to.write_all(b"state")).unwrap();
     let path = directory.path().join("blobs").join(&name[..2]).join(&name);
     std::fs::write(path, "STATE").unwrap();
     let opened = blobs.open_checked(&name, runtime.handle());

@@ -6,9 +6,12 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 use trainyard_learn::training::SavedFit;
 
 use super::Resources;
+use super::queue::{Signal, Stop};
+use crate::blobs::Until;
 use crate::store::tasks::{Checkpoint, ClaimedTask, Saved};
 
 /// What was saved, as far as it is not taken off: a file, which may be large.
@@ -76,8 +79,9 @@ pub(super) struct Checkpoints {
 /// A blob's bytes end with so many that no other blob has, so that it is nobody else's.
 pub(super) const MARK_BYTES: usize = 16;
 
-/// The fit stands still while its state is written and noted, and does without where that takes longer.
-const WRITTEN: Duration = Duration::from_secs(60);
+/// The fit stands still while each part of its state is written, and then noted, and does without where one takes
+/// longer.
+const WRITTEN: Duration = Duration::from_secs(30);
 const NOTED: Duration = Duration::from_secs(5);
 
 impl Checkpoints {
@@ -107,17 +111,19 @@ impl Checkpoints {
         }
     }
 
-    /// Saves the state that `write` writes with how long the task has taken, of a search with its inner fits,
+    /// Saves the state that `write` writes, unless the signal says that nobody wants it, with how long the task has taken, of a search with its inner fits,
     /// and, if known, the fit's last whole epoch; where that fails the one before stays.
     pub(super) fn save(
         &self,
-        task: &ClaimedTask,
+        (task, signal): (&ClaimedTask, &Signal),
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
         (spent, epoch): (Duration, Option<u32>),
     ) {
         let Resources { store, blobs, clock, .. } = &self.resources;
         let mark: [u8; MARK_BYTES] = clock.new_uuid().into_bytes();
-        let written = blobs.write(&self.runtime, WRITTEN, |to| {
+        let is_wanted = || !matches!(signal.stop(), Some(Stop::Cancelled | Stop::LeaseLost));
+        let until = Until { patience: WRITTEN, is_wanted: &is_wanted };
+        let written = blobs.write(&self.runtime, until, |to| {
             write(to)?;
             to.write_all(&mark)
         });
@@ -131,13 +137,15 @@ impl Checkpoints {
                     Saved::Yes { replaced } => replaced,
                     Saved::Refused => Some(sha256),
                 };
-                match unused {
-                    Some(unused) => blobs.delete(&unused).await.map_err(|error| error.to_string()),
-                    None => Ok(()),
-                }
+                let Some(unused) = unused else { return Ok(()) };
+                // What is not deleted in time is swept.
+                let deleted = timeout(NOTED, blobs.delete(&unused)).await;
+                deleted.unwrap_or(Ok(())).map_err(|error| error.to_string())
             })
         });
-        if let Err(error) = saved {
+        if let Err(error) = saved
+            && is_wanted()
+        {
             tracing::warn!(error, task = task.id, "a checkpoint could not be saved");
         }
     }

@@ -152,13 +152,13 @@ impl<'a> Watch<'a> {
         let series = self.context.series;
         let told = series.map(|series| series.told(self.spent + elapsed)).unwrap_or_default();
         let epoch = epoch.filter(|_| series.is_none_or(Series::is_at_its_last));
-        let signal = self.context.signal;
         let with_told = |to: &mut dyn Write| {
-            write(&mut Wanted { to, signal })?;
+            write(to)?;
             to.write_all(&told)
         };
         let spent = self.of_task(elapsed);
-        self.context.checkpoints.save(self.context.task, with_told, (spent, epoch));
+        let Context { task, signal, checkpoints, .. } = self.context;
+        checkpoints.save((task, signal), with_told, (spent, epoch));
         self.saved = Instant::now();
         if let Some(series) = series {
             series.set_saved(self.saved);
@@ -215,27 +215,6 @@ impl Observer for Watch<'_> {
         let elapsed = self.started.elapsed();
         self.report_after(elapsed, self.share(epoch.into(), elapsed), Some(history));
         Control::Continue
-    }
-}
-
-/// Writes until the task is cancelled or lost, which is looked at between two parts.
-struct Wanted<'a> {
-    to: &'a mut dyn Write,
-    signal: &'a Signal,
-}
-
-impl Write for Wanted<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.signal.stop() {
-            Some(Stop::Cancelled | Stop::LeaseLost) => {
-                Err(io::Error::other("nobody wants it any more"))
-            }
-            Some(Stop::Shutdown | Stop::Paused) | None => self.to.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
     }
 }
 
@@ -373,22 +352,6 @@ mod tests {
         let mut between = Series::resume(context, 4);
         between.add(Some(0.5), context);
         assert_eq!(progress(), 0.2);
-    }
-
-    #[test]
-    fn a_state_is_written_until_nobody_wants_it() {
-        for (stop, is_written) in [
-            (None, true),
-            (Some(Stop::Shutdown), true),
-            (Some(Stop::Paused), true),
-            (Some(Stop::Cancelled), false),
-            (Some(Stop::LeaseLost), false),
-        ] {
-            let (signal, mut to) = (Signal::default(), Vec::new());
-            stop.into_iter().for_each(|stop| signal.raise(stop));
-            let written = Wanted { to: &mut to, signal: &signal }.write_all(b"state");
-            assert_eq!((written.is_ok(), to.len()), (is_written, if is_written { 5 } else { 0 }));
-        }
     }
 
     #[test]

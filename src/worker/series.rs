@@ -51,7 +51,8 @@ impl Series {
         if context.is_saving_due(self.saved.get().elapsed()) {
             let told = self.told(Duration::ZERO);
             let spent = self.spent.get() + context.begun.elapsed();
-            context.checkpoints.save(context.task, |to| to.write_all(&told), (spent, None));
+            let Context { task, signal, checkpoints, .. } = context;
+            checkpoints.save((task, signal), |to| to.write_all(&told), (spent, None));
             self.saved.set(Instant::now());
         }
     }
