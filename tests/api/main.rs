@@ -35,6 +35,7 @@ mod metrics_scored;
 mod models;
 mod nested;
 mod networks;
+mod offered;
 mod operations;
 mod outages;
 mod output;

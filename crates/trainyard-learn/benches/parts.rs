@@ -13,10 +13,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use trainyard_learn::activation::Activation;
+use trainyard_learn::init::InitSpec;
 use trainyard_learn::kernels::Crew;
 use trainyard_learn::losses::{LossSpec, TargetKind, TargetRows, Weights};
 use trainyard_learn::network::{LayerSpec, Network, Pass, Training};
 use trainyard_learn::optim::{Clip, OptimizerSpec};
+use trainyard_learn::random::stream::{Stream, derive};
 use trainyard_learn::training::{Rows, weights};
 
 fn main() {
@@ -212,6 +214,31 @@ fn max_norm(bencher: Bencher<'_, '_>) {
 fn averaging(bencher: Bencher<'_, '_>) {
     let (w, mut average) = (values(), vec![0.0; N]);
     bench(bencher, || weights::blend(black_box(&mut average), &w, 0.99));
+}
+
+#[divan::bench]
+fn gradient_noise(bencher: Bencher<'_, '_>) {
+    let (mut g, mut crew) = (values(), Crew::new(1));
+    let stream = |block| Stream::new(derive(1, block), [0, 0]);
+    bench(bencher, || weights::add_noise(black_box(&mut g), 1e-9, stream, &mut crew));
+}
+
+/// Of a vector; the history takes those of gradients, weights and changes once an epoch.
+#[divan::bench]
+fn norm(bencher: Bencher<'_, '_>) {
+    let g = values();
+    bench(bencher, || {
+        black_box(weights::squares(black_box(&g)));
+    });
+}
+
+#[divan::bench(args = cases(InitSpec::examples()))]
+fn initialisation(bencher: Bencher<'_, '_>, Case(init): &Case<InitSpec>) {
+    let (mut w, relu) = (values(), Activation::Relu);
+    bench(bencher, || {
+        let mut stream = Stream::new(1, [0, 0]);
+        init.fill(black_box(&mut w), ROWS, WIDTH, &relu, &mut stream);
+    });
 }
 
 #[divan::bench]

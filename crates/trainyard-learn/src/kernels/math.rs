@@ -12,7 +12,7 @@ const LN2_LOW: f32 = -2.121_944_4e-4;
 const ROUNDER: f32 = 12_582_912.0;
 
 #[inline(always)]
-fn polynomial<const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
+pub(crate) fn polynomial<const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
     let mut sum = coefficients[0];
     for coefficient in &coefficients[1..] {
         sum = sum.mul_add(x, *coefficient);

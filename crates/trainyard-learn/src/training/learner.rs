@@ -9,7 +9,7 @@ use super::record::{LayerNorms, Summary};
 use super::scored::{Said, judge, keep_probabilities, n_probabilities};
 use super::state::Memory;
 use super::tally::Tally;
-use super::weights::{BLOCK, apply, blend, penalize, shrink_columns};
+use super::weights::{BLOCK, add_noise, apply, blend, penalize, shrink_columns};
 use super::{Examples, Fit, Target};
 use crate::kernels::{Crew, Values};
 use crate::losses::{TargetRows, Weights};
@@ -215,7 +215,7 @@ impl<'a> Learner<'a> {
         if let Some(norms) = &mut norms {
             norms.of_gradients(&self.gradients);
         }
-        self.hold_back();
+        self.hold_back(crew);
         self.memory.learning_rate = self.schedule.learning_rate(self.memory.n_steps);
         let update = self.optimizer.begin(&mut self.memory.state, self.memory.learning_rate);
         let (w, g) = (&mut self.memory.parameters, &mut self.gradients);
@@ -243,7 +243,7 @@ impl<'a> Learner<'a> {
     }
 
     /// Clips the gradients and adds noise to them, as far as it is wanted.
-    fn hold_back(&mut self) {
+    fn hold_back(&mut self, crew: &mut Crew) {
         let g = &mut self.gradients;
         if let Some(clip) = self.fit.optimizer.clip() {
             clip.apply(g, &self.tensors);
@@ -252,8 +252,9 @@ impl<'a> Learner<'a> {
             let deviation =
                 (noise.eta / (1.0 + self.memory.n_steps as f64).powf(noise.gamma)).sqrt();
             let path = [self.memory.n_steps as u32, (self.memory.n_steps >> 32) as u32];
-            let mut stream = Stream::new(derive(self.fit.seed, STREAM_NOISE), path);
-            g.iter_mut().for_each(|g| *g += (deviation * stream.normal()) as f32);
+            let seed = derive(self.fit.seed, STREAM_NOISE);
+            let stream = |block| Stream::new(derive(seed, block), path);
+            add_noise(g, deviation as f32, stream, crew);
         }
     }
 
@@ -342,6 +343,12 @@ impl<'a> Learner<'a> {
         let first = self.memory.first_loss.unwrap_or(0.0);
         if self.memory.parameters.iter().any(|parameter| !parameter.is_finite()) {
             return Some("a weight is no finite number any more".to_owned());
+        }
+        if self.memory.buffers.iter().any(|value| !value.is_finite()) {
+            return Some("a running mean or variance is no finite number any more".to_owned());
+        }
+        if summary.val_loss.is_some_and(|loss| !loss.is_finite()) {
+            return Some("the loss on the rows held out is no finite number any more".to_owned());
         }
         (summary.train_loss.abs() > DIVERGED_FACTOR * (first.abs() + 1.0))
             .then(|| format!("the loss grew from {first:.3} to {:.3}", summary.train_loss))

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use super::weights::squares;
 use super::{Examples, Fit, History};
-use crate::kernels::simd::simd;
 use crate::network::Network;
 
 /// What an epoch came to.
@@ -128,23 +128,5 @@ impl LayerNorms {
 fn norms(norms: &mut [f64], layers: &[(String, Range<usize>)], values: &[f32]) {
     for (norm, (_, range)) in norms.iter_mut().zip(layers) {
         *norm = squares(&values[range.clone()]).sqrt();
-    }
-}
-
-/// Σ x², in blocks whose sums are added in `f64`.
-fn squares(x: &[f32]) -> f64 {
-    x.chunks(4096).map(|block| f64::from(block_squares(block))).sum()
-}
-
-simd! {
-    fn block_squares(x: &[f32]) -> f32 {
-        let mut lanes = [0.0_f32; 32];
-        let (chunks, rest) = x.as_chunks::<32>();
-        for chunk in chunks {
-            for (lane, x) in lanes.iter_mut().zip(chunk) {
-                *lane = x.mul_add(*x, *lane);
-            }
-        }
-        lanes.iter().sum::<f32>() + rest.iter().map(|x| x * x).sum::<f32>()
     }
 }

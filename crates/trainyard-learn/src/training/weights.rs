@@ -1,8 +1,9 @@
-//! What is done to weights: an optimizer's step, penalties, a greatest norm, an average.
+//! What is done to weights and their gradients: an optimizer's step, penalties, noise, norms, an average.
 
 use crate::kernels::simd::simd;
 use crate::kernels::{Crew, Values};
 use crate::optim::{MAX_SLOTS, Update};
+use crate::random::stream::Stream;
 
 /// Parameters are updated in blocks of so many.
 pub(super) const BLOCK: usize = 4096;
@@ -65,7 +66,42 @@ pub fn shrink_columns(w: &mut [f32], width: usize, most: f64) {
     }
 }
 
+/// Adds a normal number of this standard deviation to each gradient, block by block; the numbers of a block
+/// are those of the stream that `stream` gives it.
+pub fn add_noise(
+    g: &mut [f32],
+    deviation: f32,
+    stream: impl Fn(u64) -> Stream + Sync,
+    crew: &mut Crew,
+) {
+    crew.for_blocks([g], BLOCK, |index, [g]| {
+        let mut stream = stream(index as u64);
+        let mut noise = [0.0; 256];
+        for g in g.chunks_mut(noise.len()) {
+            let noise = &mut noise[..g.len()];
+            stream.fill_normal(noise);
+            g.iter_mut().zip(noise).for_each(|(g, noise)| *g += deviation * *noise);
+        }
+    });
+}
+
+/// Σ x², in blocks whose sums are added in `f64`.
+pub fn squares(x: &[f32]) -> f64 {
+    x.chunks(BLOCK).map(|block| f64::from(block_squares(block))).sum()
+}
+
 simd! {
+    fn block_squares(x: &[f32]) -> f32 {
+        let mut lanes = [0.0_f32; 32];
+        let (chunks, rest) = x.as_chunks::<32>();
+        for chunk in chunks {
+            for (lane, x) in lanes.iter_mut().zip(chunk) {
+                *lane = x.mul_add(*x, *lane);
+            }
+        }
+        lanes.iter().sum::<f32>() + rest.iter().map(|x| x * x).sum::<f32>()
+    }
+
     /// g += l1·sign(w) + l2·w
     pub fn penalize(g: &mut [f32], w: &[f32], l1: f32, l2: f32) {
         for (g, w) in g.iter_mut().zip(w) {
