@@ -48,6 +48,7 @@ const N_FEATURES: usize = 64;
 struct Rows {
     x: Vec<f32>,
     classes: Vec<u32>,
+    values: Vec<f32>,
     weights: Vec<f32>,
     rows: Vec<u32>,
 }
@@ -57,6 +58,7 @@ impl Rows {
         Self {
             x: (0..N_ROWS * N_FEATURES).map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0).collect(),
             classes: (0..N_ROWS as u32).map(|row| row % 3).collect(),
+            values: (0..N_ROWS * 3).map(|i| (i * 29 % 83) as f32 / 40.0 - 1.0).collect(),
             weights: (0..N_ROWS).map(|row| 0.5 + (row % 4) as f32).collect(),
             rows: (0..N_ROWS as u32).collect(),
         }
@@ -68,9 +70,15 @@ impl Rows {
 struct Saves {
     steps_until: Option<usize>,
     saved: Option<File>,
+    /// Besides one.
+    n_helpers: usize,
 }
 
 impl Observer for Saves {
+    fn threads(&self) -> usize {
+        1 + self.n_helpers
+    }
+
     fn resume(&mut self) -> Option<SavedFit> {
         let mut file = self.saved.take()?;
         file.rewind().expect("a file");
@@ -97,19 +105,20 @@ impl Observer for Saves {
 /// A fit: how often it allocated, and its peak in bytes beyond what was there before.
 fn measure(
     network: &Network,
-    (optimizer, training): (&OptimizerSpec, &TrainingSpec),
+    (loss, optimizer, training): (&LossSpec, &OptimizerSpec, &TrainingSpec),
     batch_size: usize,
     rows: &Rows,
     crew: &mut Crew,
     saves: &mut Saves,
 ) -> (usize, usize) {
+    let is_of_values = matches!(loss, LossSpec::Mse);
     let spec = Fit {
         network,
-        loss: &LossSpec::cross_entropy(),
+        loss,
         optimizer,
         training,
         batch_size,
-        scorers: &[Scorer::Accuracy, Scorer::NegLogLoss],
+        scorers: if is_of_values { &[Scorer::R2] } else { &[Scorer::Accuracy, Scorer::NegLogLoss] },
         seed: 1,
         initial: None,
     };
@@ -117,7 +126,11 @@ fn measure(
     let (train, validation) = rows.rows.split_at(n_train);
     let examples = Examples {
         x: (&rows.x).into(),
-        target: Target::Classes { classes: &rows.classes, n_classes: 3 },
+        target: if is_of_values {
+            Target::Values { values: &rows.values, n_outputs: 3 }
+        } else {
+            Target::Classes { classes: &rows.classes, n_classes: 3 }
+        },
         weights: Some(&rows.weights),
         class_weights: None,
         train,
@@ -147,19 +160,31 @@ fn a_step_allocates_nothing(rows: &Rows, crew: &mut Crew) {
         validation_fraction: Some(0.25),
         ..plain.clone()
     };
+    let classes = LossSpec::cross_entropy();
     let dense = |units| LayerSpec::Dense { units, bias: true, init: None };
+    let mut steps = |layers: &[LayerSpec], training: &TrainingSpec, loss: &LossSpec, n_helpers| {
+        let network = Network::new(layers, N_FEATURES, 3).expect("a network");
+        let mut count = |batch_size| {
+            let mut saves = Saves { n_helpers, ..Saves::default() };
+            let spec = (loss, &adam, training);
+            measure(&network, spec, batch_size, rows, crew, &mut saves).0
+        };
+        // The first warms up the products' buffers, which are the crew's, and starts its threads.
+        let counts = [64, 64, 4].map(&mut count);
+        assert_eq!(counts[2], counts[1], "{layers:?} {training:?} {loss:?} {n_helpers}");
+    };
     for layer in LayerSpec::examples() {
-        let layers = [dense(Some(40)), layer.clone(), dense(None)];
-        let network = Network::new(&layers, N_FEATURES, 3).expect("a network");
+        let layers = [dense(Some(40)), layer, dense(None)];
         for training in [&plain, &full] {
-            let mut count = |batch_size| {
-                let spec = (&adam, training);
-                measure(&network, spec, batch_size, rows, crew, &mut Saves::default()).0
-            };
-            // The first warms up the products' buffers, which are the crew's.
-            let counts = [64, 64, 4].map(&mut count);
-            assert_eq!(counts[2], counts[1], "{layer:?} {training:?}");
+            for loss in [&classes, &LossSpec::Mse] {
+                steps(&layers, training, loss, 0);
+            }
         }
+    }
+    // Wide enough for two threads to share its products and its updates.
+    let wide = MlpSpec { hidden: vec![512, 512], ..MlpSpec::default() }.layers();
+    for training in [&plain, &full] {
+        steps(&wide, training, &classes, 1);
     }
 }
 
@@ -170,7 +195,7 @@ fn a_fit_takes_what_was_promised(rows: &Rows, crew: &mut Crew) {
     let network = Network::new(&mlp.layers(), N_FEATURES, 3).expect("a network");
     let batch_size = 16;
     let of_parameters = 4 * network.n_parameters() as u64;
-    let switch = [false, true];
+    let (classes, switch) = (LossSpec::cross_entropy(), [false, true]);
     let mut closest = 0.0_f64;
     for optimizer in OptimizerSpec::examples() {
         for (averages, keeps_best, validates) in
@@ -193,9 +218,10 @@ fn a_fit_takes_what_was_promised(rows: &Rows, crew: &mut Crew) {
             let most = 6 + u64::from(averages && keeps_best && three_slots);
             assert!(n_vectors <= most, "{n_vectors} times the parameters: {optimizer:?}");
             let mut peak = |saves: &mut Saves| {
-                measure(&network, (&optimizer, &training), batch_size, rows, crew, saves).1 as u64
+                let spec = (&classes, &optimizer, &training);
+                measure(&network, spec, batch_size, rows, crew, saves).1 as u64
             };
-            let mut saves = Saves { steps_until: Some(20), saved: None };
+            let mut saves = Saves { steps_until: Some(20), ..Saves::default() };
             let whole = peak(&mut Saves::default());
             let saved = peak(&mut saves);
             let file = saves.saved.as_ref().expect("a state").metadata().expect("a file");
@@ -215,7 +241,7 @@ fn a_fit_takes_what_was_promised(rows: &Rows, crew: &mut Crew) {
 /// One test only: others beside it would be counted too.
 #[test]
 fn a_step_allocates_nothing_and_a_fit_no_more_than_promised() {
-    let (rows, mut crew) = (Rows::new(), Crew::new(1));
+    let (rows, mut crew) = (Rows::new(), Crew::new(2));
     a_step_allocates_nothing(&rows, &mut crew);
     a_fit_takes_what_was_promised(&rows, &mut crew);
 }

@@ -56,7 +56,7 @@ fn whole_fits_are_pytorchs() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/training.json");
     let text = fs::read_to_string(path).expect("the golden file");
     let golden: Golden = serde_json::from_str(&text).expect("the golden file's form");
-    assert!(golden.cases.len() >= 54);
+    assert!(golden.cases.len() >= 76);
     for case in &golden.cases {
         let name = &case.name;
         let target = match (&case.classes, &case.values) {
@@ -286,6 +286,36 @@ fn a_diverging_fit_says_when_and_keeps_its_history() {
     let error = clouds.fit(&training, &wild, &mut Unobserved).expect_err("no fit");
     let FitError::Diverged { epoch, history, .. } = error else { panic!("{error}") };
     assert_eq!(history.epochs().last(), Some(&epoch));
+}
+
+#[test]
+fn a_loss_held_out_that_is_no_number_ends_a_fit() {
+    let layers = [LayerSpec::Dense { units: None, bias: false, init: None }];
+    let network = Network::new(&layers, 1, 1).expect("a network");
+    // Of the last row, which is held out, e^200 is expected, which is more than there are numbers for.
+    let (x, y) = ([0.5, 1.0, 0.25, 200.0], [1.0, 2.0, 1.0, 1.0]);
+    let examples = Examples {
+        x: (&x[..]).into(),
+        target: Target::Values { values: &y, n_outputs: 1 },
+        weights: None,
+        class_weights: None,
+        train: &[0, 1, 2],
+        validation: &[3],
+    };
+    let spec = Fit {
+        network: &network,
+        loss: &LossSpec::Poisson,
+        optimizer: &OptimizerSpec::Sgd(SgdSpec { learning_rate: 1e-3, ..SgdSpec::default() }),
+        training: &TrainingSpec { epochs: 3, ..TrainingSpec::default() },
+        batch_size: 3,
+        scorers: &[],
+        seed: 1,
+        initial: Some(&[1.0]),
+    };
+    let error = fit(&spec, &examples, &mut Crew::new(1), &mut Unobserved).expect_err("no fit");
+    let FitError::Diverged { epoch, history, reason } = error else { panic!("{error}") };
+    assert!(reason.contains("held out"), "{reason}");
+    assert_eq!((epoch, history.epochs()), (1, &[1][..]));
 }
 
 /// Ends a fit in its own way after so many steps.

@@ -7,11 +7,13 @@ sums does not matter.
 """
 
 import json
+import math
 import pathlib
 
 import numpy as np
 import torch
 from torch import nn
+from torch.optim import lr_scheduler as lrs
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 EPOCHS, BATCH, ROWS, FEATURES = 5, 16, 100, 6
@@ -124,6 +126,11 @@ LOSSES = {
     "mae": lambda z, y, o, w: nn.functional.l1_loss(z, y),
     "huber": lambda z, y, o, w: nn.functional.huber_loss(z, y, delta=o.get("delta", 1.0)),
     "poisson": lambda z, y, o, w: nn.functional.poisson_nll_loss(z, y),
+    # PyTorch has neither. ln cosh d = d + softplus(-2d) - ln 2.
+    "log_cosh": lambda z, y, o, w: (z - y + nn.functional.softplus(-2 * (z - y)) - math.log(2)).mean(),
+    "quantile": lambda z, y, o, w: torch.maximum(
+        o["quantile"] * (y - z), (o["quantile"] - 1) * (y - z)
+    ).mean(),
 }
 
 # Row by row, for weights.
@@ -145,6 +152,40 @@ OPTIMIZERS = {
     "amsgrad": (torch.optim.Adam, {"amsgrad": True}),
     "adamax": (torch.optim.Adamax, {}),
 }
+
+
+STEPS = math.ceil(ROWS / BATCH)
+WARMUP = 2 * STEPS
+
+# As ours, PyTorch's, and how often that is stepped: by epoch, by step, or by epoch with its loss.
+SCHEDULES = [
+    ({"type": "step", "step_size": 2, "gamma": 0.3}, lambda o: lrs.StepLR(o, 2, 0.3), "epoch"),
+    ({"type": "multi_step", "milestones": [1, 3], "gamma": 0.4}, lambda o: lrs.MultiStepLR(o, [1, 3], 0.4), "epoch"),
+    ({"type": "exponential", "gamma": 0.7}, lambda o: lrs.ExponentialLR(o, 0.7), "epoch"),
+    ({"type": "polynomial", "power": 2.0}, lambda o: lrs.PolynomialLR(o, EPOCHS, power=2.0), "epoch"),
+    ({"type": "cosine"}, lambda o: lrs.CosineAnnealingLR(o, EPOCHS), "epoch"),
+    (
+        {"type": "cosine", "restarts": {"period": 2}},
+        lambda o: lrs.CosineAnnealingWarmRestarts(o, 2),
+        "epoch",
+    ),
+    (
+        {"type": "one_cycle"},
+        lambda o: lrs.OneCycleLR(o, o.param_groups[0]["lr"], EPOCHS * STEPS, cycle_momentum=False),
+        "step",
+    ),
+    ({"type": "inverse_sqrt"}, lambda o: lrs.LambdaLR(o, lambda t: 1 / math.sqrt(t + 1)), "step"),
+    (
+        {"type": "constant", "warmup_epochs": 2.0, "warmup_start_factor": 0.1},
+        lambda o: lrs.LinearLR(o, 0.1, 1.0, WARMUP),
+        "step",
+    ),
+    (
+        {"type": "reduce_on_plateau", "patience": 0, "factor": 0.5, "threshold": 0.2},
+        lambda o: lrs.ReduceLROnPlateau(o, patience=0, factor=0.5, threshold=0.2),
+        "loss",
+    ),
+]
 
 
 def case(name, layers, loss="cross_entropy", optimizer="adam", rate=0.005, n=3, **more):
@@ -221,6 +262,34 @@ CASES += [
     case("row and class weights", plain(), rate=0.02, row_weights=True, class_weight=[0.5, 1.0, 3.0]),
     case("row weights of values", plain(2), loss="mse", n=0, outputs=2, row_weights=True),
 ]
+CASES += [
+    case(f"schedule {spec['type']}", plain(), optimizer="momentum", rate=0.05, schedule=(spec, start, when))
+    for spec, start, when in SCHEDULES
+]
+CASES += [
+    # A step of several batches is one step of the schedule.
+    case("accumulated one_cycle", plain(), accumulation=2, rate=0.02, schedule=(
+        {"type": "one_cycle"},
+        lambda o: lrs.OneCycleLR(o, 0.02, EPOCHS * math.ceil(STEPS / 2), cycle_momentum=False),
+        "step",
+    )),
+    case("clipped by value", plain(), optimizer="sgd", rate=0.5, clip={"value": 0.02}),
+    case("clipped by tensor", plain(), optimizer="sgd", rate=0.5, clip={"norm": 0.05}),
+    case("clipped thrice", plain(), optimizer="sgd", rate=0.5, clip={"value": 0.02, "norm": 0.05, "global_norm": 0.06}),
+    case("log_cosh", plain(2), loss="log_cosh", n=0, outputs=2),
+    case("quantile", plain(1), loss="quantile", n=0, outputs=1, options={"quantile": 0.8}, optimizer="sgd", rate=0.05),
+]
+
+
+def clip_gradients(model, clip):
+    """In our order: each value, then each tensor, then all of them."""
+    if "value" in clip:
+        nn.utils.clip_grad_value_(model.parameters(), clip["value"])
+    if "norm" in clip:
+        for tensor in model.parameters():
+            nn.utils.clip_grad_norm_([tensor], clip["norm"])
+    if "global_norm" in clip:
+        nn.utils.clip_grad_norm_(model.parameters(), clip["global_norm"])
 
 
 def run(case, index, dtype):
@@ -261,6 +330,10 @@ def run(case, index, dtype):
         # The first call copies: the average begins with the first weights.
         averaged.update_parameters(model)
     every = case.get("accumulation", 1)
+    clip = case.get("clip", {})
+    clip = clip if isinstance(clip, dict) else {"global_norm": clip}
+    schedule_spec, start, when = case.get("schedule", (None, lambda _: None, None))
+    schedule = start(optimizer)
     losses = []
     for _ in range(EPOCHS):
         total, rows = 0.0, 0.0
@@ -288,9 +361,10 @@ def run(case, index, dtype):
             penalty = training.get("l1", 0.0) * sum(w.abs().sum() for w in dense_weights)
             penalty = penalty + training.get("l2", 0.0) / 2 * sum((w**2).sum() for w in dense_weights)
             penalty.backward()
-            if "clip" in case:
-                nn.utils.clip_grad_norm_(model.parameters(), case["clip"])
+            clip_gradients(model, clip)
             optimizer.step()
+            if when == "step":
+                schedule.step()
             if "max_norm" in training:
                 with torch.no_grad():
                     for w in dense_weights:
@@ -298,6 +372,10 @@ def run(case, index, dtype):
             if averaged:
                 averaged.update_parameters(model)
         losses.append(total / rows)
+        if when == "epoch":
+            schedule.step()
+        elif when == "loss":
+            schedule.step(losses[-1])
     model = averaged.module if averaged else model
     model.eval()
     with torch.no_grad():
@@ -310,7 +388,8 @@ def run(case, index, dtype):
             "type": case["optimizer"],
             "learning_rate": case["rate"],
             **({"weight_decay": case["weight_decay"]} if "weight_decay" in case else {}),
-            **({"clip": {"global_norm": case["clip"]}} if "clip" in case else {}),
+            **({"clip": clip} if clip else {}),
+            **({"schedule": schedule_spec} if schedule else {}),
         },
         "training": {**training, "accumulation_steps": every},
         "row_weights": None if row_weights is None else short(row_weights),
