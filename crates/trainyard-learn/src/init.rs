@@ -225,7 +225,8 @@ fn uniform(w: &mut [f32], low: f64, high: f64, stream: &mut Stream) {
 }
 
 fn normal(w: &mut [f32], mean: f64, std: f64, stream: &mut Stream) {
-    w.iter_mut().for_each(|w| *w = (mean + std * stream.normal()) as f32);
+    stream.fill_normal(w);
+    w.iter_mut().for_each(|w| *w = (mean + std * f64::from(*w)) as f32);
 }
 
 /// Orthonormal rows or columns, whichever are fewer: a normal matrix, its vectors made orthogonal one
