@@ -220,7 +220,8 @@ fn whatever_call_fails_says_so_and_nothing_stays() {
     let whole = || Failing { completes: true, copies: true, ..Failing::default() };
     let hangs = || Failing { part: Some(2), hangs: true, ..whole() };
     let (wanted, unwanted) = (|| true, || false);
-    let cases: [(Failing, (u64, &dyn Fn() -> bool), Option<&str>, usize); 7] = [
+    type Case<'a> = (Failing, (u64, &'a dyn Fn() -> bool), Option<&'a str>, usize);
+    let cases: [Case<'_>; 7] = [
         (whole(), (60, &wanted), None, 0),
         (Failing { part: Some(1), ..whole() }, (60, &wanted), Some("a part"), 1),
         (Failing { part: Some(5), ..whole() }, (60, &wanted), Some("a part"), 1),
