@@ -266,12 +266,8 @@ impl Blobs {
     /// When the store fails or the bytes have changed.
     pub async fn get(&self, name: &str) -> Result<Bytes, BlobError> {
         let bytes = self.store.get(&path_of(name)).await?.bytes().await?;
-        let found = hex(&Sha256::digest(&bytes));
-        if found == name {
-            Ok(bytes)
-        } else {
-            Err(BlobError::Changed { name: name.to_owned(), found })
-        }
+        unchanged(name, &Sha256::digest(&bytes))?;
+        Ok(bytes)
     }
 
     /// Reads a blob from its start to its end, its hash checked.
@@ -283,12 +279,7 @@ impl Blobs {
         while let Some(chunk) = bytes.try_next().await? {
             hash.update(&chunk);
         }
-        let found = hex(&hash.finalize());
-        if found == name {
-            Ok(())
-        } else {
-            Err(BlobError::Changed { name: name.to_owned(), found })
-        }
+        unchanged(name, &hash.finalize())
     }
 
     /// Copies a blob, unless the other store has it, its hash checked; how many bytes it has.
@@ -358,12 +349,8 @@ impl Blobs {
         let mut hash = Sha256::new();
         io::copy(&mut file, &mut hash)?;
         file.rewind()?;
-        let found = hex(&hash.finalize());
-        if found == name {
-            Ok(file)
-        } else {
-            Err(BlobError::Changed { name: name.to_owned(), found })
-        }
+        unchanged(name, &hash.finalize())?;
+        Ok(file)
     }
 
     fn open_path(&self, path: &Path, runtime: &Handle) -> Result<File, BlobError> {
@@ -430,6 +417,12 @@ fn path_of(name: &str) -> Path {
     // Two levels, because some file systems slow down on a folder of a million entries.
     let folder = name.get(..2).unwrap_or_default();
     Path::from_iter([BLOBS, folder, name])
+}
+
+/// Whether bytes of this hash are those that the name stands for.
+fn unchanged(name: &str, hash: &[u8]) -> Result<(), BlobError> {
+    let found = hex(hash);
+    if found == name { Ok(()) } else { Err(BlobError::Changed { name: name.to_owned(), found }) }
 }
 
 /// Bytes in hexadecimal.

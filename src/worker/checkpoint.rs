@@ -111,8 +111,9 @@ impl Checkpoints {
         }
     }
 
-    /// Saves the state that `write` writes, unless the signal says that nobody wants it, with how long the task has taken, of a search with its inner fits,
-    /// and, if known, the fit's last whole epoch; where that fails the one before stays.
+    /// Saves the state that `write` writes, unless the signal says that nobody wants it, with how long the task
+    /// has taken, of a search with its inner fits, and, if known, the fit's last whole epoch; where that fails
+    /// the one before stays.
     pub(super) fn save(
         &self,
         (task, signal): (&ClaimedTask, &Signal),

@@ -54,7 +54,6 @@ pub(super) fn reduce(
         Some(_) => (BTreeMap::new(), BTreeMap::new()),
         None => scores_of(&job.spec.scoring, folds),
     };
-    let cv_train = if job.spec.return_train_score { cv_train } else { BTreeMap::new() };
     // The folds have rows of their own.
     let mut result = JobResult {
         cv,
@@ -122,12 +121,12 @@ pub(super) fn reduce(
     let size_bytes = bytes.len() as u64;
     // Durable before the transaction that names it; the model is looked at meanwhile.
     let stored = stored(runner, bytes);
-    let learned = Learned {
-        model: &trained.model,
-        preprocessor: Some(&trained.preprocessor),
-        target_transform: trained.target_transform.as_ref(),
-    };
     if job.spec.return_train_score {
+        let learned = Learned {
+            model: &trained.model,
+            preprocessor: Some(&trained.preprocessor),
+            target_transform: trained.target_transform.as_ref(),
+        };
         let (predicted, _) = predict(job, data, learned, &rows, crew)?;
         let (scorers, weights) = (&job.spec.scoring, data.scoring_weights_of(&rows));
         let scores = predicted.scores(scorers, &data.truth, job.classes.len(), weights.as_deref());
@@ -322,7 +321,8 @@ fn summaries(
     factor: Option<f64>,
     scores: impl Fn(&FoldResult) -> &Scores,
 ) -> BTreeMap<String, ScoreSummary> {
-    if folds.is_empty() {
+    // Such as those on training rows, where they are not asked for.
+    if folds.iter().all(|fold| scores(fold).is_empty()) {
         return BTreeMap::new();
     }
     scorers

@@ -12,7 +12,7 @@ const LN2_LOW: f32 = -2.121_944_4e-4;
 const ROUNDER: f32 = 12_582_912.0;
 
 #[inline(always)]
-pub(crate) fn polynomial<const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
+fn polynomial<const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
     let mut sum = coefficients[0];
     for coefficient in &coefficients[1..] {
         sum = sum.mul_add(x, *coefficient);
@@ -121,6 +121,15 @@ pub(crate) fn tanh(x: f32) -> f32 {
 pub(crate) fn softplus(x: f32) -> f32 {
     let positive = if x < 0.0 { 0.0 } else { x };
     positive + ln_1p(exp(-x.abs()))
+}
+
+/// Sine and cosine of an angle between −π/4 and π/4, by Taylor's series.
+#[inline(always)]
+pub(crate) fn sin_cos(x: f32) -> (f32, f32) {
+    let square = x * x;
+    let sin = polynomial(square, [2.755_731_9e-6, -1.984_127e-4, 8.333_334e-3, -1.666_666_7e-1]);
+    let cos = polynomial(square, [2.480_158_7e-5, -1.388_888_9e-3, 4.166_666_8e-2, -0.5]);
+    ((sin * square).mul_add(x, x), cos.mul_add(square, 1.0))
 }
 
 /// 1 − erf(x), small where x is large.

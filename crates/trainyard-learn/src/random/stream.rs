@@ -5,7 +5,7 @@
 //! as 1, 2, 3", SC 2011): a block cipher over a counter. So the stream of epoch 7 of fold 3 needs
 //! nothing of what came before it, and training goes on after a crash with the same bits.
 
-use crate::kernels::math::{ln, polynomial};
+use crate::kernels::math::{ln, sin_cos};
 use crate::kernels::simd::simd;
 
 /// Words that one application of the cipher makes.
@@ -169,15 +169,6 @@ simd! {
             (*x, *y) = (sign * a, sign * b);
         }
     }
-}
-
-/// Of an angle between −π/4 and π/4, by Taylor's series.
-#[inline(always)]
-fn sin_cos(x: f32) -> (f32, f32) {
-    let square = x * x;
-    let sin = polynomial(square, [2.755_731_9e-6, -1.984_127e-4, 8.333_334e-3, -1.666_666_7e-1]);
-    let cos = polynomial(square, [2.480_158_7e-5, -1.388_888_9e-3, 4.166_666_8e-2, -0.5]);
-    ((sin * square).mul_add(x, x), cos.mul_add(square, 1.0))
 }
 
 /// Ten rounds of Philox4x32.

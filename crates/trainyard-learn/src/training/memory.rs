@@ -9,8 +9,9 @@ use crate::optim::OptimizerSpec;
 /// The most bytes that a fit of `n_rows` rows takes beside the rows themselves.
 ///
 /// As many times the parameters as there are vectors of their length: the parameters, their gradients,
-/// up to three that the optimizer remembers, the averaged ones and the best ones. Three times the values of a batch in every layer. And for each row its place in
-/// the order, what is predicted of it, and what the scorers make of that.
+/// up to three that the optimizer remembers, the averaged ones and the best ones. Three times the values of a
+/// batch in every layer. And for each row its place in the order, what is predicted of it, and what the
+/// scorers make of that.
 pub fn memory_bytes(
     network: &Network,
     optimizer: &OptimizerSpec,
@@ -22,11 +23,10 @@ pub fn memory_bytes(
     let at_once = n_rows_at_once(portion.min(n_rows), n_validation) as u64;
     let of_batch =
         (network.n_activations() as u64 + network.n_inputs() as u64).saturating_mul(at_once);
-    let of_rows = n_rows as u64 * (BYTES_OF_ROW + BYTES_OF_OUTPUT * network.n_outputs() as u64);
     (4 * n_vectors(optimizer, training))
         .saturating_mul(network.n_parameters() as u64)
         .saturating_add(of_batch.saturating_mul(3 * 4))
-        .saturating_add(of_rows)
+        .saturating_add(bytes_of_rows(network, n_rows))
 }
 
 /// About the most bytes that the state of such a fit is written to; its buffers and its history come to little
@@ -40,8 +40,11 @@ pub fn state_bytes(
     // All but the gradients, and what an epoch's rows were taken for.
     let of_parameters =
         (4 * (n_vectors(optimizer, training) - 1)).saturating_mul(network.n_parameters() as u64);
-    let of_rows = n_rows as u64 * (BYTES_OF_ROW + BYTES_OF_OUTPUT * network.n_outputs() as u64);
-    of_parameters.saturating_add(of_rows)
+    of_parameters.saturating_add(bytes_of_rows(network, n_rows))
+}
+
+fn bytes_of_rows(network: &Network, n_rows: usize) -> u64 {
+    n_rows as u64 * (BYTES_OF_ROW + BYTES_OF_OUTPUT * network.n_outputs() as u64)
 }
 
 /// A row's place, class, target and decision, each once or twice.
