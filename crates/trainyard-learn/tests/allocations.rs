@@ -169,9 +169,11 @@ fn a_step_allocates_nothing(rows: &Rows, crew: &mut Crew) {
             let spec = (loss, &adam, training);
             measure(&network, spec, batch_size, rows, crew, &mut saves).0
         };
-        // The first warms up the products' buffers, which are the crew's, and starts its threads.
-        let counts = [64, 64, 4].map(&mut count);
-        assert_eq!(counts[2], counts[1], "{layers:?} {training:?} {loss:?} {n_helpers}");
+        // The least of some: the first warm up the products' buffers, which are the crew's, and start its
+        // threads, and what else the process does (the harness prints) is counted now and then. What a step
+        // allocated would be in each.
+        let mut least = |batch_size| [(); 4].map(|()| count(batch_size)).into_iter().min();
+        assert_eq!(least(64), least(4), "{layers:?} {training:?} {loss:?} {n_helpers}");
     };
     for layer in LayerSpec::examples() {
         let layers = [dense(Some(40)), layer, dense(None)];
